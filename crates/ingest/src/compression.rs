@@ -1,0 +1,1 @@
+//! Compressed input, recognised by its first bytes.

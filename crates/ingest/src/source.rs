@@ -1,0 +1,1 @@
+//! What to read: paths, globs, directories, standard input, any reader.
