@@ -16,6 +16,7 @@ pub mod json;
 mod store;
 pub mod strategies;
 
+pub use generator::{EventGenerator, GeneratorConfig, PROPERTIES, PropertyShape, Written};
 pub use store::{
     Call, Effect, Fault, FaultPlan, FaultRates, FaultyStore, InjectedFault, Operation, is_injected,
 };
