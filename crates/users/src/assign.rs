@@ -32,7 +32,9 @@ pub fn assign<'a>(
         user_id: user.map(Cow::Borrowed),
     };
     match (system, user_id, device_id) {
-        (IdentitySystem::Original | IdentitySystem::None, ..) => known(device_id, user_id, Cow::Borrowed(distinct_id)),
+        (IdentitySystem::Original | IdentitySystem::None, ..) => {
+            known(device_id, user_id, Cow::Borrowed(distinct_id))
+        }
         (IdentitySystem::Simplified, Some(user), _) => known(device_id, user_id, Cow::Borrowed(user)),
         (IdentitySystem::Simplified, None, Some(device)) => {
             // SDKs send the id they derived themselves; it needs no copy then.

@@ -1,4 +1,6 @@
-//! Which ids are one user.
+//! The words of identity: what is sent and what comes of it.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
@@ -47,14 +49,36 @@ pub enum IdentityOp {
         /// The other.
         second: String,
     },
+    /// Stands in a log for an operation on a user since removed, and for the removal: it only
+    /// counts, so that the operations after it keep their versions.
+    Erased,
+}
+
+impl IdentityOp {
+    /// The ids it is about, as assigned to events (devices as `$device:…`).
+    pub fn ids(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let ids = match self {
+            Self::Link { device_id, user_id } => {
+                Some([Cow::Owned(format!("$device:{device_id}")), Cow::Borrowed(&**user_id)])
+            }
+            Self::Identify { identified_id: one, anon_id: other }
+            | Self::Alias { distinct_id: one, alias: other }
+            | Self::Merge { first: one, second: other } => {
+                Some([Cow::Borrowed(&**one), Cow::Borrowed(&**other)])
+            }
+            Self::Erased => None,
+        };
+        ids.into_iter().flatten()
+    }
 }
 
 /// What an operation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdentityOutcome {
-    /// Ids came together that were apart.
+    /// It took effect: ids came together that were apart, or, of ids that were together already,
+    /// one became the identified id or an alias of another.
     Joined,
-    /// They were together already.
+    /// It said nothing new, or is not of the system in force (I-7).
     Unchanged,
     /// The rules refuse it; the event keeps this text as `$identity_failure_reason` (I-8).
     Refused(&'static str),
@@ -67,55 +91,4 @@ pub struct Mapping {
     pub id: String,
     /// The canonical id of its user.
     pub user_id: String,
-}
-
-/// The state of identity: which ids are one user.
-#[derive(Debug, Clone, Default)]
-pub struct Identities {
-    system: IdentitySystem,
-}
-
-impl Identities {
-    /// No links yet.
-    pub fn new(system: IdentitySystem) -> Self {
-        Self { system }
-    }
-
-    /// The system in force.
-    pub fn system(&self) -> IdentitySystem {
-        self.system
-    }
-
-    /// Applies the next operation. One of another system's kind has no effect (I-7).
-    pub fn apply(&mut self, op: &IdentityOp) -> IdentityOutcome {
-        unimplemented!("{op:?}")
-    }
-
-    /// Grows by one with every operation that joined ids: two states of one dataset with equal
-    /// versions resolve every id alike.
-    pub fn version(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// The canonical id of the user that `id` (as assigned, D-10, or once canonical) belongs to.
-    /// An unknown id is its own.
-    pub fn canonical<'a>(&'a self, id: &'a str) -> &'a str {
-        unimplemented!("{id}")
-    }
-
-    /// Whether any id resolves to another one.
-    pub fn is_trivial(&self) -> bool {
-        unimplemented!()
-    }
-
-    /// All ids of the user `id` belongs to, sorted, `id` among them.
-    pub fn ids_of(&self, id: &str) -> Vec<String> {
-        unimplemented!("{id}")
-    }
-
-    /// Every id that was ever joined, and its user; sorted by id. Ids that are their own canonical
-    /// id are included.
-    pub fn mappings(&self) -> Vec<Mapping> {
-        unimplemented!()
-    }
 }

@@ -1,7 +1,13 @@
 //! Updates of profiles: what is sent to `/engage` and `/groups` (section 2.1).
 
+mod record;
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 use tallymark_event::{Properties, Timestamp};
+
+pub use self::record::UpdateError;
 
 /// Whose profile an update is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -13,7 +19,7 @@ pub enum ProfileKey {
     Group {
         /// The property that is the group key, such as `company_id`.
         key: String,
-        /// The group's value of it.
+        /// The group's value of it, as text (U-36).
         id: String,
     },
 }
@@ -46,13 +52,26 @@ pub struct ProfileUpdate {
     /// Whose profile.
     pub key: ProfileKey,
     /// `$time`, if sent: becomes `$last_seen` (U-12).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
     /// `$ignore_time`: leave `$last_seen` alone (U-12).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub ignore_time: bool,
     /// `$ignore_alias`: do not resolve the id (U-8).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub ignore_alias: bool,
     /// The operations, in any order.
     pub ops: Vec<ProfileOp>,
+}
+
+impl ProfileUpdate {
+    /// Operations on a profile, now.
+    pub fn new(key: ProfileKey, ops: Vec<ProfileOp>) -> Self {
+        Self { key, time: None, ignore_time: false, ignore_alias: false, ops }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
