@@ -49,6 +49,25 @@ pub enum Error {
         /// How many.
         pending: usize,
     },
+    /// Acknowledged records of an earlier process are not replayed yet.
+    #[error("the write-ahead log up to entry {last_wal} must be replayed before anything is written")]
+    Unreplayed {
+        /// The last entry.
+        last_wal: u64,
+    },
+    /// There are data files but no manifest: it was deleted, or this is not a whole dataset.
+    #[error("{url} has data files but no manifest; no dataset is made over them")]
+    ManifestMissing {
+        /// Where.
+        url: String,
+    },
+    /// A commit removes a file that is not visible, or adds one that is: what it is based on is
+    /// out of date.
+    #[error("the commit is not based on the present snapshot: {path} was changed by another one")]
+    Outdated {
+        /// The file.
+        path: String,
+    },
     /// The asked for snapshot is not, or no longer, kept.
     #[error("there is no snapshot {version}; kept are {}", ranges(retained))]
     SnapshotNotFound {
@@ -209,6 +228,14 @@ pub enum Damage {
         /// Bytes written.
         expected: u64,
         /// Bytes found.
+        found: u64,
+    },
+    /// It has another number of rows.
+    #[error("it has {found} rows, but {expected} were written")]
+    Rows {
+        /// Rows written.
+        expected: u64,
+        /// Rows found.
         found: u64,
     },
     /// It does not start like an object of its kind.

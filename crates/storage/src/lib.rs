@@ -15,9 +15,11 @@ pub mod cleanup;
 pub mod data_file;
 mod error;
 mod lease;
+mod local;
 mod location;
 pub mod manifest;
 pub mod merge;
+mod objects;
 pub mod paths;
 mod people_log;
 mod snapshot;
@@ -28,7 +30,9 @@ pub use cleanup::{CleanupReport, clean_up};
 pub use data_file::{DataFileWriter, FileSettings, Projection};
 pub use error::{Damage, Error, LocationError, Result};
 pub use location::Location;
-pub use manifest::{Attachment, DataFile, DatasetSettings, EventCount, LaneCount, LogFile, Manifest};
+pub use manifest::{
+    Attachment, DataFile, DatasetSettings, EventCount, LaneCount, LogFile, Manifest, WalFence,
+};
 pub use merge::{Merge, MergeRow, merge_files};
 pub use people_log::{PeopleChange, PeopleEntry};
 pub use snapshot::{MemBatch, Snapshot};

@@ -1,10 +1,18 @@
 //! The manifest: what is visible, written once a commit.
+//!
+//! A manifest is one object, `_tallymark/manifest/<version>.json.zst`, put only where none of its
+//! number is. The one with the greatest number is the dataset; those before it are its retained
+//! snapshots. It is JSON, so that people can read it, and carries its own checksum.
+
+mod codec;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tallymark_event::{Day, LaneId, PropertyCatalog, Timestamp};
 use tallymark_users::IdentitySystem;
+
+pub(crate) use codec::{decode, encode, writer_of};
 
 /// The format written here; readers accept it and all before.
 pub const FORMAT_VERSION: u32 = 1;
@@ -24,6 +32,8 @@ pub struct Manifest {
     pub next_sequence: i64,
     /// Entries of the write-ahead log below this number are in files.
     pub wal_flushed: u64,
+    /// Which other entries of the write-ahead log count.
+    pub fence: WalFence,
     /// Every property and its columns.
     pub catalog: PropertyCatalog,
     /// The visible data files, sorted by (day, path).
@@ -36,6 +46,27 @@ pub struct Manifest {
     /// What was saved by name: cohorts, reports and so on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub definitions: BTreeMap<String, serde_json::Value>,
+}
+
+impl Manifest {
+    /// The visible data file of that path.
+    pub fn file(&self, path: &str) -> Option<&DataFile> {
+        self.files.iter().find(|file| file.path == path)
+    }
+}
+
+/// Tells acknowledged entries of the write-ahead log from those that were never acknowledged: left
+/// by a failed put, or put by a writer that had lost its lease. See [`crate::wal`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WalFence {
+    /// Grows whenever a writer takes over from another one that may still be alive.
+    pub epoch: u64,
+    /// The last acknowledged entry at this commit, if any is not flushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<u64>,
+    /// The number the next entry gets. Those from `acknowledged` to here do not count, and from
+    /// here on only those of this epoch or later ones.
+    pub next: u64,
 }
 
 /// What is settled when a dataset is made.
