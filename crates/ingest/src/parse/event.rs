@@ -1,0 +1,91 @@
+//! Events that come as values, not as text.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use tallymark_event::{Event, PropertyValue};
+
+use super::parts::{Parts, RawTime, Slot, Whole};
+use super::validate::event_record;
+use super::{ParseOptions, Record};
+use crate::RecordError;
+
+/// Holds an event built in a program to the rules of one that was sent.
+///
+/// Its properties are taken as they are: one named `time` is a property, not the time.
+///
+/// # Errors
+/// The first problem, as for a sent record; besides, a number that JSON cannot say, and a property
+/// named twice.
+pub fn check_event<'a>(event: Event<'a>, options: &ParseOptions) -> Result<Record<'a>, RecordError> {
+    let mut names = HashSet::with_capacity(event.properties.len());
+    for (name, value) in &event.properties {
+        let field = || format!("properties.{name}");
+        if !is_finite(value) {
+            return Err(RecordError::new(field(), "is NaN or infinite; JSON numbers are finite"));
+        }
+        if !names.insert(name) {
+            return Err(RecordError::new(field(), "is given twice; names of properties are unique"));
+        }
+    }
+    let slot = |text: Cow<'a, str>, field: &'static str| {
+        Some(Slot { value: PropertyValue::String(text), field: Cow::Borrowed(field) })
+    };
+    let parts = Parts {
+        name: Some(PropertyValue::String(event.name)),
+        whole: Whole::Missing,
+        time: Some(Slot { value: RawTime::Instant(event.time), field: Cow::Borrowed("time") }),
+        distinct_id: slot(event.distinct_id, "distinct_id"),
+        insert_id: event.insert_id.and_then(|id| slot(id, "insert_id")),
+        device_id: event.device_id.and_then(|id| slot(id, "device_id")),
+        user_id: event.user_id.and_then(|id| slot(id, "user_id")),
+        sent_count: event.properties.len(),
+        properties: event.properties,
+        ..Parts::default()
+    };
+    event_record(parts, options)
+}
+
+fn is_finite(value: &PropertyValue<'_>) -> bool {
+    match value {
+        PropertyValue::Float(float) => float.is_finite(),
+        PropertyValue::List(items) => items.iter().all(is_finite),
+        PropertyValue::Object(entries) => entries.iter().all(|(_, value)| is_finite(value)),
+        PropertyValue::Null | PropertyValue::Bool(_) | PropertyValue::Int(_) | PropertyValue::String(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tallymark_event::Timestamp;
+
+    use super::*;
+
+    fn check(event: Event<'_>) -> Result<Record<'_>, RecordError> {
+        check_event(event, &ParseOptions::new(Timestamp::from_millis(1_700_000_000_000)))
+    }
+
+    fn event() -> Event<'static> {
+        Event::new("Buy", Timestamp::from_millis(1_700_000_000_000), "u1")
+    }
+
+    #[test]
+    fn a_property_may_have_any_name() {
+        let event = event().with("time", "tea").with("distinct_id", 5).with("token", true);
+        assert_eq!(check(event.clone()), Ok(Record::Event(event)));
+    }
+
+    #[test]
+    fn d5_forbidden_ids_and_empty_names_are_refused() {
+        assert_eq!(check(Event { name: "".into(), ..event() }).unwrap_err().field, "event");
+        assert_eq!(check(Event { distinct_id: "Anonymous".into(), ..event() }).unwrap_err().field, "distinct_id");
+    }
+
+    #[test]
+    fn what_json_cannot_say_is_refused() {
+        let nan = PropertyValue::List(vec![PropertyValue::Float(f64::NAN)]);
+        assert_eq!(check(event().with("x", nan)).unwrap_err().field, "properties.x");
+        let twice = vec![("a".into(), PropertyValue::Int(1)), ("a".into(), PropertyValue::Int(2))];
+        assert_eq!(check(Event { properties: twice, ..event() }).unwrap_err().field, "properties.a");
+    }
+}

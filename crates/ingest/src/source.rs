@@ -1,1 +1,0 @@
-//! What to read: paths, globs, directories, standard input, any reader.
