@@ -1,0 +1,75 @@
+//! The SQL we read: DuckDB's, with `->` on JSON as well.
+//!
+//! DuckDB's dialect brings lambdas (`array_filter(list, x -> x > 1)`), `FROM t SELECT`, `EXCLUDE`,
+//! `GROUP BY ALL`. It takes every `name -> …` for a lambda, though, and so hides the JSON operator
+//! of datafusion-functions-json. Nobody writes a lambda that ignores its parameter and returns a
+//! literal, so `name -> 'key'` and `name -> 0` are read as the JSON operator.
+
+use std::any::TypeId;
+
+use datafusion::sql::sqlparser::ast::Expr;
+use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect};
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+/// DuckDB's dialect, with `->` before a literal as JSON access.
+#[derive(Debug, Default)]
+pub(crate) struct TallymarkDialect(DuckDbDialect);
+
+/// Answers these questions as DuckDB does.
+macro_rules! as_duckdb {
+    ($($name:ident),+ $(,)?) => {
+        $(fn $name(&self) -> bool {
+            self.0.$name()
+        })+
+    };
+}
+
+impl Dialect for TallymarkDialect {
+    fn dialect(&self) -> TypeId {
+        self.0.dialect()
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        self.0.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        self.0.is_identifier_part(ch)
+    }
+
+    as_duckdb!(
+        supports_trailing_commas,
+        supports_filter_during_aggregation,
+        supports_group_by_expr,
+        supports_bitwise_shift_operators,
+        supports_named_fn_args_with_eq_operator,
+        supports_named_fn_args_with_assignment_operator,
+        supports_dictionary_syntax,
+        support_map_literal_syntax,
+        supports_lambda_functions,
+        allow_extract_single_quotes,
+        supports_explain_with_utility_options,
+        supports_load_extension,
+        supports_array_typedef_with_brackets,
+        supports_from_first_select,
+        supports_order_by_all,
+        supports_select_wildcard_exclude,
+        supports_notnull_operator,
+        supports_install,
+        supports_detach,
+        supports_select_wildcard_replace,
+        supports_comma_separated_trim,
+    );
+
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        let [name, arrow, key] = parser.peek_tokens_with_location();
+        let Token::Word(word) = name.token else { return None };
+        let is_key = matches!(key.token, Token::SingleQuotedString(_) | Token::Number(..));
+        if arrow.token != Token::Arrow || !is_key {
+            return None;
+        }
+        parser.next_token();
+        Some(Ok(Expr::Identifier(word.into_ident(name.span))))
+    }
+}

@@ -1,0 +1,127 @@
+//! The table `events`: one snapshot's Parquet files and memtable as DataFusion sees them.
+//!
+//! 1. [`TableProvider::scan`] takes the columns a query reads and its filters.
+//! 2. [`scan`] picks the files: by day, event names, time and user range, from the manifest alone.
+//! 3. [`files`] makes the scan of the files whose users are current and of those whose users were
+//!    joined since; [`memory`] that of the rows not in files yet. Their union is the answer.
+//!
+//! No file is listed: what is visible is what the manifest says.
+
+mod files;
+mod memory;
+mod pruning;
+mod scan;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use tallymark_event::columns::{DAY, SYSTEM_COLUMN_COUNT, system_fields};
+use tallymark_event::{LaneId, LaneKind};
+use tallymark_storage::Snapshot;
+
+use self::scan::Scan;
+
+/// The events of one snapshot.
+///
+/// Shape: the system columns of [`tallymark_event::columns`], `day` (Date32), then one column per
+/// lane of the catalog in catalog order, nullable, typed by [`LaneKind::data_type`]. `user_id` is
+/// the canonical user as of the snapshot. Lanes of explicit nulls are left out: in SQL, null and
+/// absent are one (D-26). Rows come in no particular order.
+#[derive(Debug)]
+pub struct EventsTable {
+    snapshot: Arc<Snapshot>,
+    schema: SchemaRef,
+    columns: Vec<EventColumn>,
+    by_name: HashMap<String, usize>,
+}
+
+/// Where the values of a column come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventColumn {
+    /// The system column at that position.
+    System(usize),
+    /// The day partition.
+    Day,
+    /// A lane of the catalog.
+    Lane(LaneId),
+}
+
+impl EventsTable {
+    /// All events, all columns.
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        let lanes: Vec<LaneId> = (0u32..)
+            .zip(snapshot.catalog.lanes())
+            .filter(|(_, lane)| lane.kind != LaneKind::Null)
+            .map(|(id, _)| LaneId(id))
+            .collect();
+        Self::of_lanes(snapshot, &lanes)
+    }
+
+    /// All events, with the columns of these lanes; lanes of explicit nulls are allowed.
+    pub(crate) fn of_lanes(snapshot: Arc<Snapshot>, lanes: &[LaneId]) -> Self {
+        let mut columns: Vec<EventColumn> = (0..SYSTEM_COLUMN_COUNT).map(EventColumn::System).collect();
+        columns.push(EventColumn::Day);
+        columns.extend(lanes.iter().copied().map(EventColumn::Lane));
+        let mut fields: Vec<FieldRef> = system_fields().into();
+        fields.push(day_field());
+        fields.extend(lanes.iter().map(|lane| snapshot.catalog.lane(*lane).field()));
+        let by_name = fields.iter().enumerate().map(|(at, field)| (field.name().clone(), at)).collect();
+        Self { snapshot, schema: Arc::new(Schema::new(fields)), columns, by_name }
+    }
+
+    /// The snapshot it shows.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    fn column(&self, name: &str) -> Option<EventColumn> {
+        self.by_name.get(name).map(|at| self.columns[*at])
+    }
+}
+
+/// The partition column.
+pub(crate) fn day_field() -> FieldRef {
+    Arc::new(Field::new(DAY, DataType::Date32, false))
+}
+
+#[async_trait]
+impl TableProvider for EventsTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Filters on `day` alone are decided file by file and need no second look; all others prune.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let support = |filter: &&Expr| {
+            if scan::reads_only(filter, DAY) {
+                TableProviderFilterPushDown::Exact
+            } else {
+                TableProviderFilterPushDown::Inexact
+            }
+        };
+        Ok(filters.iter().map(support).collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Scan::try_new(self, state, projection, filters, limit)?.plan()
+    }
+}
+
+#[cfg(test)]
+mod tests;

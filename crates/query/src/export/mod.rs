@@ -1,0 +1,141 @@
+//! Events back as they came: JSON lines in the form of Mixpanel's raw export, every value as
+//! it was sent.
+//!
+//! 1. Day by day, so that no sort is larger than a day.
+//! 2. Each day's rows are read with the lanes that day has, sorted by (`time`, `sequence`) (G-1).
+//! 3. `line.rs` writes each row: `{"event": …, "properties": {"time": …, "distinct_id": …, …}}`.
+
+mod line;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::datatypes::TimestampMillisecondType;
+use bytes::Bytes;
+use datafusion::common::{DataFusionError, ScalarValue};
+use datafusion::logical_expr::lit;
+use datafusion::prelude::{DataFrame, SessionContext, ident};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use tallymark_event::columns::{DAY, EVENT, SEQUENCE, TIME};
+use tallymark_event::{Day, LaneId, Timestamp};
+use tallymark_storage::Snapshot;
+
+use self::line::LineWriter;
+use crate::error::{Error, Result};
+use crate::events_table::EventsTable;
+
+/// Which events to export, and under which ids.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExportOptions {
+    /// The first UTC day; `None` for the first there is.
+    pub from: Option<Day>,
+    /// The last UTC day, inclusive; `None` for the last there is.
+    pub to: Option<Day>,
+    /// The names of the events; `None` for all.
+    pub events: Option<Vec<String>>,
+    /// `distinct_id` is the canonical user, and the id as sent, where it is another one, goes to
+    /// `$distinct_id_before_identity` (I-11). Otherwise `distinct_id` is the id as sent, and what
+    /// is exported imports as what it was.
+    pub canonical: bool,
+}
+
+/// Some lines of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedLines {
+    /// Whole JSON objects, each followed by `\n`; UTF-8.
+    pub bytes: Bytes,
+    /// How many there are.
+    pub rows: usize,
+}
+
+/// The events of a snapshot as JSON lines, in the order of (`time`, ingestion).
+///
+/// - `time` is in milliseconds; instants within 1,159 days of 1970-01-01 are in seconds with a
+///   fraction instead, since D-6 reads small numbers as seconds.
+/// - `distinct_id`, `$insert_id` and `$device_id` are as sent; an event sent without `$insert_id`
+///   has none (D-11). The other properties follow in the order of the catalog, with the values and
+///   types they were sent with, explicit nulls too (D-26).
+/// - Repeats replaced under D-9 are not there (D-12).
+///
+/// Nothing is read until the stream is polled.
+///
+/// # Errors
+/// The stream ends with [`Error::Export`] naming the day.
+pub fn export(
+    session_ctx: &SessionContext,
+    snapshot: &Arc<Snapshot>,
+    options: &ExportOptions,
+) -> BoxStream<'static, Result<ExportedLines>> {
+    let (session_ctx, snapshot, options) = (session_ctx.clone(), Arc::clone(snapshot), options.clone());
+    let days = days_of(&snapshot, &options);
+    stream::iter(days)
+        .then(move |day| {
+            let (session_ctx, snapshot, options) = (session_ctx.clone(), Arc::clone(&snapshot), options.clone());
+            async move { export_day(&session_ctx, &snapshot, &options, day).await }
+        })
+        .try_flatten()
+        .boxed()
+}
+
+/// The days to export, ascending.
+fn days_of(snapshot: &Snapshot, options: &ExportOptions) -> BTreeSet<Day> {
+    let in_files = snapshot.manifest.files.iter().map(|file| file.day);
+    let in_memory = snapshot.memtable.iter().flat_map(|batch| {
+        let times = batch.batch.column_by_name(TIME).and_then(|times| times.as_primitive_opt::<TimestampMillisecondType>());
+        let days = times.map(|times| times.values().iter().map(|ms| Timestamp::from_millis(*ms).day()).collect());
+        days.unwrap_or_else(BTreeSet::new)
+    });
+    let wanted = |day: &Day| options.from.is_none_or(|from| *day >= from) && options.to.is_none_or(|to| *day <= to);
+    in_files.chain(in_memory).filter(wanted).collect()
+}
+
+async fn export_day(
+    session_ctx: &SessionContext,
+    snapshot: &Arc<Snapshot>,
+    options: &ExportOptions,
+    day: Day,
+) -> Result<BoxStream<'static, Result<ExportedLines>>> {
+    let failed = move |source| Error::Export { day, source };
+    let lanes = lanes_of(snapshot, day);
+    let writer = LineWriter::new(snapshot, &lanes, options.canonical);
+    let rows = rows_of(session_ctx, snapshot, options, day, &lanes).map_err(failed)?;
+    let batches = rows.execute_stream().await.map_err(failed)?;
+    let lines = batches.map(move |batch| {
+        let batch = batch.map_err(failed)?;
+        let bytes = writer.write(&batch).map_err(failed)?;
+        Ok(ExportedLines { bytes: Bytes::from(bytes), rows: batch.num_rows() })
+    });
+    Ok(lines.boxed())
+}
+
+/// The lanes the rows of a day may have values in, property by property in catalog order.
+fn lanes_of(snapshot: &Snapshot, day: Day) -> Vec<LaneId> {
+    let in_files = snapshot.manifest.files.iter().filter(|file| file.day == day).flat_map(|file| &file.lanes);
+    let in_memory = snapshot.memtable.iter().flat_map(|batch| batch.lanes.iter().copied());
+    let lanes: BTreeSet<LaneId> = in_files.map(|count| count.lane).chain(in_memory).collect();
+    let mut lanes: Vec<LaneId> = lanes.into_iter().collect();
+    lanes.sort_by_key(|lane| snapshot.catalog.lane(*lane).property);
+    lanes
+}
+
+fn rows_of(
+    session_ctx: &SessionContext,
+    snapshot: &Arc<Snapshot>,
+    options: &ExportOptions,
+    day: Day,
+    lanes: &[LaneId],
+) -> Result<DataFrame, DataFusionError> {
+    let table = EventsTable::of_lanes(Arc::clone(snapshot), lanes);
+    let mut rows = session_ctx
+        .read_table(Arc::new(table))?
+        .filter(ident(DAY).eq(lit(ScalarValue::Date32(Some(day.days())))))?;
+    if let Some(events) = &options.events {
+        rows = rows.filter(ident(EVENT).in_list(events.iter().map(lit).collect(), false))?;
+    }
+    rows.sort(vec![ident(TIME).sort(true, false), ident(SEQUENCE).sort(true, false)])
+}
+
+#[cfg(test)]
+mod tests;

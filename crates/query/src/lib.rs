@@ -1,0 +1,38 @@
+//! Questions about a dataset: SQL over one snapshot, on DataFusion.
+//!
+//! In comes a [`Snapshot`](tallymark_storage::Snapshot) and text; kept are limits and caches; out
+//! go Arrow record batches as a stream.
+//!
+//! 1. [`QueryRuntime`] is made once: memory, spill space, caches. [`QueryRuntime::session`] opens
+//!    a session over a snapshot.
+//! 2. [`sql`] reads statements, refuses what would write, plans, and explains errors.
+//! 3. [`EventsTable`] picks the data files a query needs from the manifest, and unites them with
+//!    the rows in memory; [`tables`] holds profiles, identities and the catalogs.
+//! 4. [`attached`] reads Parquet kept elsewhere as events.
+//! 5. [`export`](export()) gives events back as they came.
+//!
+//! `SEMANTICS.md` beside this crate says what every number means; rule ids such as G-12 refer to
+//! it.
+
+#[cfg(test)]
+mod testing;
+
+pub mod attached;
+mod dialect;
+mod error;
+mod events_table;
+mod export;
+mod identity;
+mod lanes;
+mod session;
+mod statement;
+mod suggest;
+pub mod tables;
+
+pub use error::{Error, Result};
+pub use events_table::EventsTable;
+pub use export::{ExportOptions, ExportedLines, export};
+pub use identity::canonical_user_udf;
+pub use session::{CATALOG, QueryConfig, QueryRuntime, SCHEMA, session};
+pub use statement::{Statement, run, sql, statements};
+pub use tables::DatasetTables;

@@ -1,0 +1,180 @@
+//! The tables of a dataset besides `events`, and the schema that holds them all.
+//!
+//! A table is made when a query first names it and kept with the snapshot; a query on `events`
+//! never pays for profiles.
+
+mod catalogs;
+mod identities;
+mod profiles;
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::TableType;
+use datafusion::prelude::SessionConfig;
+use tallymark_storage::Snapshot;
+
+use crate::attached;
+use crate::events_table::EventsTable;
+use profiles::ProfilesTable;
+
+/// The events: see [`EventsTable`].
+pub const EVENTS: &str = "events";
+/// User profiles: `user_id`, `last_seen`, `first_event_time`, then the profile properties.
+pub const USERS: &str = "users";
+/// Group profiles (U-34): `group_key`, `group_id`, `last_seen`, then the profile properties.
+pub const GROUPS: &str = "groups";
+/// Which id is which user (I-30): `id`, `user_id`.
+pub const IDENTITIES: &str = "identities";
+/// The event names: `event`, `rows`, `first_day`, `last_day`, `days`.
+pub const EVENT_CATALOG: &str = "event_catalog";
+/// The properties and their columns: `source`, `property`, `column`, `type`, `arrow_type`, `rows`,
+/// `share`.
+pub const PROPERTY_CATALOG: &str = "property_catalog";
+
+/// All tables every dataset has, in the order to list them.
+pub const TABLES: [&str; 6] = [EVENTS, USERS, GROUPS, IDENTITIES, EVENT_CATALOG, PROPERTY_CATALOG];
+
+/// The tables of one snapshot, each made on first use.
+#[derive(Debug)]
+pub struct DatasetTables {
+    snapshot: Arc<Snapshot>,
+    events: OnceLock<Arc<EventsTable>>,
+    users: OnceLock<Arc<ProfilesTable>>,
+    groups: OnceLock<Arc<ProfilesTable>>,
+    identities: OnceLock<Arc<dyn TableProvider>>,
+    event_catalog: OnceLock<Arc<dyn TableProvider>>,
+    property_catalog: OnceLock<Arc<dyn TableProvider>>,
+}
+
+impl DatasetTables {
+    /// The tables of a snapshot; nothing is computed yet.
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            snapshot,
+            events: OnceLock::new(),
+            users: OnceLock::new(),
+            groups: OnceLock::new(),
+            identities: OnceLock::new(),
+            event_catalog: OnceLock::new(),
+            property_catalog: OnceLock::new(),
+        }
+    }
+
+    /// The snapshot they show.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The table [`EVENTS`].
+    pub fn events(&self) -> Arc<EventsTable> {
+        Arc::clone(self.events.get_or_init(|| Arc::new(EventsTable::new(Arc::clone(&self.snapshot)))))
+    }
+
+    /// One of [`TABLES`]; `None` for any other name.
+    ///
+    /// # Errors
+    /// None that data can cause; DataFusion's, if a batch did not fit its schema.
+    pub fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let made = |slot: &OnceLock<Arc<dyn TableProvider>>, make: &dyn Fn() -> Result<Arc<dyn TableProvider>>| {
+            if let Some(table) = slot.get() {
+                return Ok(Arc::clone(table));
+            }
+            let table = make()?;
+            Ok::<_, DataFusionError>(Arc::clone(slot.get_or_init(|| table)))
+        };
+        Ok(Some(match name {
+            EVENTS => self.events(),
+            USERS => self.users(),
+            GROUPS => self.groups(),
+            IDENTITIES => made(&self.identities, &|| identities::table(&self.snapshot))?,
+            EVENT_CATALOG => made(&self.event_catalog, &|| catalogs::event_catalog(&self.snapshot))?,
+            PROPERTY_CATALOG => made(&self.property_catalog, &|| {
+                catalogs::property_catalog(&self.snapshot, &self.users(), &self.groups())
+            })?,
+            _ => return Ok(None),
+        }))
+    }
+
+    fn users(&self) -> Arc<ProfilesTable> {
+        Arc::clone(self.users.get_or_init(|| {
+            Arc::new(ProfilesTable::users(Arc::clone(&self.snapshot), self.events()))
+        }))
+    }
+
+    fn groups(&self) -> Arc<ProfilesTable> {
+        Arc::clone(self.groups.get_or_init(|| Arc::new(ProfilesTable::groups(Arc::clone(&self.snapshot)))))
+    }
+}
+
+/// The schema a session sees: the dataset's tables, those attached, and what the caller or a
+/// `CREATE VIEW` adds under other names.
+#[derive(Debug)]
+pub(crate) struct DatasetSchema {
+    tables: Arc<DatasetTables>,
+    added: MemorySchemaProvider,
+    session_config: SessionConfig,
+    env: Arc<RuntimeEnv>,
+}
+
+impl DatasetSchema {
+    pub(crate) fn new(tables: Arc<DatasetTables>, session_config: SessionConfig, env: Arc<RuntimeEnv>) -> Self {
+        Self { tables, added: MemorySchemaProvider::new(), session_config, env }
+    }
+
+    fn is_ours(&self, name: &str) -> bool {
+        TABLES.contains(&name) || self.tables.snapshot.manifest.attachments.contains_key(name)
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for DatasetSchema {
+    fn table_names(&self) -> Vec<String> {
+        let attached = self.tables.snapshot.manifest.attachments.keys().cloned();
+        TABLES.iter().map(|&name| name.to_owned()).chain(attached).chain(self.added.table_names()).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(table) = self.tables.table(name)? {
+            return Ok(Some(table));
+        }
+        let Some(attachment) = self.tables.snapshot.manifest.attachments.get(name) else {
+            return self.added.table(name).await;
+        };
+        let state = SessionStateBuilder::new()
+            .with_config(self.session_config.clone())
+            .with_runtime_env(Arc::clone(&self.env))
+            .build();
+        let table = attached::table(name, attachment, &state).await;
+        table.map(Some).map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        if self.is_ours(name) { Ok(Some(TableType::Base)) } else { self.added.table_type(name).await }
+    }
+
+    fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
+        if self.is_ours(&name) {
+            return exec_err!("{name} is a table of the dataset: choose another name");
+        }
+        self.added.register_table(name, table)
+    }
+
+    fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if self.is_ours(name) {
+            return exec_err!("{name} is a table of the dataset: it cannot be dropped");
+        }
+        self.added.deregister_table(name)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.is_ours(name) || self.added.table_exist(name)
+    }
+}
+
+#[cfg(test)]
+mod tests;
