@@ -222,6 +222,9 @@ pub enum Damage {
         /// Computed.
         found: String,
     },
+    /// It ends before its own end mark.
+    #[error("it breaks off")]
+    BrokenOff,
     /// It ends early.
     #[error("it is {found} bytes long, but {expected} were written")]
     Length {
@@ -268,6 +271,13 @@ pub enum Damage {
         /// Which.
         column: &'static str,
     },
+}
+
+impl Error {
+    /// Whether an object ends early, as a put leaves it that was cut short.
+    pub(crate) fn is_broken_off(&self) -> bool {
+        matches!(self, Self::Damaged { source: Damage::BrokenOff, .. })
+    }
 }
 
 /// Version numbers as ranges: `3, 5-9`.

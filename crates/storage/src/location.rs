@@ -145,6 +145,7 @@ fn from_directory(path: &std::path::Path) -> Result<Location, LocationError> {
 
 /// Makes a path absolute, following links and `..` as far as it exists.
 fn resolve(path: &std::path::Path) -> std::io::Result<PathBuf> {
+    let path = if path.as_os_str().is_empty() { std::path::Path::new(".") } else { path };
     let absolute = std::path::absolute(path)?;
     let mut resolved = PathBuf::new();
     for component in absolute.components() {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryStreamExt as _};
 use object_store::{
     Error as StoreError, GetOptions, ObjectMeta, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
     UpdateVersion, WriteMultipart,
@@ -87,20 +88,9 @@ async fn put_once_remote(location: &Location, relative: &str, bytes: &Bytes) -> 
 /// Puts an object of a name nobody else uses, over whatever is there. On a local directory it is
 /// durable only after [`local::sync`].
 pub(crate) async fn put_unique(location: &Location, relative: &str, bytes: Bytes) -> Result<()> {
-    let mut attempt = 0;
-    loop {
-        match upload(location, relative, bytes.clone()).await {
-            Ok(()) => return Ok(()),
-            Err(source) if attempt + 1 == TRIES => {
-                return Err(Error::Write { path: relative.to_owned(), source });
-            }
-            Err(source) => {
-                tracing::debug!(path = relative, error = %source, "put failed, trying again");
-                attempt += 1;
-                pause(attempt).await;
-            }
-        }
-    }
+    retrying(|| upload(location, relative, bytes.clone()).boxed())
+        .await
+        .map_err(|source| Error::Write { path: relative.to_owned(), source })
 }
 
 async fn upload(location: &Location, relative: &str, bytes: Bytes) -> Result<(), StoreError> {
@@ -130,46 +120,29 @@ pub(crate) async fn read_with_version(
     location: &Location,
     relative: &str,
 ) -> Result<Option<(Bytes, UpdateVersion)>> {
-    let path = location.path(relative);
-    let mut attempt = 0;
-    loop {
-        let read = async {
-            let result = location.store().get_opts(&path, GetOptions::default()).await?;
-            let version =
-                UpdateVersion { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
-            Ok((result.bytes().await?, version))
-        };
-        match read.await {
-            Ok(found) => return Ok(Some(found)),
-            Err(StoreError::NotFound { .. }) => return Ok(None),
-            Err(source) if attempt + 1 == TRIES => {
-                return Err(Error::Read { path: relative.to_owned(), source });
-            }
-            Err(_) => {
-                attempt += 1;
-                pause(attempt).await;
-            }
-        }
+    let path = &location.path(relative);
+    let read = || async move {
+        let result = location.store().get_opts(path, GetOptions::default()).await?;
+        let version =
+            UpdateVersion { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
+        Ok((result.bytes().await?, version))
+    };
+    match retrying(|| read().boxed()).await {
+        Ok(found) => Ok(Some(found)),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(source) => Err(Error::Read { path: relative.to_owned(), source }),
     }
 }
 
 /// All objects under a directory, by their path relative to the dataset, sorted by it.
 pub(crate) async fn list(location: &Location, directory: &str) -> Result<Vec<(String, ObjectMeta)>> {
     let prefix = location.path(directory);
-    let mut attempt = 0;
-    let objects: Vec<ObjectMeta> = loop {
-        match location.store().list(Some(&prefix)).try_collect().await {
-            Ok(objects) => break objects,
-            // A local directory that is not there, or whose file vanishes while we list.
-            Err(StoreError::NotFound { .. }) if attempt + 1 == TRIES => break Vec::new(),
-            Err(source) if attempt + 1 == TRIES => {
-                return Err(Error::List { path: directory.to_owned(), source });
-            }
-            Err(_) => {
-                attempt += 1;
-                pause(attempt).await;
-            }
-        }
+    let listed = retrying(|| location.store().list(Some(&prefix)).try_collect::<Vec<_>>().boxed()).await;
+    let objects = match listed {
+        Ok(objects) => objects,
+        // A local directory that is not there.
+        Err(StoreError::NotFound { .. }) => Vec::new(),
+        Err(source) => return Err(Error::List { path: directory.to_owned(), source }),
     };
     let mut named: Vec<_> =
         objects.into_iter().filter_map(|meta| Some((location.relative(&meta.location)?, meta))).collect();
@@ -179,17 +152,26 @@ pub(crate) async fn list(location: &Location, directory: &str) -> Result<Vec<(St
 
 /// Deletes an object; one that is not there is no error.
 pub(crate) async fn delete(location: &Location, relative: &str) -> Result<()> {
+    let path = location.path(relative);
+    match retrying(|| location.store().delete(&path).boxed()).await {
+        Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+        Err(source) => Err(Error::Delete { path: relative.to_owned(), source }),
+    }
+}
+
+/// Makes a call that does no harm when made twice, until it succeeds or has failed several times.
+pub(crate) async fn retrying<'a, T>(
+    call: impl Fn() -> BoxFuture<'a, Result<T, StoreError>> + Send,
+) -> Result<T, StoreError> {
     let mut attempt = 0;
     loop {
-        match location.store().delete(&location.path(relative)).await {
-            Ok(()) | Err(StoreError::NotFound { .. }) => return Ok(()),
-            Err(source) if attempt + 1 == TRIES => {
-                return Err(Error::Delete { path: relative.to_owned(), source });
-            }
-            Err(_) => {
+        match call().await {
+            Err(error) if !matches!(error, StoreError::NotFound { .. }) && attempt + 1 < TRIES => {
+                tracing::debug!(%error, "a call to the object store failed, trying again");
                 attempt += 1;
                 pause(attempt).await;
             }
+            result => return result,
         }
     }
 }

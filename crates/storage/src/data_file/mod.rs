@@ -23,7 +23,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use tallymark_event::Lane;
 use tallymark_event::columns::system_fields;
 
-pub(crate) use reader::read;
+pub(crate) use reader::{read, read_bytes};
 pub use writer::DataFileWriter;
 
 /// How data files are written.

@@ -26,6 +26,7 @@ use super::Projection;
 use crate::Location;
 use crate::error::{Error, Result};
 use crate::manifest::DataFile;
+use crate::objects::retrying;
 
 /// How much of a file's end is read first: enough for most footers.
 const FOOTER_BYTES: usize = 64 << 10;
@@ -118,14 +119,14 @@ struct Object {
 
 impl AsyncFileReader for Object {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        async move { Ok(self.store.get_range(&self.path, range).await?) }.boxed()
+        async move { Ok(retrying(|| self.store.get_range(&self.path, range.clone()).boxed()).await?) }.boxed()
     }
 
     fn get_byte_ranges(
         &mut self,
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
-        async move { Ok(self.store.get_ranges(&self.path, &ranges).await?) }.boxed()
+        async move { Ok(retrying(|| self.store.get_ranges(&self.path, &ranges).boxed()).await?) }.boxed()
     }
 
     fn get_metadata<'a>(

@@ -54,7 +54,13 @@ pub(crate) fn encode(manifest: &Manifest, writer: Uuid, path: &str) -> Result<By
 /// [`Error::NewerFormat`], or [`Error::Damaged`] for anything that is not what was written.
 pub(crate) fn decode(bytes: &[u8], version: u64, path: &str) -> Result<Manifest> {
     let damaged = |source| Error::Damaged { path: path.to_owned(), source };
-    let text = zstd::decode_all(bytes).map_err(|error| damaged(Damage::Compression(error)))?;
+    let text = match zstd::decode_all(bytes) {
+        Ok(text) if !text.is_empty() => text,
+        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+            return Err(damaged(Damage::Compression(error)));
+        }
+        _ => return Err(damaged(Damage::BrokenOff)),
+    };
     let not_ours = || damaged(Damage::Kind { kind: KIND });
     let end = text.iter().position(|byte| *byte == b'\n').ok_or_else(not_ours)?;
     let (header, body) = (&text[..end], &text[end + 1..]);
@@ -206,6 +212,17 @@ mod tests {
             decode(&bytes, 8, "m"),
             Err(Error::Damaged { source: Damage::Number { found: 7 }, .. })
         ));
+    }
+
+    #[test]
+    fn one_that_breaks_off_is_told_from_other_damage() {
+        let bytes = encode(&example(), Uuid::nil(), "m").unwrap();
+        for length in 0..bytes.len() {
+            assert!(decode(&bytes[..length], 7, "m").unwrap_err().is_broken_off(), "{length}");
+        }
+        let mut flipped = bytes.to_vec();
+        flipped[bytes.len() / 2] ^= 0xff;
+        assert!(!decode(&flipped, 7, "m").unwrap_err().is_broken_off());
     }
 
     #[test]

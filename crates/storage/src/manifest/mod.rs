@@ -3,6 +3,9 @@
 //! A manifest is one object, `_tallymark/manifest/<version>.json.zst`, put only where none of its
 //! number is. The one with the greatest number is the dataset; those before it are its retained
 //! snapshots. It is JSON, so that people can read it, and carries its own checksum.
+//!
+//! One at the end that breaks off was put by a writer that was cut short, and acknowledged to
+//! nobody: it is passed over. Any other damage is an error.
 
 mod codec;
 

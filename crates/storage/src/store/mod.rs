@@ -1,6 +1,6 @@
 //! [`EventStore`]: opening, reading, and handing out snapshots. Writing is in [`WriteGuard`].
 
-mod open;
+pub(crate) mod open;
 mod people;
 mod write;
 
@@ -180,11 +180,9 @@ impl EventStore {
         if self.is_writable() {
             return Ok(current);
         }
-        let known = current.manifest.version;
-        if open::newest_version(&self.inner.location).await?.is_none_or(|newest| newest <= known) {
+        let Some(manifest) = open::newer_than(&self.inner.location, current.manifest.version).await? else {
             return Ok(self.snapshot());
-        }
-        let manifest = open::newest(&self.inner.location).await?;
+        };
         let snapshot = self.inner.view(manifest).await?;
         Ok(self.inner.publish_if(snapshot, |current, new| current.manifest.version < new.manifest.version))
     }
@@ -206,9 +204,12 @@ impl EventStore {
     pub async fn retained_versions(&self) -> Result<Vec<(u64, Timestamp)>> {
         let mut retained = Vec::new();
         for version in open::versions(&self.inner.location).await? {
-            // One that a cleanup took since it was listed is not retained.
-            if let Some(manifest) = open::manifest(&self.inner.location, version).await? {
-                retained.push((version, manifest.created_at));
+            match open::manifest(&self.inner.location, version).await {
+                Ok(Some(manifest)) => retained.push((version, manifest.created_at)),
+                // One that a cleanup took since it was listed, or that was cut short.
+                Ok(None) => {}
+                Err(error) if error.is_broken_off() => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(retained)
@@ -232,8 +233,7 @@ impl EventStore {
             let snapshot = self.refresh().await?;
             log = wal::read(&self.inner.location, &snapshot.manifest).await.map(|log| log.entries);
             // A flush meanwhile may have taken entries away before we read them.
-            let newest = open::newest_version(&self.inner.location).await?;
-            if newest == Some(snapshot.manifest.version) {
+            if open::newer_than(&self.inner.location, snapshot.manifest.version).await?.is_none() {
                 return log;
             }
         }

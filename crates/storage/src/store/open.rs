@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, RwLock};
 
 use tallymark_event::{Clock, PropertyCatalog};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::people::first_view;
@@ -93,14 +93,18 @@ async fn take_over(
     writer: Uuid,
 ) -> Result<(Manifest, Log)> {
     for _ in 0..TRIES {
-        let Some(version) = newest_version(location).await? else {
+        let Found { manifest, broken_off } = find_newest(location).await?;
+        for version in broken_off {
+            // Its number is needed.
+            objects::delete(location, &paths::manifest(version)).await?;
+        }
+        let Some(mut manifest) = manifest else {
             let first = first_manifest(location, config, clock).await?;
             if put(location, lease, &first, writer).await? == PutOnce::Done {
                 return Ok((first, Log::default()));
             }
             continue;
         };
-        let Some(mut manifest) = manifest(location, version).await? else { continue };
         let log = wal::read(location, &manifest).await?;
         if !lease.can_be_stolen() {
             return Ok((manifest, log));
@@ -115,7 +119,7 @@ async fn take_over(
         if put(location, lease, &manifest, writer).await? == PutOnce::Done {
             return Ok((manifest, log));
         }
-        debug!(version, "another writer committed while we took over");
+        debug!(version = manifest.version, "another writer committed while we took over");
     }
     Err(Error::Conflict { evidence: "it keeps committing".to_owned() })
 }
@@ -171,21 +175,43 @@ pub(crate) async fn versions(location: &Location) -> Result<Vec<u64>> {
         .collect())
 }
 
-pub(super) async fn newest_version(location: &Location) -> Result<Option<u64>> {
-    Ok(versions(location).await?.last().copied())
+/// The newest manifest, and those after it that break off.
+struct Found {
+    manifest: Option<Manifest>,
+    broken_off: Vec<u64>,
+}
+
+async fn find_newest(location: &Location) -> Result<Found> {
+    'listing: loop {
+        let mut broken_off = Vec::new();
+        for version in versions(location).await?.into_iter().rev() {
+            match manifest(location, version).await {
+                Ok(Some(manifest)) => return Ok(Found { manifest: Some(manifest), broken_off }),
+                // Replaced and cleaned up since it was listed.
+                Ok(None) => continue 'listing,
+                Err(error) if error.is_broken_off() => {
+                    warn!(version, "passed over a commit that was cut short");
+                    broken_off.push(version);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        return Ok(Found { manifest: None, broken_off });
+    }
 }
 
 /// The newest manifest.
 pub(super) async fn newest(location: &Location) -> Result<Arc<Manifest>> {
-    loop {
-        let Some(version) = newest_version(location).await? else {
-            return Err(Error::NoDataset { url: location.url().to_string() });
-        };
-        // One that was newest when listed may be replaced and cleaned up by now.
-        if let Some(manifest) = manifest(location, version).await? {
-            return Ok(Arc::new(manifest));
-        }
+    let found = find_newest(location).await?;
+    found.manifest.map(Arc::new).ok_or_else(|| Error::NoDataset { url: location.url().to_string() })
+}
+
+/// The newest manifest, if it is newer than `known`.
+pub(super) async fn newer_than(location: &Location, known: u64) -> Result<Option<Arc<Manifest>>> {
+    if versions(location).await?.last().is_none_or(|version| *version <= known) {
+        return Ok(None);
     }
+    Ok(Some(newest(location).await?).filter(|newest| newest.version > known))
 }
 
 /// The manifest of a version, if it is still there.
