@@ -4,11 +4,10 @@
 //! view, is not copied and not hashed. Rows stand in order of ingestion; everything that must happen in
 //! that order (identity, profiles) is kept aside as [`PeopleItem`]s.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
-use arrow::array::{Array as _, StringViewArray, make_view};
+use arrow::array::{StringViewArray, make_view};
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 use hashbrown::HashTable;
 use tallymark_event::{Event, LaneKind, PropertyValue, Timestamp, ValueKinds};
@@ -24,6 +23,9 @@ pub(crate) const BUFFERS: u32 = 3;
 
 /// The property that tells why an event did not link (I-8).
 pub(crate) const IDENTITY_FAILURE: &str = "$identity_failure_reason";
+
+/// The property that names the user (I-1).
+const USER_ID: &str = "$user_id";
 
 /// Values of one type and the rows they belong to, ascending.
 #[derive(Debug)]
@@ -265,7 +267,8 @@ impl BatchBuilder {
     /// Adds an event.
     pub fn push_event(&mut self, event: &Event<'_>) {
         let row = self.times.len() as u32;
-        let ids = assign(self.system, &event.distinct_id, event.device_id.as_deref(), event.user_id.as_deref());
+        let ids =
+            assign(self.system, &event.distinct_id, event.device_id.as_deref(), event.user_id.as_deref());
         let assigned_code = self.intern_assigned(&ids.id);
         // With no distinct_id sent, the assigned one stands for it.
         let sent = if event.distinct_id.is_empty() { &ids.id } else { &event.distinct_id };
@@ -284,10 +287,15 @@ impl BatchBuilder {
             self.push_property(row, position, name, value);
         }
         if let Some(user_id) = event.user_id.as_deref().filter(|id| !id.is_empty()) {
-            self.push_property(row, event.properties.len(), "$user_id", &PropertyValue::from(user_id));
+            let position = event.properties.len();
+            self.push_property(row, position, USER_ID, &PropertyValue::from(user_id));
+            // Keys of stored events are compared by it: it is text, whatever it looks like.
+            let index = self.property(position, USER_ID);
+            self.properties[index].kinds.date = None;
         }
-        for op in self.identity_ops(event) {
-            self.people.push(PeopleItem { ordinal: self.records, change: PeopleItemChange::Identity { row, op } });
+        if let Some(op) = self.identity_ops(event) {
+            self.people
+                .push(PeopleItem { ordinal: self.records, change: PeopleItemChange::Identity { row, op } });
         }
         self.records += 1;
     }
@@ -307,9 +315,10 @@ impl BatchBuilder {
                 let device_id = event.device_id.as_deref().filter(|id| !id.is_empty())?;
                 let user_id = event.user_id.as_deref().filter(|id| !id.is_empty())?;
                 // SDKs send both ids on every event of a user who logged in.
-                self.linked
-                    .insert((device_id.to_owned(), user_id.to_owned()))
-                    .then(|| IdentityOp::Link { device_id: device_id.to_owned(), user_id: user_id.to_owned() })
+                self.linked.insert((device_id.to_owned(), user_id.to_owned())).then(|| IdentityOp::Link {
+                    device_id: device_id.to_owned(),
+                    user_id: user_id.to_owned(),
+                })
             }
             IdentitySystem::Original => original_op(event),
         }
@@ -348,7 +357,11 @@ impl BatchBuilder {
         let Self { properties, property_index, hasher, .. } = self;
         let hash = hasher.hash_one(name);
         let index = *property_index
-            .entry(hash, |&i| properties[i as usize].name == name, |&i| hasher.hash_one(&properties[i as usize].name))
+            .entry(
+                hash,
+                |&i| properties[i as usize].name == name,
+                |&i| hasher.hash_one(&properties[i as usize].name),
+            )
             .or_insert_with(|| properties.len() as u32)
             .get();
         if index as usize == properties.len() {
@@ -365,7 +378,11 @@ impl BatchBuilder {
         let Self { assigned_index, assigned_texts, hasher, .. } = self;
         let hash = hasher.hash_one(id);
         let code = *assigned_index
-            .entry(hash, |&i| &*assigned_texts[i as usize] == id, |&i| hasher.hash_one(&*assigned_texts[i as usize]))
+            .entry(
+                hash,
+                |&i| &*assigned_texts[i as usize] == id,
+                |&i| hasher.hash_one(&*assigned_texts[i as usize]),
+            )
             .or_insert_with(|| assigned_texts.len() as u32)
             .get();
         if code as usize == assigned_texts.len() {
@@ -381,7 +398,9 @@ impl BatchBuilder {
         let start = self.text.as_ptr().addr();
         match text.as_ptr().addr().checked_sub(start) {
             _ if text.len() <= 12 => make_view(text.as_bytes(), TEXT, 0),
-            Some(offset) if offset + text.len() <= self.text.len() => make_view(text.as_bytes(), TEXT, offset as u32),
+            Some(offset) if offset + text.len() <= self.text.len() => {
+                make_view(text.as_bytes(), TEXT, offset as u32)
+            }
             _ => self.copied_view(text),
         }
     }
@@ -457,11 +476,27 @@ fn property_bytes(values: &PropertyValues) -> usize {
 }
 
 /// A string array over views and the buffers they point into.
-pub(crate) fn string_views(views: Vec<u128>, buffers: &[Buffer], present: Option<Vec<bool>>) -> StringViewArray {
+pub(crate) fn string_views(
+    views: Vec<u128>,
+    buffers: &[Buffer],
+    present: Option<Vec<bool>>,
+) -> StringViewArray {
     let nulls = present.map(NullBuffer::from).filter(|nulls| nulls.null_count() > 0);
-    #[expect(unsafe_code, reason = "every view was made from a &str that stands in its buffer; checking 16 bytes a value again would cost as much as parsing")]
-    // SAFETY: views come from `BatchBuilder::view` and `copied_view` only: valid UTF-8, offset and
-    // length inside the numbered buffer, prefix copied from the same text.
+    views_with_nulls(views, buffers, nulls)
+}
+
+/// The same with the nulls as Arrow has them; the view of a null is 0.
+pub(crate) fn views_with_nulls(
+    views: Vec<u128>,
+    buffers: &[Buffer],
+    nulls: Option<NullBuffer>,
+) -> StringViewArray {
+    #[expect(
+        unsafe_code,
+        reason = "every view was made from a &str that stands in its buffer; checking all text again would cost as much as parsing it"
+    )]
+    // SAFETY: views come from `BatchBuilder::view` and its like only: valid UTF-8, offset and
+    // length inside the numbered buffer, prefix copied from the same text. 0 is the empty string.
     unsafe {
         StringViewArray::new_unchecked(ScalarBuffer::from(views), buffers.to_vec(), nulls)
     }

@@ -65,11 +65,16 @@ pub struct DamagedStream {
 /// # Errors
 /// Reading gives a [`DamagedStream`] inside an [`io::Error`] where the stream is damaged or cut
 /// off, after everything that came before.
-pub(crate) fn decompress<R: Read + Send + 'static>(reader: R, compression: Compression) -> io::Result<Box<dyn Read + Send>> {
+pub(crate) fn decompress<R: Read + Send + 'static>(
+    reader: R,
+    compression: Compression,
+) -> io::Result<Box<dyn Read + Send>> {
     let reader = Consumed { inner: io::BufReader::with_capacity(256 << 10, reader), bytes: 0 };
     Ok(match compression {
         Compression::None => Box::new(reader.inner),
-        Compression::Gzip => Box::new(Gunzip { state: GzipState::Between(reader), members: 0, text_bytes: 0 }),
+        Compression::Gzip => {
+            Box::new(Gunzip { state: GzipState::Between(reader), members: 0, text_bytes: 0 })
+        }
         Compression::Zstd => {
             let mut decoder = ZstdDecoder::with_buffer(reader)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
@@ -160,7 +165,10 @@ impl<R: BufRead> Read for Gunzip<R> {
                             self.state = GzipState::Between(reader);
                         }
                         _ => {
-                            let error = io::Error::new(io::ErrorKind::InvalidData, "bytes after the last gzip member");
+                            let error = io::Error::new(
+                                io::ErrorKind::InvalidData,
+                                "bytes after the last gzip member",
+                            );
                             return Err(damaged(Compression::Gzip, reader.bytes, self.text_bytes, error));
                         }
                     }
@@ -177,10 +185,9 @@ struct Unzstd<R: BufRead> {
 
 impl<R: BufRead> Read for Unzstd<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self
-            .decoder
-            .read(buffer)
-            .map_err(|error| damaged(Compression::Zstd, self.decoder.get_ref().bytes, self.text_bytes, error))?;
+        let read = self.decoder.read(buffer).map_err(|error| {
+            damaged(Compression::Zstd, self.decoder.get_ref().bytes, self.text_bytes, error)
+        })?;
         self.text_bytes += read as u64;
         Ok(read)
     }

@@ -81,7 +81,8 @@ impl ColumnMapping {
 
 fn missing(name: &str, role: &'static str, wanted: Option<&String>, columns: &[String]) -> Error {
     const SHOWN: usize = 50;
-    let mut list = columns.iter().take(SHOWN).map(|column| format!("{column:?}")).collect::<Vec<_>>().join(", ");
+    let mut list =
+        columns.iter().take(SHOWN).map(|column| format!("{column:?}")).collect::<Vec<_>>().join(", ");
     if columns.len() > SHOWN {
         list.push_str(", …");
     }
@@ -155,7 +156,8 @@ mod tests {
 
     #[test]
     fn usual_names_are_found_in_any_case_and_in_order() {
-        let found = ColumnMapping::default().resolve("t", &columns("name Timestamp EVENT User_Id amount")).unwrap();
+        let found =
+            ColumnMapping::default().resolve("t", &columns("name Timestamp EVENT User_Id amount")).unwrap();
         assert_eq!(found, Roles { event: Some(2), time: 1, user: Some(3), insert_id: None });
     }
 

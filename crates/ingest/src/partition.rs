@@ -4,6 +4,7 @@
 //! their canonical id once, and rows sorted by plain integers.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use arrow::array::{Array as _, StringViewArray};
@@ -25,12 +26,12 @@ pub(crate) struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// Numbers the rows of batches; `first_sequence` is that of the first record.
-    pub(crate) fn new(batches: Vec<&'a EventBatch>, first_sequence: i64) -> Self {
-        let (mut starts, mut sequences) = (vec![0u32], vec![first_sequence]);
+    /// Numbers the rows of batches through; with each batch comes its first sequence number.
+    pub(crate) fn new(numbered: impl IntoIterator<Item = (&'a EventBatch, i64)>) -> Self {
+        let (batches, sequences): (Vec<_>, Vec<_>) = numbered.into_iter().unzip();
+        let mut starts = vec![0u32];
         for batch in &batches {
             starts.push(starts[starts.len() - 1] + batch.events() as u32);
-            sequences.push(sequences[sequences.len() - 1] + i64::from(batch.records));
         }
         Self { batches, starts, sequences }
     }
@@ -88,11 +89,18 @@ pub(crate) fn partition(chunk: &Chunk<'_>, identities: &Identities) -> Partition
     let mut keys: Vec<SortKey> = Vec::with_capacity(chunk.rows());
     for (b, batch) in chunk.batches.iter().enumerate() {
         let ranks: Vec<u32> = users.codes[b].iter().map(|&code| users.ranks[code as usize]).collect();
-        keys.extend(batch.times.iter().zip(&batch.assigned_codes).enumerate().map(|(row, (&time, &assigned))| {
-            let day = Timestamp::from_millis(time).day();
-            let day_index = days.partition_point(|&other| other < day);
-            SortKey::new(day_index, ranks[assigned as usize], time - day.start().millis(), chunk.starts[b] + row as u32)
-        }));
+        keys.extend(batch.times.iter().zip(&batch.assigned_codes).enumerate().map(
+            |(row, (&time, &assigned))| {
+                let day = Timestamp::from_millis(time).day();
+                let day_index = days.partition_point(|&other| other < day);
+                SortKey::new(
+                    day_index,
+                    ranks[assigned as usize],
+                    time - day.start().millis(),
+                    chunk.starts[b] + row as u32,
+                )
+            },
+        ));
     }
     keys.par_sort_unstable();
 
@@ -116,19 +124,11 @@ pub(crate) fn partition(chunk: &Chunk<'_>, identities: &Identities) -> Partition
 
 /// Adds rows of one user and instant; of equal keys (D-9) the last row's content at the first one's place.
 fn push_without_repeats(chunk: &Chunk<'_>, codes: &[Vec<u32>], tied: &[SortKey], out: &mut Partitioned) {
-    let mut push = |key: SortKey| {
-        let (batch, row) = chunk.locate(key.row());
-        out.rows.push(key.row());
-        out.sequences.push(chunk.sequence(batch, row));
-        out.users.push(key.rank());
-    };
     if let [single] = tied {
-        push(*single);
+        push(chunk, *single, out);
         return;
     }
-    let first = out.rows.len();
     let mut place_of_key: HashMap<(&str, &str, u32), usize> = HashMap::new();
-    let mut places = first;
     let mut replaced: Vec<(usize, u32)> = Vec::new();
     for key in tied {
         let (batch_index, row) = chunk.locate(key.row());
@@ -136,22 +136,28 @@ fn push_without_repeats(chunk: &Chunk<'_>, codes: &[Vec<u32>], tied: &[SortKey],
         if batch.insert_ids.is_valid(row) {
             let assigned = codes[batch_index][batch.assigned_codes[row] as usize];
             match place_of_key.entry((batch.names.value(row), batch.insert_ids.value(row), assigned)) {
-                std::collections::hash_map::Entry::Occupied(known) => {
+                Entry::Occupied(known) => {
                     replaced.push((*known.get(), key.row()));
                     continue;
                 }
-                std::collections::hash_map::Entry::Vacant(new) => {
-                    new.insert(places);
+                Entry::Vacant(new) => {
+                    new.insert(out.rows.len());
                 }
             }
         }
-        push(*key);
-        places += 1;
+        push(chunk, *key, out);
     }
     out.duplicates += replaced.len();
     for (place, row) in replaced {
         out.rows[place] = row;
     }
+}
+
+fn push(chunk: &Chunk<'_>, key: SortKey, out: &mut Partitioned) {
+    let (batch, row) = chunk.locate(key.row());
+    out.rows.push(key.row());
+    out.sequences.push(chunk.sequence(batch, row));
+    out.users.push(key.rank());
 }
 
 /// The days of a chunk, ascending.

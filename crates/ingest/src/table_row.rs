@@ -50,7 +50,9 @@ impl<'a, 'o> TableRow<'a, 'o> {
         let value = fit(value, &self.options.limits);
         match column {
             // Other columns have these roles.
-            "time" | "distinct_id" | "$insert_id" => self.parts.properties.push((Cow::Borrowed(column), value)),
+            "time" | "distinct_id" | "$insert_id" => {
+                self.parts.properties.push((Cow::Borrowed(column), value))
+            }
             _ => self.parts.put_property(Cow::Borrowed(column), value, WireForm::Import),
         }
     }

@@ -151,7 +151,8 @@ impl<'m> Table<'m> {
 }
 
 fn utf8(text: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(text).map_err(|error| format!("not valid UTF-8 at byte {} of the row", error.valid_up_to()))
+    std::str::from_utf8(text)
+        .map_err(|error| format!("not valid UTF-8 at byte {} of the row", error.valid_up_to()))
 }
 
 /// The fields of a row, unquoted.

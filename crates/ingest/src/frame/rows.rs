@@ -51,16 +51,18 @@ impl Rows {
                 },
                 Field::Start if rest[0] == b'"' => (at + 1, Field::Quoted),
                 Field::AfterQuote if rest[0] == b'"' => (at + 1, Field::Quoted),
-                Field::Start | Field::AfterQuote | Field::Plain => match memchr::memchr2(self.delimiter, b'\n', rest) {
-                    Some(stop) => {
-                        if rest[stop] == b'\n' {
-                            self.row(buffer, at + stop, cursor, bytes_max, &mut found);
-                            self.start = at + stop + 1;
+                Field::Start | Field::AfterQuote | Field::Plain => {
+                    match memchr::memchr2(self.delimiter, b'\n', rest) {
+                        Some(stop) => {
+                            if rest[stop] == b'\n' {
+                                self.row(buffer, at + stop, cursor, bytes_max, &mut found);
+                                self.start = at + stop + 1;
+                            }
+                            (at + stop + 1, Field::Start)
                         }
-                        (at + stop + 1, Field::Start)
+                        None => (buffer.len(), Field::Plain),
                     }
-                    None => (buffer.len(), Field::Plain),
-                },
+                }
             };
             (at, self.field) = (next, field);
         }

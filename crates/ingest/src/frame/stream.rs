@@ -133,7 +133,10 @@ impl Open {
             }
             None => {
                 // Blanks at the end of a cut-off record are not part of it.
-                let kept = buffer[self.start..end].iter().rposition(|&byte| !is_blank(byte)).map_or(0, |last| last + 1);
+                let kept = buffer[self.start..end]
+                    .iter()
+                    .rposition(|&byte| !is_blank(byte))
+                    .map_or(0, |last| last + 1);
                 found.record(buffer, (self.start, self.start + kept), self.place, bytes_max);
             }
         }
@@ -186,10 +189,12 @@ impl Inside {
                 *self = Self::String { depth };
                 (at + 1, false)
             }
-            Self::Word => match rest.iter().position(|&byte| is_blank(byte) || byte == b',' || is_structural(byte)) {
-                None => (buffer.len(), false),
-                Some(found) => (at + found, true),
-            },
+            Self::Word => {
+                match rest.iter().position(|&byte| is_blank(byte) || byte == b',' || is_structural(byte)) {
+                    None => (buffer.len(), false),
+                    Some(found) => (at + found, true),
+                }
+            }
         }
     }
 }

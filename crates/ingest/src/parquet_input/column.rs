@@ -4,14 +4,12 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use arrow::array::{
-    Array as _, ArrayRef, AsArray as _, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float64Array,
-    Int64Array, StringViewArray, UInt64Array,
+    Array as _, ArrayRef, AsArray as _, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array,
+    Float64Array, Int64Array, StringViewArray, UInt64Array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit, UInt64Type,
-};
+use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::DateTime;
@@ -66,14 +64,20 @@ impl Column {
             T::Float16 | T::Float32 | T::Float64 => {
                 Self::Float(to(&T::Float64)?.as_primitive::<Float64Type>().clone())
             }
-            T::Decimal32(precision, scale) | T::Decimal64(precision, scale) | T::Decimal128(precision, scale) => {
+            T::Decimal32(precision, scale)
+            | T::Decimal64(precision, scale)
+            | T::Decimal128(precision, scale) => {
                 let decimal = to(&T::Decimal128(*precision, *scale))?;
                 Self::Decimal(decimal.as_primitive::<Decimal128Type>().clone(), *scale)
             }
             T::Decimal256(..) => Self::Float(to(&T::Float64)?.as_primitive::<Float64Type>().clone()),
             T::Utf8 | T::LargeUtf8 | T::Utf8View => Self::Text(to(&T::Utf8View)?.as_string_view().clone()),
             T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => {
-                let binary = if matches!(array.data_type(), T::FixedSizeBinary(_)) { to(&T::Binary)? } else { array.clone() };
+                let binary = if matches!(array.data_type(), T::FixedSizeBinary(_)) {
+                    to(&T::Binary)?
+                } else {
+                    array.clone()
+                };
                 Self::Bytes(cast(&binary, &T::BinaryView)?.as_binary_view().clone())
             }
             T::Date32 | T::Date64 => Self::Date(to(&T::Date32)?.as_primitive::<Date32Type>().clone()),
@@ -86,11 +90,19 @@ impl Column {
             T::RunEndEncoded(_, values) => Self::try_new(&to(values.data_type())?)?,
             T::List(_) => {
                 let list = array.as_list::<i32>();
-                Self::list(array, list.offsets().windows(2).map(|pair| (pair[0] as usize, pair[1] as usize)), list.values())?
+                Self::list(
+                    array,
+                    list.offsets().windows(2).map(|pair| (pair[0] as usize, pair[1] as usize)),
+                    list.values(),
+                )?
             }
             T::LargeList(_) => {
                 let list = array.as_list::<i64>();
-                Self::list(array, list.offsets().windows(2).map(|pair| (pair[0] as usize, pair[1] as usize)), list.values())?
+                Self::list(
+                    array,
+                    list.offsets().windows(2).map(|pair| (pair[0] as usize, pair[1] as usize)),
+                    list.values(),
+                )?
             }
             T::FixedSizeList(_, size) => {
                 let (list, size) = (array.as_fixed_size_list(), *size as usize);
@@ -100,11 +112,15 @@ impl Column {
                 let columns = array.as_struct();
                 let fields = fields.iter().zip(columns.columns());
                 let fields = fields.map(|(field, array)| Ok((field.name().clone(), Self::try_new(array)?)));
-                Self::Struct { nulls: array.logical_nulls(), fields: fields.collect::<Result<_, ArrowError>>()? }
+                Self::Struct {
+                    nulls: array.logical_nulls(),
+                    fields: fields.collect::<Result<_, ArrowError>>()?,
+                }
             }
             T::Map(..) => {
                 let map = array.as_map();
-                let ranges = map.offsets().windows(2).map(|pair| (pair[0] as usize, pair[1] as usize)).collect();
+                let ranges =
+                    map.offsets().windows(2).map(|pair| (pair[0] as usize, pair[1] as usize)).collect();
                 Self::Map {
                     nulls: array.logical_nulls(),
                     ranges,
@@ -122,7 +138,11 @@ impl Column {
         ranges: impl Iterator<Item = (usize, usize)>,
         items: &ArrayRef,
     ) -> Result<Self, ArrowError> {
-        Ok(Self::List { nulls: array.logical_nulls(), ranges: ranges.collect(), items: Box::new(Self::try_new(items)?) })
+        Ok(Self::List {
+            nulls: array.logical_nulls(),
+            ranges: ranges.collect(),
+            items: Box::new(Self::try_new(items)?),
+        })
     }
 
     /// The value of a row.
@@ -143,13 +163,16 @@ impl Column {
             Self::Text(array) => PropertyValue::from(array.value(row)),
             Self::Bytes(array) => PropertyValue::String(text_or_hex(array.value(row))),
             Self::Date(array) => PropertyValue::from(Day::from_days(array.value(row)).to_string()),
-            Self::Time { values, unit, zoned } => PropertyValue::from(spell_time(values.value(row), *unit, *zoned)),
+            Self::Time { values, unit, zoned } => {
+                PropertyValue::from(spell_time(values.value(row), *unit, *zoned))
+            }
             Self::List { ranges, items, .. } => {
                 let (start, end) = ranges[row];
                 PropertyValue::List((start..end).map(|item| items.value(item)).collect())
             }
             Self::Struct { fields, .. } => {
-                let entries = fields.iter().map(|(name, column)| (Cow::Borrowed(name.as_str()), column.value(row)));
+                let entries =
+                    fields.iter().map(|(name, column)| (Cow::Borrowed(name.as_str()), column.value(row)));
                 PropertyValue::Object(entries.collect())
             }
             Self::Map { ranges, keys, values, .. } => {
@@ -222,7 +245,9 @@ fn decimal(value: i128, scale: i8) -> PropertyValue<'static> {
     match (scale, i64::try_from(value)) {
         (0, Ok(value)) => PropertyValue::Int(value),
         // Through text, because dividing would round twice.
-        _ => format!("{value}e{}", -i32::from(scale)).parse::<f64>().map_or(PropertyValue::Null, PropertyValue::from),
+        _ => format!("{value}e{}", -i32::from(scale))
+            .parse::<f64>()
+            .map_or(PropertyValue::Null, PropertyValue::from),
     }
 }
 

@@ -116,7 +116,8 @@ impl<'t> Table<'t> {
     /// The refusal of a row, with the row as JSON.
     fn rejection(&self, row: usize, index: u64, error: RecordError) -> Rejection {
         let entries = self.names.iter().zip(&self.columns);
-        let object = PropertyValue::Object(entries.map(|(name, column)| (name.into(), column.value(row))).collect());
+        let object =
+            PropertyValue::Object(entries.map(|(name, column)| (name.into(), column.value(row))).collect());
         Rejection {
             index,
             line: None,

@@ -51,7 +51,9 @@ fn is_finite(value: &PropertyValue<'_>) -> bool {
         PropertyValue::Float(float) => float.is_finite(),
         PropertyValue::List(items) => items.iter().all(is_finite),
         PropertyValue::Object(entries) => entries.iter().all(|(_, value)| is_finite(value)),
-        PropertyValue::Null | PropertyValue::Bool(_) | PropertyValue::Int(_) | PropertyValue::String(_) => true,
+        PropertyValue::Null | PropertyValue::Bool(_) | PropertyValue::Int(_) | PropertyValue::String(_) => {
+            true
+        }
     }
 }
 
@@ -78,7 +80,10 @@ mod tests {
     #[test]
     fn d5_forbidden_ids_and_empty_names_are_refused() {
         assert_eq!(check(Event { name: "".into(), ..event() }).unwrap_err().field, "event");
-        assert_eq!(check(Event { distinct_id: "Anonymous".into(), ..event() }).unwrap_err().field, "distinct_id");
+        assert_eq!(
+            check(Event { distinct_id: "Anonymous".into(), ..event() }).unwrap_err().field,
+            "distinct_id"
+        );
     }
 
     #[test]

@@ -60,7 +60,12 @@ pub(super) struct Context<'o> {
 
 impl<'o> Context<'o> {
     pub(super) fn new(options: &'o ParseOptions) -> Self {
-        Self { limits: &options.limits, form: options.form, failure: RefCell::default(), path: RefCell::default() }
+        Self {
+            limits: &options.limits,
+            form: options.form,
+            failure: RefCell::default(),
+            path: RefCell::default(),
+        }
     }
 
     fn fail<E: serde::de::Error>(&self, message: String) -> E {
@@ -373,7 +378,11 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
-        if value.is_finite() { Ok(PropertyValue::Float(value)) } else { Err(E::custom("number out of range")) }
+        if value.is_finite() {
+            Ok(PropertyValue::Float(value))
+        } else {
+            Err(E::custom("number out of range"))
+        }
     }
 
     #[inline]

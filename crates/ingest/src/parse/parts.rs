@@ -111,8 +111,8 @@ impl<'a> Parts<'a> {
             "$ignore" => self.ignore = Some(value),
             "token" | "bucket" | "$bucket" => {}
             _ => {
-                self.has_other_spelling |=
-                    form == WireForm::Lenient && matches!(name.as_ref(), "$time" | "insert_id" | "$distinct_id");
+                self.has_other_spelling |= form == WireForm::Lenient
+                    && matches!(name.as_ref(), "$time" | "insert_id" | "$distinct_id");
                 self.properties.push((cut_name(name), value));
             }
         }
@@ -165,7 +165,8 @@ impl<'a> Parts<'a> {
         }
         if self.distinct_id.is_none() {
             let found = self.take_last("$distinct_id");
-            self.distinct_id = found.map(|value| Slot { value, field: Cow::Borrowed("properties.$distinct_id") });
+            self.distinct_id =
+                found.map(|value| Slot { value, field: Cow::Borrowed("properties.$distinct_id") });
         }
         if self.insert_id.is_none() {
             let found = self.take_last("insert_id");

@@ -123,14 +123,18 @@ pub(super) fn check_shape(
 
 fn broken_limit(value: &PropertyValue<'_>, limits: &Limits, levels: usize) -> Option<String> {
     match value {
-        PropertyValue::List(_) | PropertyValue::Object(_) if levels == 0 => Some(limit_exceeded_depth(limits)),
+        PropertyValue::List(_) | PropertyValue::Object(_) if levels == 0 => {
+            Some(limit_exceeded_depth(limits))
+        }
         PropertyValue::List(items) if items.len() > limits.list_items_max => {
             Some(format!("a list of {} items; at most {} are allowed", items.len(), limits.list_items_max))
         }
         PropertyValue::List(items) => items.iter().find_map(|item| broken_limit(item, limits, levels - 1)),
-        PropertyValue::Object(entries) if entries.len() > limits.object_keys_max => {
-            Some(format!("an object of {} keys; at most {} are allowed", entries.len(), limits.object_keys_max))
-        }
+        PropertyValue::Object(entries) if entries.len() > limits.object_keys_max => Some(format!(
+            "an object of {} keys; at most {} are allowed",
+            entries.len(),
+            limits.object_keys_max
+        )),
         PropertyValue::Object(entries) => {
             entries.iter().find_map(|(_, value)| broken_limit(value, limits, levels - 1))
         }

@@ -72,7 +72,10 @@ pub(super) fn record<'a>(mut parts: Parts<'a>, options: &ParseOptions) -> Result
 }
 
 /// Judges an event whose parts are settled, from whatever format.
-pub(crate) fn event_record<'a>(mut parts: Parts<'a>, options: &ParseOptions) -> Result<Record<'a>, RecordError> {
+pub(crate) fn event_record<'a>(
+    mut parts: Parts<'a>,
+    options: &ParseOptions,
+) -> Result<Record<'a>, RecordError> {
     let name = event_name(parts.name.take())?;
     let time = time(parts.time.take(), options)?;
     let device_id = other_id(parts.device_id.take())?;
@@ -155,7 +158,9 @@ fn profile<'a>(
 
 fn event_name(name: Option<PropertyValue<'_>>) -> Result<Cow<'_, str>, RecordError> {
     match name {
-        None | Some(PropertyValue::Null) => Err(RecordError::new("event", "missing; every event needs a name")),
+        None | Some(PropertyValue::Null) => {
+            Err(RecordError::new("event", "missing; every event needs a name"))
+        }
         Some(PropertyValue::String(name)) if name.is_empty() => {
             Err(RecordError::new("event", "empty; every event needs a name"))
         }
@@ -225,9 +230,9 @@ fn within_bounds(time: Timestamp, options: &ParseOptions) -> Result<Timestamp, S
         WireForm::Track => {
             let age_ms = now.millis().saturating_sub(time.millis());
             match options.track_max_age_days {
-                Some(days) if age_ms > i64::from(days) * DAY_MS => {
-                    Err(format!("{time} is more than {days} days ago (it is {now}); use the import for old events"))
-                }
+                Some(days) if age_ms > i64::from(days) * DAY_MS => Err(format!(
+                    "{time} is more than {days} days ago (it is {now}); use the import for old events"
+                )),
                 _ => Ok(time),
             }
         }
@@ -245,7 +250,8 @@ fn number_in(text: &str) -> Option<Timestamp> {
         return Timestamp::from_unix_integer(number);
     }
     // Rust also reads words such as "inf" and "NaN".
-    let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'));
+    let numeric =
+        text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'));
     if numeric { text.parse::<f64>().ok().and_then(Timestamp::from_unix_number) } else { None }
 }
 
@@ -284,7 +290,10 @@ fn distinct_id<'a>(
         _ if options.form == WireForm::Track => Ok(Some(Cow::Borrowed(""))),
         Ok(Some(id)) => Err(RecordError::new(
             field,
-            format!("{} stands for no one in particular; send a real id, or \"\" for an event of nobody", quoted(&id)),
+            format!(
+                "{} stands for no one in particular; send a real id, or \"\" for an event of nobody",
+                quoted(&id)
+            ),
         )),
         Err(problem) => Err(RecordError::new(field, format!("{problem}; {ID_WANTED}"))),
     }
@@ -357,7 +366,8 @@ fn insert_id<'a>(
 }
 
 fn is_well_formed_insert_id(id: &str) -> bool {
-    (1..=INSERT_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    (1..=INSERT_ID_BYTES_MAX).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// An id as text (D-4: 42 is "42"); null is none; an error says what it was instead.
@@ -373,7 +383,9 @@ fn id_text<'a>(value: PropertyValue<'a>) -> Result<Option<Cow<'a, str>>, String>
         PropertyValue::Bool(value) => Cow::Borrowed(if value { "true" } else { "false" }),
         PropertyValue::List(ref items) if items.is_empty() => Cow::Borrowed("[]"),
         PropertyValue::Object(ref entries) if entries.is_empty() => Cow::Borrowed("{}"),
-        PropertyValue::List(_) | PropertyValue::Object(_) => return Err(format!("{} is not an id", shown(&value))),
+        PropertyValue::List(_) | PropertyValue::Object(_) => {
+            return Err(format!("{} is not an id", shown(&value)));
+        }
     }))
 }
 
@@ -423,7 +435,8 @@ fn set_on_user(event: &Event<'_>, set: Properties, options: &ParseOptions) -> Op
 
 /// Whether more than the depth of values is limited.
 fn limits_shapes(limits: &Limits) -> bool {
-    let limited = [limits.properties_max, limits.object_keys_max, limits.list_items_max, limits.nested_bytes_max];
+    let limited =
+        [limits.properties_max, limits.object_keys_max, limits.list_items_max, limits.nested_bytes_max];
     limited.iter().any(|&most| most != usize::MAX)
 }
 

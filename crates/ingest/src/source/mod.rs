@@ -135,7 +135,9 @@ pub fn expand(inputs: impl IntoIterator<Item = Input>) -> Result<InputFiles> {
     for input in inputs {
         match input {
             Input::Path(path) => expand_path(path, &mut found)?,
-            Input::Stdin => found.files.push(InputFile::stream("standard input".to_owned(), Box::new(io::stdin()))?),
+            Input::Stdin => {
+                found.files.push(InputFile::stream("standard input".to_owned(), Box::new(io::stdin()))?)
+            }
             Input::Reader { name, reader } => found.files.push(InputFile::stream(name, reader)?),
         }
     }
@@ -149,9 +151,8 @@ fn expand_path(path: PathBuf, found: &mut InputFiles) -> Result<()> {
             return Err(Error::Open { name: path.display().to_string(), source: error });
         }
         Err(_) => match path.to_str() {
-            Some(pattern) if pattern.contains(['*', '?', '[']) => {
-                glob::glob(pattern).map_err(|source| Error::Pattern { pattern: pattern.to_owned(), source })?
-            }
+            Some(pattern) if pattern.contains(['*', '?', '[']) => glob::glob(pattern)
+                .map_err(|source| Error::Pattern { pattern: pattern.to_owned(), source })?,
             _ => return Err(Error::NotFound { path }),
         },
     };
@@ -203,7 +204,9 @@ fn add_directory(directory: &Path, found: &mut InputFiles) -> Result<()> {
         } else if has_known_ending(&path) {
             add_path(path, &metadata, found)?;
         } else {
-            found.skipped.push(skip("not named like a file of events (.json, .ndjson, .jsonl, .csv, .parquet)"));
+            found
+                .skipped
+                .push(skip("not named like a file of events (.json, .ndjson, .jsonl, .csv, .parquet)"));
         }
     }
     Ok(())
@@ -371,15 +374,21 @@ fn copy(name: &str, reader: impl Read + Send + 'static, compression: Compression
 /// Refuses what is recognised and not read.
 fn refuse_unsupported(name: &str, prefix: &[u8]) -> Result<()> {
     let (format, advice) = match prefix {
-        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => ("a zip archive", "unpack it and give the files in it"),
-        [b'B', b'Z', b'h', b'1'..=b'9', ..] => ("compressed with bzip2", "decompress it, or use gzip or zstd"),
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => {
+            ("a zip archive", "unpack it and give the files in it")
+        }
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
+            ("compressed with bzip2", "decompress it, or use gzip or zstd")
+        }
         [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => ("compressed with xz", "decompress it, or use gzip or zstd"),
         [b'7', b'z', 0xBC, 0xAF, ..] => ("a 7z archive", "unpack it and give the files in it"),
         [0x04, 0x22, 0x4D, 0x18, ..] => ("compressed with lz4", "decompress it, or use gzip or zstd"),
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => ("an Arrow file", "convert it to Parquet or NDJSON"),
         [b'O', b'b', b'j', 1, ..] => ("an Avro file", "convert it to Parquet or NDJSON"),
         [b'O', b'R', b'C', ..] => ("an ORC file", "convert it to Parquet or NDJSON"),
-        prefix if prefix.get(257..262) == Some(b"ustar") => ("a tar archive", "unpack it and give the files in it"),
+        prefix if prefix.get(257..262) == Some(b"ustar") => {
+            ("a tar archive", "unpack it and give the files in it")
+        }
         _ => return Ok(()),
     };
     Err(Error::Unsupported { name: name.to_owned(), format, advice })

@@ -1,0 +1,343 @@
+//! [`Engine`]: a dataset, open.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::prelude::SessionContext;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use tallymark_event::{Clock, Event};
+use tallymark_ingest::{
+    AppendReport, ImportOptions, ImportProgress, ImportReport, Ingestor, Input, WireForm, expand,
+};
+use tallymark_query::tables::TABLES;
+use tallymark_query::{ExportOptions, ExportedLines, QueryRuntime, export};
+use tallymark_storage::{Attachment, Commit, DataFile, EventStore, Location, Snapshot};
+use tallymark_users::ProfileUpdate;
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use crate::background::{QueryThreads, flush_when_due};
+use crate::error::chain;
+use crate::{Answer, EngineConfig, Error, Result, SnapshotInfo, View};
+
+/// A dataset, open for reading or for reading and writing. Cheap to clone; clones share everything.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) store: EventStore,
+    pub(crate) ingestor: Arc<Ingestor>,
+    pub(crate) clock: Arc<dyn Clock>,
+    queries: QueryRuntime,
+    threads: QueryThreads,
+    flusher: Option<JoinHandle<()>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(flusher) = &self.flusher {
+            flusher.abort();
+        }
+    }
+}
+
+impl Engine {
+    /// Opens the dataset at a path or URL (`./data`, `file:///…`, `memory:///name`, `s3://…`,
+    /// `gs://…`, `az://…`) for reading and writing, and makes it if it is missing.
+    ///
+    /// What an earlier process acknowledged and did not make files of is there again.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Conflict`] while another process writes, naming it.
+    pub async fn open(url: &str, config: EngineConfig) -> Result<Self> {
+        let location = Location::parse(url)?;
+        let store = EventStore::create_or_open(location, config.storage(), Arc::clone(&config.clock)).await?;
+        Self::start(store, &config).await
+    }
+
+    /// Opens the dataset at a path or URL for reading. See [`Engine::refresh`].
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] if there is none.
+    pub async fn open_read_only(url: &str, config: EngineConfig) -> Result<Self> {
+        let location = Location::parse(url)?;
+        let store = EventStore::open(location, config.storage(), Arc::clone(&config.clock)).await?;
+        Self::start(store, &config).await
+    }
+
+    async fn start(store: EventStore, config: &EngineConfig) -> Result<Self> {
+        let ingestor = Arc::new(Ingestor::new(store.clone(), config.ingest(), Arc::clone(&config.clock)));
+        ingestor.replay().await?;
+        let flusher = store.is_writable().then(|| flush_when_due(&ingestor, config.flush_age));
+        let queries = QueryRuntime::try_new(config.query())?;
+        let threads = QueryThreads::start(config.threads)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                ingestor,
+                clock: Arc::clone(&config.clock),
+                queries,
+                threads,
+                flusher,
+            }),
+        })
+    }
+
+    /// Flushes, deletes what no retained snapshot needs, and lets go of the writer's lease.
+    ///
+    /// Dropping an engine instead loses nothing either: what is not flushed is in the log.
+    ///
+    /// # Errors
+    /// When the last records cannot be made files; they stay in the log.
+    pub async fn close(self) -> Result<()> {
+        if self.inner.store.is_writable() {
+            self.flush().await?;
+            if let Err(failed) = self.clean_up().await {
+                warn!(error = chain(&failed), "cannot clean up; the next writer will");
+            }
+        }
+        Ok(self.inner.store.clone().close().await?)
+    }
+
+    // ---- writing
+
+    /// Imports files, directories, patterns or streams of events and profile updates: JSON in any
+    /// accepted form, CSV and Parquet, plain or compressed. Large amounts are welcome: memory stays
+    /// bounded, and what is read is committed chunk by chunk.
+    ///
+    /// `progress` may be watched, and told to cancel, from anywhere.
+    ///
+    /// # Errors
+    /// See [`Ingestor::import`].
+    pub async fn import(
+        &self,
+        inputs: impl IntoIterator<Item = Input>,
+        options: ImportOptions,
+        progress: Arc<ImportProgress>,
+    ) -> Result<ImportReport> {
+        let found = expand(inputs)?;
+        let mut report = self.inner.ingestor.import(found.files, options, progress).await?;
+        report.warnings.extend(
+            found
+                .skipped
+                .into_iter()
+                .map(|skipped| format!("skipped {}: {}", skipped.path.display(), skipped.reason)),
+        );
+        Ok(report)
+    }
+
+    /// Imports one stream: [`Engine::import`] for a reader.
+    ///
+    /// # Errors
+    /// See [`Ingestor::import`].
+    pub async fn ingest(
+        &self,
+        name: &str,
+        reader: impl Read + Send + 'static,
+        options: ImportOptions,
+    ) -> Result<ImportReport> {
+        self.import([Input::from_reader(name, reader)], options, Arc::default()).await
+    }
+
+    /// Stores events: durable and visible to queries when this returns. Meant for one to some
+    /// thousand at a time.
+    ///
+    /// # Errors
+    /// When nothing was stored. Single events that break a rule are in the report instead.
+    pub async fn append<'a>(&self, events: impl IntoIterator<Item = Event<'a>>) -> Result<AppendReport> {
+        let events = events.into_iter().map(Event::into_owned).collect();
+        Ok(self.inner.ingestor.append_events(events).await?)
+    }
+
+    /// Stores records given as JSON text of any accepted form: durable and visible when this
+    /// returns. `form` says which endpoint's rules apply.
+    ///
+    /// # Errors
+    /// When nothing was stored. Single records that break a rule are in the report instead.
+    pub async fn append_json(&self, text: &[u8], form: WireForm) -> Result<AppendReport> {
+        Ok(self.inner.ingestor.append_json(text, form).await?)
+    }
+
+    /// Applies updates of users' and groups' profiles, in this order; durable and visible when
+    /// this returns.
+    ///
+    /// # Errors
+    /// When nothing was stored.
+    pub async fn update_profiles(&self, updates: Vec<ProfileUpdate>) -> Result<AppendReport> {
+        Ok(self.inner.ingestor.append_updates(updates).await?)
+    }
+
+    /// Makes files of the memtable now.
+    ///
+    /// # Errors
+    /// When they cannot be written; the records stay in the log.
+    pub async fn flush(&self) -> Result<()> {
+        Ok(self.inner.ingestor.flush().await?)
+    }
+
+    /// Has an existing Parquet dataset answer queries as table `name`, in place.
+    ///
+    /// # Errors
+    /// When it cannot be read, lacks a column it is said to have, or the name is taken.
+    pub async fn attach(&self, name: &str, attachment: Attachment) -> Result<()> {
+        let invalid = |reason| Error::AttachmentName { name: name.to_owned(), reason };
+        if name.is_empty() {
+            return Err(invalid("a table needs a name"));
+        }
+        if TABLES.contains(&name) {
+            return Err(invalid("the dataset has a table of this name"));
+        }
+        let state = self.session()?.state();
+        tallymark_query::attached::table(name, &attachment, &state).await?;
+        self.change_attachments(|attachments| {
+            attachments.insert(name.to_owned(), attachment);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets an attached dataset; its files are left alone.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] if nothing is attached under this name.
+    pub async fn detach(&self, name: &str) -> Result<()> {
+        self.change_attachments(|attachments| match attachments.remove(name) {
+            Some(_) => Ok(()),
+            None => Err(Error::NotAttached { name: name.to_owned() }),
+        })
+        .await
+    }
+
+    async fn change_attachments(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<String, Attachment>) -> Result<()>,
+    ) -> Result<()> {
+        let mut guard = self.inner.store.write().await?;
+        let snapshot = guard.snapshot();
+        let mut attachments = snapshot.manifest.attachments.clone();
+        change(&mut attachments)?;
+        guard.commit(Commit { attachments: Some(attachments), ..Commit::of(&snapshot) }).await?;
+        Ok(())
+    }
+
+    // ---- reading
+
+    /// Answers SQL over the newest state: a statement, or a script whose last statement gives the
+    /// answer.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidInput`] for a wrong question, with what would be right.
+    pub async fn sql(&self, text: &str) -> Result<Answer> {
+        self.sql_in(&self.session()?, text).await
+    }
+
+    /// A session over the newest state: DataFusion's own, to register functions and tables in. It
+    /// keeps seeing that state.
+    ///
+    /// # Errors
+    /// When it cannot be set up.
+    pub fn session(&self) -> Result<SessionContext> {
+        Ok(self.inner.queries.session(&self.inner.store.snapshot())?)
+    }
+
+    /// Answers SQL in a session of [`Engine::session`] or [`View::session`].
+    ///
+    /// # Errors
+    /// As [`Engine::sql`].
+    pub async fn sql_in(&self, session: &SessionContext, text: &str) -> Result<Answer> {
+        let (session, text) = (session.clone(), text.to_owned());
+        let planned = self.inner.threads.spawn(async move {
+            let frame = tallymark_query::sql(&session, &text).await?;
+            Ok::<SendableRecordBatchStream, Error>(frame.execute_stream().await?)
+        });
+        match planned.await {
+            Ok(stream) => Ok(Answer::run(stream?, &self.inner.threads)),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// The newest state, to be asked more than once.
+    pub fn view(&self) -> View {
+        View { engine: self.clone(), snapshot: self.inner.store.snapshot() }
+    }
+
+    /// A retained snapshot.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotFound`] if it is not retained (any more), naming those that are.
+    pub async fn view_at(&self, version: u64) -> Result<View> {
+        Ok(View { engine: self.clone(), snapshot: self.inner.store.snapshot_at(version).await? })
+    }
+
+    /// The retained snapshots, oldest first.
+    ///
+    /// # Errors
+    /// When storage cannot be listed.
+    pub async fn snapshots(&self) -> Result<Vec<SnapshotInfo>> {
+        let versions = self.inner.store.retained_versions().await?;
+        Ok(versions.into_iter().map(|(version, created_at)| SnapshotInfo { version, created_at }).collect())
+    }
+
+    /// Sees what other processes wrote since: for an engine opened read-only.
+    ///
+    /// # Errors
+    /// When storage cannot be read.
+    pub async fn refresh(&self) -> Result<()> {
+        self.inner.store.refresh().await?;
+        Ok(self.inner.ingestor.replay().await?)
+    }
+
+    /// The data files of the newest state.
+    pub fn live_files(&self) -> Vec<DataFile> {
+        self.snapshot().manifest.files.clone()
+    }
+
+    /// The events of the newest state as NDJSON in Mixpanel's raw form, by time. Imported again,
+    /// they are the same events.
+    ///
+    /// # Errors
+    /// When queries cannot be set up; the stream ends with an error naming the day that failed.
+    pub fn export(&self, options: &ExportOptions) -> Result<BoxStream<'static, Result<ExportedLines>>> {
+        let lines = export(&self.session()?, &self.snapshot(), options);
+        Ok(self.on_query_threads(lines.map_err(Error::from)))
+    }
+
+    /// Runs a stream on the query threads, a few items ahead.
+    fn on_query_threads<T: Send + 'static>(
+        &self,
+        stream: impl Stream<Item = T> + Send + 'static,
+    ) -> BoxStream<'static, T> {
+        let (sender, receiver) = tokio::sync::mpsc::channel(2);
+        self.inner.threads.spawn(async move {
+            let mut stream = std::pin::pin!(stream);
+            while let Some(item) = stream.next().await {
+                if sender.send(item).await.is_err() {
+                    return;
+                }
+            }
+        });
+        futures::stream::unfold(
+            receiver,
+            |mut receiver| async move { Some((receiver.recv().await?, receiver)) },
+        )
+        .boxed()
+    }
+
+    pub(crate) fn now(&self) -> tallymark_event::Timestamp {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn queries(&self) -> &QueryRuntime {
+        &self.inner.queries
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.inner.store.snapshot()
+    }
+}

@@ -1,0 +1,149 @@
+//! One error type, and a small kind for callers to branch on.
+
+use std::error::Error as StdError;
+
+use datafusion::error::DataFusionError;
+
+/// A result with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of trouble an [`Error`] is: what a caller can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The input or the question is wrong: change it.
+    InvalidInput,
+    /// What was named does not exist.
+    NotFound,
+    /// Somebody else is writing: try again later.
+    Conflict,
+    /// A limit on memory, disk or size was reached: raise it or ask for less.
+    ResourcesExhausted,
+    /// Storage cannot be reached or read: try again, or look at it.
+    Unavailable,
+    /// A mistake of ours.
+    Internal,
+}
+
+/// What went wrong; [`StdError::source`] carries the cause.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Opening, reading or writing the dataset.
+    #[error(transparent)]
+    Storage(#[from] tallymark_storage::Error),
+    /// Taking events in.
+    #[error(transparent)]
+    Ingest(#[from] tallymark_ingest::Error),
+    /// Answering a question.
+    #[error(transparent)]
+    Query(#[from] tallymark_query::Error),
+    /// A query failed while its answer was read.
+    #[error("cannot run the query")]
+    Run(#[from] DataFusionError),
+    /// Threads for queries could not be started.
+    #[error("cannot start threads for queries")]
+    Threads(#[source] std::io::Error),
+    /// An event given to [`crate::Engine::append`] breaks a rule; none of the call was stored.
+    #[error("event {index}: {field}: {message}")]
+    InvalidEvent {
+        /// Its position in the call, from 0.
+        index: usize,
+        /// The field at fault.
+        field: &'static str,
+        /// What was wrong and what would be right.
+        message: String,
+    },
+    /// A name that cannot be a table's.
+    #[error("cannot attach {name:?}: {reason}")]
+    AttachmentName {
+        /// The name.
+        name: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Nothing is attached under this name.
+    #[error("nothing is attached as {name:?}")]
+    NotAttached {
+        /// The name.
+        name: String,
+    },
+}
+
+impl Error {
+    /// What kind of trouble this is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Storage(error) => storage_kind(error),
+            Self::Ingest(error) => ingest_kind(error),
+            Self::Query(error) => query_kind(error),
+            Self::Run(error) => datafusion_kind(error),
+            Self::Threads(_) => ErrorKind::ResourcesExhausted,
+            Self::InvalidEvent { .. } | Self::AttachmentName { .. } => ErrorKind::InvalidInput,
+            Self::NotAttached { .. } => ErrorKind::NotFound,
+        }
+    }
+}
+
+fn storage_kind(error: &tallymark_storage::Error) -> ErrorKind {
+    use tallymark_storage::Error as E;
+    match error {
+        E::Location { .. } | E::ReadOnly => ErrorKind::InvalidInput,
+        E::NoDataset { .. } | E::SnapshotNotFound { .. } => ErrorKind::NotFound,
+        E::Locked { .. } | E::Conflict { .. } => ErrorKind::Conflict,
+        E::Read { .. }
+        | E::Write { .. }
+        | E::List { .. }
+        | E::Delete { .. }
+        | E::LocalFile { .. }
+        | E::Damaged { .. }
+        | E::NewerFormat { .. }
+        | E::Decode { .. } => ErrorKind::Unavailable,
+        _ => ErrorKind::Internal,
+    }
+}
+
+fn ingest_kind(error: &tallymark_ingest::Error) -> ErrorKind {
+    use tallymark_ingest::Error as E;
+    match error {
+        E::NotFound { .. } => ErrorKind::NotFound,
+        E::Open { .. } | E::Read { .. } => ErrorKind::Unavailable,
+        E::CutShort { source, .. } => ingest_kind(source),
+        E::Storage { source } => storage_kind(source),
+        E::Columns { .. } | E::Replay { .. } => ErrorKind::Internal,
+        _ => ErrorKind::InvalidInput,
+    }
+}
+
+fn query_kind(error: &tallymark_query::Error) -> ErrorKind {
+    use tallymark_query::Error as E;
+    match error {
+        E::UnknownTable { .. } => ErrorKind::NotFound,
+        E::Run { source } => datafusion_kind(source),
+        E::ReadAttached { .. } | E::Export { .. } => ErrorKind::Unavailable,
+        E::Configure { .. } => ErrorKind::ResourcesExhausted,
+        _ => ErrorKind::InvalidInput,
+    }
+}
+
+fn datafusion_kind(error: &DataFusionError) -> ErrorKind {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => ErrorKind::ResourcesExhausted,
+        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) | DataFusionError::ParquetError(_) => {
+            ErrorKind::Unavailable
+        }
+        DataFusionError::Internal(_) => ErrorKind::Internal,
+        _ => ErrorKind::InvalidInput,
+    }
+}
+
+/// The error and everything that caused it, a line each.
+pub(crate) fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,594 @@
+//! [`Ingestor`]: the one who writes events into a dataset.
+//!
+//! Small amounts go through [`Ingestor::append`]: the write-ahead log, then the memtable, which
+//! queries see at once; a flush later makes files of it. Large ones go through
+//! [`Ingestor::import`]: straight to files, a commit a chunk. Both end in [`Ingestor::seal`].
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::Array as _;
+use arrow::buffer::Buffer;
+use bytes::Bytes;
+use futures::{TryStreamExt as _, stream};
+use tallymark_event::{Clock, Day, Event, PropertyCatalog, Timestamp};
+use tallymark_storage::{
+    Append, Commit, DataFile, EventStore, FileSettings, MemBatch, MemChange, Merge, PeopleEntry, Replayed,
+    Snapshot, WriteGuard, merge_files,
+};
+use tallymark_users::{Identities, ProfileUpdate};
+use tokio::sync::Mutex;
+use tracing::{debug, info};
+
+use crate::lanes::{Gather, open_lanes};
+use crate::partition::{Chunk, partition};
+use crate::people::apply_people;
+use crate::repeats::{StoredKeys, fingerprint};
+use crate::wal_payload::{Accepted, Payload};
+use crate::write::{encode, mem_batch};
+use crate::{
+    AppendReport, BatchBuilder, BlockReader, EventBatch, FrameOptions, Limits, ParseOptions, Record,
+    RecordError, RejectedRecord, Rejection, Result, WireForm, check_event, parse_record,
+};
+
+/// How many files are uploaded at a time.
+const UPLOADS: usize = 8;
+
+/// How an [`Ingestor`] works.
+#[derive(Debug, Clone)]
+pub struct IngestConfig {
+    /// Sizes of records (D-30).
+    pub limits: Limits,
+    /// About how much memory an import may take.
+    pub memory_bytes: usize,
+    /// The memtable is flushed when it holds this much,
+    pub flush_bytes: usize,
+    /// or when its oldest record is this old.
+    pub flush_age: Duration,
+    /// Threads that parse.
+    pub threads: usize,
+}
+
+impl Default for IngestConfig {
+    /// Relaxed limits, 1 GiB for imports, flush at 64 MiB or after a minute, a thread a core.
+    fn default() -> Self {
+        Self {
+            limits: Limits::relaxed(),
+            memory_bytes: 1 << 30,
+            flush_bytes: 64 << 20,
+            flush_age: Duration::from_secs(60),
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        }
+    }
+}
+
+/// Writes events into a dataset: one for each open store.
+#[derive(Debug)]
+pub struct Ingestor {
+    pub(crate) store: EventStore,
+    pub(crate) config: IngestConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+/// What is acknowledged but in no file yet, and what is known of stored keys.
+#[derive(Debug, Default)]
+struct State {
+    pending: Vec<Numbered>,
+    pending_keys: HashSet<u64>,
+    pending_since: Option<Timestamp>,
+    stored_keys: StoredKeys,
+}
+
+impl State {
+    fn pending_bytes(&self) -> usize {
+        self.pending.iter().map(|numbered| numbered.batch.bytes()).sum()
+    }
+
+    fn clear_pending(&mut self) {
+        self.pending.clear();
+        self.pending_keys.clear();
+        self.pending_since = None;
+    }
+}
+
+/// The records of one append, judged.
+#[derive(Debug, Default)]
+struct Appended {
+    report: AppendReport,
+    records: Vec<Accepted>,
+}
+
+impl Appended {
+    fn accept(&mut self, record: Record<'_>) {
+        match record {
+            Record::Ignored => {
+                self.report.ignored += 1;
+                return;
+            }
+            Record::Event(event) => self.records.push(Accepted::Event(event.into_owned())),
+            Record::Profile(update) => self.records.push(Accepted::Update(update)),
+            Record::EventAndProfile(event, update) => {
+                self.records.push(Accepted::Event(event.into_owned()));
+                self.records.push(Accepted::Update(update));
+            }
+        }
+        self.report.received += 1;
+    }
+
+    fn refuse(&mut self, rejection: &Rejection) {
+        self.report.received += 1;
+        self.report.refused.push(RejectedRecord::new("records", rejection));
+    }
+}
+
+/// A batch whose people were applied, and its first sequence number.
+#[derive(Debug, Clone)]
+struct Numbered {
+    batch: Arc<EventBatch>,
+    first_sequence: i64,
+}
+
+/// What sealing a chunk did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sealed {
+    pub(crate) duplicates: u64,
+    pub(crate) snapshot: u64,
+}
+
+impl Ingestor {
+    /// An ingestor into `store`, with the memtable empty: see [`Ingestor::replay`].
+    pub fn new(store: EventStore, config: IngestConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { store, config, clock, state: Mutex::default() }
+    }
+
+    /// Puts acknowledged records that are in no file yet back into the memtable: to be called once
+    /// after opening, by readers after each refresh.
+    pub async fn replay(&self) -> Result<()> {
+        let mut state = self.state.lock().await;
+        state.clear_pending();
+        let entries = self.store.wal_entries().await?;
+        let snapshot = self.store.snapshot();
+        let Some(last_wal) = entries.last().map(|entry| entry.number) else { return Ok(()) };
+        let mut identities = (*snapshot.identities).clone();
+        let mut profiles = (*snapshot.profiles).clone();
+        let mut people = Vec::new();
+        let mut next_sequence = snapshot.next_sequence;
+        for entry in &entries {
+            let payload = Payload::decode(entry.number, &entry.payload)?;
+            let mut batch = self.batch_of(&payload);
+            people.extend(apply_people(&mut batch, payload.first_sequence, &mut identities, &mut profiles));
+            next_sequence = payload.first_sequence + batch.records() as i64;
+            state.pending_since.get_or_insert(payload.received_at);
+            state.pending_keys.extend(keys_of(&batch));
+            state.pending.push(Numbered { batch: Arc::new(batch), first_sequence: payload.first_sequence });
+        }
+        let mut catalog = (*snapshot.catalog).clone();
+        let batch = memtable(&state.pending, &identities, &mut catalog, last_wal)?;
+        info!(
+            entries = entries.len(),
+            records = next_sequence - snapshot.next_sequence,
+            "replayed the write-ahead log"
+        );
+        self.store.publish_replayed(Replayed {
+            batches: vec![batch],
+            catalog: Arc::new(catalog),
+            identities: Arc::new(identities),
+            profiles: Arc::new(profiles),
+            people,
+            next_sequence,
+            last_wal: Some(last_wal),
+            version: snapshot.manifest.version,
+        });
+        Ok(())
+    }
+
+    /// Takes JSON text of records in, framed as in a file, each refused or accepted; durable and
+    /// visible when this returns. `form` says which endpoint's rules apply.
+    pub async fn append_json(&self, text: &[u8], form: WireForm) -> Result<AppendReport> {
+        let options = self.parse_options(form);
+        let frame =
+            FrameOptions { record_bytes_max: options.limits.record_bytes_max, ..FrameOptions::default() };
+        let mut blocks = BlockReader::new("records", text, frame);
+        let mut appended = Appended::default();
+        while let Some(mut block) = blocks.next_block()? {
+            for rejection in block.take_rejections() {
+                appended.refuse(&rejection);
+            }
+            for record in block.records() {
+                match parse_record(record.text, &options) {
+                    Ok(record) => appended.accept(record),
+                    Err(error) => appended.refuse(&Rejection::new(&record, error)),
+                }
+            }
+        }
+        appended.report.refused.sort_by_key(|refused| refused.index);
+        self.append(appended, options.received_at).await
+    }
+
+    /// Takes events in, each refused or accepted; durable and visible when this returns.
+    pub async fn append_events(&self, events: Vec<Event<'static>>) -> Result<AppendReport> {
+        let options = self.parse_options(WireForm::Lenient);
+        let mut appended = Appended::default();
+        for (event, index) in events.into_iter().zip(0..) {
+            match check_event(event, &options) {
+                Ok(record) => appended.accept(record),
+                Err(RecordError { field, message }) => {
+                    appended.report.received += 1;
+                    appended.report.refused.push(RejectedRecord {
+                        input: "events".to_owned(),
+                        index,
+                        line: None,
+                        byte_offset: 0,
+                        field,
+                        message,
+                    });
+                }
+            }
+        }
+        self.append(appended, options.received_at).await
+    }
+
+    /// Takes profile and group updates in; durable and visible when this returns.
+    pub async fn append_updates(&self, updates: Vec<ProfileUpdate>) -> Result<AppendReport> {
+        let mut appended = Appended::default();
+        updates.into_iter().for_each(|update| appended.accept(Record::Profile(update)));
+        self.append(appended, self.clock.now()).await
+    }
+
+    fn parse_options(&self, form: WireForm) -> ParseOptions {
+        ParseOptions {
+            form,
+            limits: self.config.limits.clone(),
+            identity: self.store.snapshot().manifest.settings.identity,
+            ..ParseOptions::new(self.clock.now())
+        }
+    }
+
+    async fn append(&self, appended: Appended, received_at: Timestamp) -> Result<AppendReport> {
+        let Appended { mut report, records } = appended;
+        report.duplicates = self.append_accepted(records, received_at).await?;
+        report.stored = report.received - report.refused.len() as u64 - report.duplicates;
+        Ok(report)
+    }
+
+    /// Takes accepted records in; durable and visible when this returns. Returns how many events
+    /// were repeats.
+    async fn append_accepted(&self, records: Vec<Accepted>, received_at: Timestamp) -> Result<u64> {
+        if records.is_empty() {
+            return Ok(0);
+        }
+        let mut state = self.state.lock().await;
+        let mut guard = self.store.write().await?;
+        let snapshot = guard.snapshot();
+        let payload = Payload { received_at, first_sequence: guard.next_sequence(), records };
+        let mut batch = self.batch_of(&payload);
+        let keys = keys_of(&batch);
+        if self.any_stored(&mut state, &snapshot, &batch, &keys).await? {
+            // Replacing what is in files takes a commit: everything goes there, in order.
+            self.flush_pending(&mut state, &mut guard).await?;
+            return Ok(self.seal_locked(&mut state, &mut guard, vec![batch]).await?.duplicates);
+        }
+        let mut identities = (*snapshot.identities).clone();
+        let mut profiles = (*snapshot.profiles).clone();
+        let people = apply_people(&mut batch, payload.first_sequence, &mut identities, &mut profiles);
+        let next_sequence = payload.first_sequence + batch.records() as i64;
+        let repeats_pending = keys.iter().any(|key| state.pending_keys.contains(key));
+        let numbered = Numbered { batch: Arc::new(batch), first_sequence: payload.first_sequence };
+
+        let mut catalog = (*snapshot.catalog).clone();
+        let last_wal = snapshot.last_wal.map_or(snapshot.manifest.wal_flushed, |last| last + 1);
+        let rows_before: usize = snapshot.memtable.iter().map(|batch| batch.batch.num_rows()).sum();
+        let events = numbered.batch.events();
+        let (batches, rows_after) = if repeats_pending {
+            let all: Vec<Numbered> = state.pending.iter().cloned().chain([numbered.clone()]).collect();
+            let batch = memtable(&all, &identities, &mut catalog, last_wal)?;
+            let rows = batch.batch.num_rows();
+            (MemChange::Replace(vec![batch]), rows)
+        } else {
+            let batch = memtable(std::slice::from_ref(&numbered), &identities, &mut catalog, last_wal)?;
+            let rows = batch.batch.num_rows();
+            (MemChange::Add(vec![batch]), rows_before + rows)
+        };
+        let change = Append {
+            batches,
+            catalog: Arc::new(catalog),
+            identities: Arc::new(identities),
+            profiles: Arc::new(profiles),
+            people,
+            next_sequence,
+        };
+        guard.append(payload.encode(), change).await?;
+        state.pending_since.get_or_insert(received_at);
+        state.pending_keys.extend(keys);
+        state.pending.push(numbered);
+        if state.pending_bytes() >= self.config.flush_bytes {
+            self.flush_pending(&mut state, &mut guard).await?;
+        }
+        Ok((rows_before + events - rows_after) as u64)
+    }
+
+    /// Makes files of the memtable.
+    pub async fn flush(&self) -> Result<()> {
+        let mut state = self.state.lock().await;
+        let mut guard = self.store.write().await?;
+        self.flush_pending(&mut state, &mut guard).await
+    }
+
+    /// Makes files of the memtable if its oldest record is older than configured.
+    pub async fn flush_if_due(&self) -> Result<()> {
+        let age_max = self.config.flush_age.as_millis() as i64;
+        let now = self.clock.now().millis();
+        let since = self.state.lock().await.pending_since;
+        if since.is_some_and(|since| now - since.millis() >= age_max) { self.flush().await } else { Ok(()) }
+    }
+
+    /// Commits batches, in this order.
+    pub(crate) async fn seal(&self, batches: Vec<EventBatch>) -> Result<Sealed> {
+        let mut state = self.state.lock().await;
+        let mut guard = self.store.write().await?;
+        self.flush_pending(&mut state, &mut guard).await?;
+        self.seal_locked(&mut state, &mut guard, batches).await
+    }
+
+    async fn flush_pending(&self, state: &mut State, guard: &mut WriteGuard<'_>) -> Result<()> {
+        if state.pending.is_empty() {
+            return Ok(());
+        }
+        let snapshot = guard.snapshot();
+        let prepared = self.prepare(state.pending.clone(), &snapshot.identities, &snapshot.catalog).await?;
+        self.put(&prepared.files).await?;
+        let change = Commit {
+            add: prepared.files.iter().map(|(_, file)| file.clone()).collect(),
+            catalog: Arc::new(prepared.catalog),
+            flushed_memtable: true,
+            ..Commit::of(&snapshot)
+        };
+        guard.commit(change).await?;
+        debug!(files = prepared.files.len(), "flushed the memtable");
+        keep_keys(&mut state.stored_keys, prepared.keys, &prepared.files);
+        state.clear_pending();
+        Ok(())
+    }
+
+    async fn seal_locked(
+        &self,
+        state: &mut State,
+        guard: &mut WriteGuard<'_>,
+        batches: Vec<EventBatch>,
+    ) -> Result<Sealed> {
+        let snapshot = guard.snapshot();
+        let mut identities = (*snapshot.identities).clone();
+        let mut profiles = (*snapshot.profiles).clone();
+        let mut next_sequence = guard.next_sequence();
+        let mut people: Vec<PeopleEntry> = Vec::new();
+        let mut numbered = Vec::with_capacity(batches.len());
+        for mut batch in batches {
+            people.extend(apply_people(&mut batch, next_sequence, &mut identities, &mut profiles));
+            let first_sequence = next_sequence;
+            next_sequence += batch.records() as i64;
+            numbered.push(Numbered { batch: Arc::new(batch), first_sequence });
+        }
+        let identities = Arc::new(identities);
+        let prepared = self.prepare(numbered, &identities, &snapshot.catalog).await?;
+        self.put(&prepared.files).await?;
+
+        let catalog = Arc::new(prepared.catalog);
+        let mut change = Commit {
+            people,
+            catalog: Arc::clone(&catalog),
+            identities: Arc::clone(&identities),
+            profiles: Arc::new(profiles),
+            next_sequence,
+            ..Commit::of(&snapshot)
+        };
+        let mut duplicates = prepared.duplicates;
+        let mut superseded = Vec::new();
+        let mut by_day: BTreeMap<Day, Vec<DataFile>> = BTreeMap::new();
+        for (_, file) in &prepared.files {
+            by_day.entry(file.day).or_default().push(file.clone());
+        }
+        for (day, new_files) in by_day {
+            let repeated = self.files_with(state, &snapshot, day, prepared.keys.get(&day)).await?;
+            if repeated.is_empty() {
+                change.add.extend(new_files);
+                continue;
+            }
+            let inputs: Vec<DataFile> = repeated.iter().chain(&new_files).cloned().collect();
+            let merge =
+                Merge { day, files: &inputs, catalog: &catalog, identities: &identities, keep: &|_| true };
+            let merged = merge_files(&self.store, merge).await?;
+            let rows = |files: &[DataFile]| files.iter().map(|file| file.rows).sum::<u64>();
+            duplicates += rows(&inputs) - rows(&merged);
+            change.add.extend(merged);
+            change.remove.extend(repeated.into_iter().map(|file| file.path));
+            superseded.extend(new_files);
+        }
+        let committed = guard.commit(change).await?;
+        if !superseded.is_empty() {
+            self.store.discard(&superseded).await;
+        }
+        keep_keys(&mut state.stored_keys, prepared.keys, &prepared.files);
+        Ok(Sealed { duplicates, snapshot: committed.manifest.version })
+    }
+
+    /// The files of a day that hold events with one of these fingerprints.
+    async fn files_with(
+        &self,
+        state: &mut State,
+        snapshot: &Snapshot,
+        day: Day,
+        keys: Option<&DayKeys>,
+    ) -> Result<Vec<DataFile>> {
+        let Some(keys) = keys.filter(|keys| !keys.fingerprints.is_empty()) else { return Ok(Vec::new()) };
+        let files = &snapshot.manifest.files;
+        let from = files.partition_point(|file| file.day < day);
+        let mut found = Vec::new();
+        for file in files[from..].iter().take_while(|file| file.day == day) {
+            if file.keyed_rows == 0 || file.max_time < keys.min_time || keys.max_time < file.min_time {
+                continue;
+            }
+            let stored = state.stored_keys.of(&self.store, snapshot, file).await?;
+            if keys.fingerprints.iter().any(|key| stored.binary_search(key).is_ok()) {
+                found.push(file.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether any event of a batch is in a file already.
+    async fn any_stored(
+        &self,
+        state: &mut State,
+        snapshot: &Snapshot,
+        batch: &EventBatch,
+        keys: &[u64],
+    ) -> Result<bool> {
+        if keys.is_empty() || snapshot.manifest.files.is_empty() {
+            return Ok(false);
+        }
+        let mut by_day: BTreeMap<Day, DayKeys> = BTreeMap::new();
+        let keyed = (0..batch.events()).filter(|&row| batch.insert_ids.is_valid(row));
+        for (row, &key) in keyed.zip(keys) {
+            let time = Timestamp::from_millis(batch.times[row]);
+            by_day.entry(time.day()).or_insert_with(|| DayKeys::new(time)).add(time, key);
+        }
+        for (day, keys) in &by_day {
+            if !self.files_with(state, snapshot, *day, Some(keys)).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Sorts and encodes batches, on a thread that may take its time.
+    async fn prepare(
+        &self,
+        numbered: Vec<Numbered>,
+        identities: &Arc<Identities>,
+        catalog: &Arc<PropertyCatalog>,
+    ) -> Result<Prepared> {
+        let (identities, mut catalog) = (Arc::clone(identities), (**catalog).clone());
+        let settings = self.store.config().file.clone();
+        let work = move || {
+            prepare(&numbered, &identities, &mut catalog, &settings)
+                .map(|(files, keys, duplicates)| Prepared { files, keys, duplicates, catalog })
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(prepared) => prepared,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    async fn put(&self, files: &[(Bytes, DataFile)]) -> Result<()> {
+        stream::iter(files.iter().map(Ok::<_, crate::Error>))
+            .try_for_each_concurrent(UPLOADS, |(bytes, file)| async move {
+                Ok(self.store.put_data_file(file, bytes.clone()).await?)
+            })
+            .await
+    }
+
+    fn batch_of(&self, payload: &Payload) -> EventBatch {
+        let system = self.store.snapshot().manifest.settings.identity;
+        let mut builder = BatchBuilder::new(Buffer::from_vec(Vec::<u8>::new()), payload.received_at, system);
+        for record in &payload.records {
+            match record {
+                Accepted::Event(event) => builder.push_event(event),
+                Accepted::Update(update) => builder.push_update(update.clone()),
+            }
+        }
+        builder.finish()
+    }
+}
+
+/// A chunk ready to be committed.
+struct Prepared {
+    files: Vec<(Bytes, DataFile)>,
+    keys: BTreeMap<Day, DayKeys>,
+    duplicates: u64,
+    catalog: PropertyCatalog,
+}
+
+/// The fingerprints of a day's events, and when they happened.
+#[derive(Debug)]
+struct DayKeys {
+    fingerprints: Vec<u64>,
+    min_time: Timestamp,
+    max_time: Timestamp,
+}
+
+impl DayKeys {
+    fn new(time: Timestamp) -> Self {
+        Self { fingerprints: Vec::new(), min_time: time, max_time: time }
+    }
+
+    fn add(&mut self, time: Timestamp, key: u64) {
+        self.fingerprints.push(key);
+        self.min_time = self.min_time.min(time);
+        self.max_time = self.max_time.max(time);
+    }
+}
+
+type Encoded = (Vec<(Bytes, DataFile)>, BTreeMap<Day, DayKeys>, u64);
+
+fn prepare(
+    numbered: &[Numbered],
+    identities: &Identities,
+    catalog: &mut PropertyCatalog,
+    settings: &FileSettings,
+) -> Result<Encoded> {
+    let chunk = chunk(numbered);
+    let partitioned = partition(&chunk, identities);
+    let sources = open_lanes(&chunk, catalog);
+    let gather = Gather::new(&chunk, &partitioned, catalog, &sources);
+    let files = encode(&gather, identities.version(), settings)?;
+    let mut keys: BTreeMap<Day, DayKeys> = BTreeMap::new();
+    for numbered in numbered {
+        let batch = &numbered.batch;
+        let keyed = (0..batch.events()).filter(|&row| batch.insert_ids.is_valid(row));
+        for (row, key) in keyed.zip(keys_of(batch)) {
+            let time = Timestamp::from_millis(batch.times[row]);
+            keys.entry(time.day()).or_insert_with(|| DayKeys::new(time)).add(time, key);
+        }
+    }
+    Ok((files, keys, partitioned.duplicates as u64))
+}
+
+/// One batch in memory of all these.
+fn memtable(
+    numbered: &[Numbered],
+    identities: &Identities,
+    catalog: &mut PropertyCatalog,
+    last_wal: u64,
+) -> Result<MemBatch> {
+    let chunk = chunk(numbered);
+    let partitioned = partition(&chunk, identities);
+    let sources = open_lanes(&chunk, catalog);
+    mem_batch(&Gather::new(&chunk, &partitioned, catalog, &sources), identities.version(), last_wal)
+}
+
+fn chunk(numbered: &[Numbered]) -> Chunk<'_> {
+    Chunk::new(numbered.iter().map(|numbered| (&*numbered.batch, numbered.first_sequence)))
+}
+
+/// The fingerprints of the events that have an insert id, in order of rows.
+fn keys_of(batch: &EventBatch) -> Vec<u64> {
+    (0..batch.events())
+        .filter(|&row| batch.insert_ids.is_valid(row))
+        .map(|row| {
+            let assigned_id = batch.assigned.value(batch.assigned_codes[row] as usize);
+            fingerprint(batch.names.value(row), assigned_id, batch.times[row], batch.insert_ids.value(row))
+        })
+        .collect()
+}
+
+/// Remembers the keys of new files, where a day has one.
+fn keep_keys(stored: &mut StoredKeys, keys: BTreeMap<Day, DayKeys>, files: &[(Bytes, DataFile)]) {
+    for (day, keys) in keys {
+        let mut of_day = files.iter().filter(|(_, file)| file.day == day);
+        if let (Some((_, file)), None) = (of_day.next(), of_day.next()) {
+            stored.insert(&file.path, keys.fingerprints);
+        }
+    }
+}
