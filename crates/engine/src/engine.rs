@@ -56,7 +56,14 @@ impl Engine {
     /// # Errors
     /// [`crate::ErrorKind::Conflict`] while another process writes, naming it.
     pub async fn open(url: &str, config: EngineConfig) -> Result<Self> {
-        let location = Location::parse(url)?;
+        Self::open_at(Location::parse(url)?, config).await
+    }
+
+    /// [`Engine::open`] for a dataset in a store made elsewhere ([`Location::with_store`]).
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn open_at(location: Location, config: EngineConfig) -> Result<Self> {
         let store = EventStore::create_or_open(location, config.storage(), Arc::clone(&config.clock)).await?;
         Self::start(store, &config).await
     }

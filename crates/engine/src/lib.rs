@@ -55,7 +55,7 @@ pub use tallymark_ingest::{
     Rejection, TimeUnit, WireForm,
 };
 pub use tallymark_query::{ExportOptions, ExportedLines};
-pub use tallymark_storage::{Attachment, CleanupReport, DataFile};
+pub use tallymark_storage::{Attachment, CleanupReport, DataFile, Location};
 pub use tallymark_users::{IdentitySystem, ProfileKey, ProfileOp, ProfileUpdate};
 
 /// The query engine whose types appear in this crate's signatures.
