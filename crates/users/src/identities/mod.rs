@@ -208,8 +208,8 @@ impl Identities {
         mappings
     }
 
-    /// The ids that were canonical at `version` and are not now, each with its canonical id now;
-    /// sorted by id.
+    /// The ids that were canonical at `version` or since and are not now, each with its canonical
+    /// id now; sorted by id.
     ///
     /// These are all the corrections that ids resolved at `version` (or later) need: replacing
     /// every id listed by its canonical id, and keeping all others, is the same as resolving again.

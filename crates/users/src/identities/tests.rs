@@ -227,7 +227,9 @@ fn i24_cap_applies_to_all_three_kinds() {
     let at_cap = [identify("u1", UUID_A), alias("u1", "mail")];
     for op in [identify("u1", UUID_B), alias("u1", "post"), merge("u1", "x"), merge("x", "u1")] {
         let mut identities = Identities::new(IdentitySystem::Original).with_cluster_ids_max(Some(3));
-        at_cap.iter().for_each(|op| assert_eq!(identities.apply(op), IdentityOutcome::Joined));
+        for op in &at_cap {
+            assert_eq!(identities.apply(op), IdentityOutcome::Joined);
+        }
         assert!(is_refused(identities.apply(&op)), "{op:?}");
         assert_eq!(identities.ids_of("u1"), [UUID_A, "mail", "u1"]);
         assert_eq!((identities.version(), identities.ids_of("x")), (2, vec!["x".to_owned()]));
@@ -274,6 +276,7 @@ fn removing_a_user_forgets_their_ids_and_claims() {
     assert_eq!(identities.canonical("c"), "a");
     assert_eq!(identities.version(), before.version() + 1);
     assert!(identities.changed_since(0).eq([("b", "a"), ("c", "a")]));
+    assert_eq!(identities.successions_since(0).count(), 2, "nothing of them is kept");
     assert_eq!(before.canonical(UUID_A), "u1");
     // What was refused because of them is not any more.
     assert_eq!(identities.apply(&alias("a", "mail")), IdentityOutcome::Joined);
@@ -429,8 +432,15 @@ fn check_history(system: IdentitySystem, ids_max: Option<usize>, ops: &[Identity
         history.push((identities.clone(), resolve_all(&identities)));
     }
     let now = resolve_all(&identities);
-    for (state, resolved) in &history {
+    for (index, (state, resolved)) in history.iter().enumerate() {
         assert_eq!(resolve_all(state), *resolved, "a clone has changed");
+        let gave_way: BTreeSet<&str> = history[index..]
+            .iter()
+            .flat_map(|(_, resolved)| resolved.iter())
+            .map(String::as_str)
+            .filter(|id| identities.canonical(id) != *id)
+            .collect();
+        assert!(identities.changed_since(state.version()).map(|(id, _)| id).eq(gave_way));
         let corrections: BTreeMap<&str, &str> = identities.changed_since(state.version()).collect();
         let listed: Vec<_> = identities.changed_since(state.version()).collect();
         assert!(listed.is_sorted() && listed.len() == corrections.len());
@@ -453,7 +463,9 @@ fn check_history(system: IdentitySystem, ids_max: Option<usize>, ops: &[Identity
     assert_eq!(identities.is_trivial(), mapped.is_empty());
 
     let mut replayed = Identities::new(system);
-    log.iter().for_each(|op| assert_eq!(replayed.apply(op), IdentityOutcome::Joined));
+    for op in &log {
+        assert_eq!(replayed.apply(op), IdentityOutcome::Joined);
+    }
     assert_eq!((replayed.version(), replayed.mappings()), (identities.version(), identities.mappings()));
 }
 

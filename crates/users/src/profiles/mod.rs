@@ -171,8 +171,7 @@ fn apply_to<K: Clone>(
     if ops.first().is_some_and(|op| matches!(op, ProfileOp::Delete)) {
         profiles.remove(&compare);
     }
-    let is_missing = profiles.get(&compare).is_none();
-    if is_missing && !ops.iter().any(|op| operations::creates(op)) {
+    if !ops.iter().any(|op| operations::creates(op)) && profiles.get(&compare).is_none() {
         return;
     }
     let profile = Arc::make_mut(profiles.get_or_insert(compare, || (make_key(), Arc::default())));
