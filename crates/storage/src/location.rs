@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Component, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
@@ -31,7 +32,11 @@ pub struct Location {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     local_root: Option<PathBuf>,
+    retry_pause: Duration,
 }
+
+/// How long to wait before a call that failed is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 impl Location {
     /// Reads a path, relative ones from the current directory, or a URL. Nothing needs to exist
@@ -55,7 +60,20 @@ impl Location {
     pub fn with_store(store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
         let text = format!("store://{}/{prefix}", Uuid::now_v7());
         let url = Url::parse(&text).expect("a UUID is a host name, and any path can follow it");
-        Self { url, store, prefix, local_root: None }
+        Self { url, store, prefix, local_root: None, retry_pause: RETRY_PAUSE }
+    }
+
+    /// The same place, with another pause before a call that failed is tried again; it doubles with
+    /// every further try. 50 milliseconds. Cloud stores have retries of their own besides.
+    #[must_use]
+    pub fn with_retry_pause(mut self, pause: Duration) -> Self {
+        self.retry_pause = pause;
+        self
+    }
+
+    /// How long to wait before the second try of a call.
+    pub(crate) fn retry_pause(&self) -> Duration {
+        self.retry_pause
     }
 
     /// The dataset's URL; of a local one `file:///…`.
@@ -106,7 +124,7 @@ fn from_url(url: Url) -> Result<Location, LocationError> {
         "memory" => {
             let prefix = Path::from_url_path(url.path()).map_err(LocationError::Path)?;
             let store = named_memory(url.host_str().unwrap_or_default());
-            return Ok(Location { url, store, prefix, local_root: None });
+            return Ok(Location { url, store, prefix, local_root: None, retry_pause: RETRY_PAUSE });
         }
         _ => {}
     }
@@ -127,7 +145,7 @@ fn from_url(url: Url) -> Result<Location, LocationError> {
         ),
         _ => return Err(unsupported()),
     };
-    Ok(Location { url, store, prefix, local_root: None })
+    Ok(Location { url, store, prefix, local_root: None, retry_pause: RETRY_PAUSE })
 }
 
 fn from_directory(path: &std::path::Path) -> Result<Location, LocationError> {
@@ -140,6 +158,7 @@ fn from_directory(path: &std::path::Path) -> Result<Location, LocationError> {
         store: Arc::new(LocalFileSystem::new().with_automatic_cleanup(true)),
         prefix,
         local_root: Some(root),
+        retry_pause: RETRY_PAUSE,
     })
 }
 

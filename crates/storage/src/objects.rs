@@ -4,7 +4,6 @@
 //! can; where it cannot, its callers make sure that the object will not count.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -21,8 +20,6 @@ use crate::local;
 
 /// How often a call is tried on a store that may fail.
 const TRIES: u32 = 4;
-/// How long to wait before the second try; doubles with every further one.
-const PAUSE: Duration = Duration::from_millis(20);
 /// Objects beyond this size are uploaded in parts of it.
 const PART_BYTES: usize = 8 << 20;
 /// How many parts are uploaded at a time.
@@ -61,7 +58,7 @@ async fn put_once_remote(location: &Location, relative: &str, bytes: &Bytes) -> 
     let mut mode = PutMode::Create;
     let mut failure = None;
     for attempt in 0..TRIES {
-        pause(attempt).await;
+        pause(location, attempt).await;
         let options = PutOptions::from(mode.clone());
         let mut source =
             match location.store().put_opts(&path, PutPayload::from(bytes.clone()), options).await {
@@ -88,7 +85,7 @@ async fn put_once_remote(location: &Location, relative: &str, bytes: &Bytes) -> 
 /// Puts an object of a name nobody else uses, over whatever is there. On a local directory it is
 /// durable only after [`local::sync`].
 pub(crate) async fn put_unique(location: &Location, relative: &str, bytes: Bytes) -> Result<()> {
-    retrying(|| upload(location, relative, bytes.clone()).boxed())
+    retrying(location, || upload(location, relative, bytes.clone()).boxed())
         .await
         .map_err(|source| Error::Write { path: relative.to_owned(), source })
 }
@@ -127,7 +124,7 @@ pub(crate) async fn read_with_version(
             UpdateVersion { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
         Ok((result.bytes().await?, version))
     };
-    match retrying(|| read().boxed()).await {
+    match retrying(location, || read().boxed()).await {
         Ok(found) => Ok(Some(found)),
         Err(StoreError::NotFound { .. }) => Ok(None),
         Err(source) => Err(Error::Read { path: relative.to_owned(), source }),
@@ -137,7 +134,7 @@ pub(crate) async fn read_with_version(
 /// All objects under a directory, by their path relative to the dataset, sorted by it.
 pub(crate) async fn list(location: &Location, directory: &str) -> Result<Vec<(String, ObjectMeta)>> {
     let prefix = location.path(directory);
-    let listed = retrying(|| location.store().list(Some(&prefix)).try_collect::<Vec<_>>().boxed()).await;
+    let listed = retrying(location, || location.store().list(Some(&prefix)).try_collect::<Vec<_>>().boxed()).await;
     let objects = match listed {
         Ok(objects) => objects,
         // A local directory that is not there.
@@ -153,7 +150,7 @@ pub(crate) async fn list(location: &Location, directory: &str) -> Result<Vec<(St
 /// Deletes an object; one that is not there is no error.
 pub(crate) async fn delete(location: &Location, relative: &str) -> Result<()> {
     let path = location.path(relative);
-    match retrying(|| location.store().delete(&path).boxed()).await {
+    match retrying(location, || location.store().delete(&path).boxed()).await {
         Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
         Err(source) => Err(Error::Delete { path: relative.to_owned(), source }),
     }
@@ -161,6 +158,7 @@ pub(crate) async fn delete(location: &Location, relative: &str) -> Result<()> {
 
 /// Makes a call that does no harm when made twice, until it succeeds or has failed several times.
 pub(crate) async fn retrying<'a, T>(
+    location: &Location,
     call: impl Fn() -> BoxFuture<'a, Result<T, StoreError>> + Send,
 ) -> Result<T, StoreError> {
     let mut attempt = 0;
@@ -169,7 +167,7 @@ pub(crate) async fn retrying<'a, T>(
             Err(error) if !matches!(error, StoreError::NotFound { .. }) && attempt + 1 < TRIES => {
                 tracing::debug!(%error, "a call to the object store failed, trying again");
                 attempt += 1;
-                pause(attempt).await;
+                pause(location, attempt).await;
             }
             result => return result,
         }
@@ -177,8 +175,8 @@ pub(crate) async fn retrying<'a, T>(
 }
 
 /// Waits before try number `attempt`; not before the first.
-async fn pause(attempt: u32) {
+async fn pause(location: &Location, attempt: u32) {
     if attempt > 0 {
-        tokio::time::sleep(PAUSE * 2u32.pow(attempt - 1)).await;
+        tokio::time::sleep(location.retry_pause() * 2u32.pow(attempt - 1)).await;
     }
 }
