@@ -1,0 +1,51 @@
+//! Runs large datasets through Tallymark and its peers, and says how they compare.
+//!
+//! `generate` writes made-up events, `import` times loading a file of them into a dataset. The bench
+//! runner is one of the two places that read the environment and print (the other is the cli).
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command")]
+
+mod generate;
+mod import;
+mod input;
+mod python;
+mod report;
+mod systems;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(
+    about = "Runs large datasets through Tallymark and its peers, and says how they compare",
+    version,
+    after_help = "Examples:\n  \
+        tallymark-benches generate --events 2000000 --out events.ndjson\n  \
+        tallymark-benches import --events 2000000\n\n\
+        Build it with --release, and the tallymark command too: cargo build --release"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Generate(generate::Options),
+    Import(import::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Generate(options) => generate::run(&options),
+        Command::Import(options) => import::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
