@@ -158,6 +158,7 @@ pub struct Property {
 /// What kinds of values a batch holds for one property: what [`PropertyCatalog::open_lanes`] needs
 /// to know to give every one of them a lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of kinds: each is there or not")]
 pub struct ValueKinds {
     /// The lane kind the first set value asks for; it gets the plain name in a new property.
     pub first: Option<LaneKind>,
@@ -381,14 +382,13 @@ impl PropertyCatalog {
     /// Makes sure that every value a batch holds for property `name` has a lane, opening or
     /// widening lanes as needed. Afterwards [`PropertyCatalog::route`] finds the lane of each.
     pub fn open_lanes(&mut self, name: &str, kinds: &ValueKinds) -> PropertyId {
-        let id = match self.by_name.get(name) {
-            Some(id) => *id,
-            None => {
-                let id = PropertyId(self.properties.len() as u32);
-                self.properties.push(Property { name: name.to_owned(), lanes: Vec::new() });
-                self.by_name.insert(name.to_owned(), id);
-                id
-            }
+        let id = if let Some(id) = self.by_name.get(name) {
+            *id
+        } else {
+            let id = PropertyId(self.properties.len() as u32);
+            self.properties.push(Property { name: name.to_owned(), lanes: Vec::new() });
+            self.by_name.insert(name.to_owned(), id);
+            id
         };
         // The kind of the first value is served first: its lane gets the plain name.
         match kinds.first {

@@ -217,15 +217,12 @@ fn keep_last_of_repeated_keys(entries: &mut Vec<(Cow<'_, str>, PropertyValue<'_>
     let mut first_at: HashMap<Cow<'_, str>, usize> = HashMap::with_capacity(entries.len());
     let mut kept = Vec::with_capacity(entries.len());
     for (key, value) in entries.drain(..) {
-        match first_at.get(&key) {
-            Some(&at) => {
-                let slot: &mut (Cow<'_, str>, PropertyValue<'_>) = &mut kept[at];
-                slot.1 = value;
-            }
-            None => {
-                first_at.insert(key.clone(), kept.len());
-                kept.push((key, value));
-            }
+        if let Some(&at) = first_at.get(&key) {
+            let slot: &mut (Cow<'_, str>, PropertyValue<'_>) = &mut kept[at];
+            slot.1 = value;
+        } else {
+            first_at.insert(key.clone(), kept.len());
+            kept.push((key, value));
         }
     }
     *entries = kept;
