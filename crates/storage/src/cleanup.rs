@@ -156,8 +156,10 @@ async fn doomed(
 }
 
 async fn delete_all(location: &Location, doomed: &[(String, u64)], bytes: &mut u64) -> Result<u64> {
-    stream::iter(doomed)
-        .map(|(path, _)| objects::delete(location, path))
+    // Owned paths: with borrowed ones the compiler cannot tell that the future may change threads.
+    let paths: Vec<String> = doomed.iter().map(|(path, _)| path.clone()).collect();
+    stream::iter(paths)
+        .map(|path| async move { objects::delete(location, &path).await })
         .buffer_unordered(DELETES_AT_ONCE)
         .try_collect::<()>()
         .await?;
