@@ -12,9 +12,10 @@ use tallymark_storage::{
     merge_files,
 };
 use tallymark_users::{Identities, IdentityOp, ProfileKey};
-use tracing::info;
+use tracing::{debug, info};
 
-use crate::{Engine, Result};
+use crate::error::chain;
+use crate::{Engine, Result, View};
 
 /// Days merged between two commits: what a crash can undo.
 const DAYS_PER_COMMIT: usize = 64;
@@ -107,17 +108,20 @@ impl Engine {
                 identities: &snapshot.identities,
                 keep: &|_| true,
             };
-            merged.push(merge_files(&self.inner.store, merge).await?);
+            match merge_files(&self.inner.store, merge).await {
+                Ok(after) => merged.push((files, after)),
+                // A removal of a user meanwhile deletes at once what it replaces.
+                Err(error) if are_live(files, &self.snapshot()) => return Err(error.into()),
+                Err(error) => debug!(%day, error = chain(&error), "files to compact were replaced meanwhile"),
+            }
         }
         let mut guard = self.inner.store.write().await?;
         let newest = guard.snapshot();
         let mut change = Commit::of(&newest);
         let mut superseded = Vec::new();
         let mut count = 0;
-        for ((_, before), after) in days.iter().zip(merged) {
-            let unchanged =
-                before.iter().all(|file| newest.manifest.files.iter().any(|live| live.path == file.path));
-            if unchanged {
+        for (before, after) in merged {
+            if are_live(before, &newest) {
                 count += 1;
                 change.remove.extend(before.iter().map(|file| file.path.clone()));
                 change.add.extend(after);
@@ -216,10 +220,22 @@ impl Engine {
         let text = format!(
             "SELECT count(*) AS events FROM events WHERE distinct_id IN ({list}) OR user_id IN ({list})"
         );
-        let batches = self.sql(&text).await?.collect().await?;
-        let counts = batches.iter().filter(|batch| batch.num_rows() > 0);
-        Ok(counts.map(|batch| batch.column(0).as_primitive::<Int64Type>().value(0) as u64).sum())
+        loop {
+            let view = self.view();
+            match count_in(&view, &text).await {
+                // Replaced, and, where snapshots are not kept, deleted while we looked.
+                Err(_) if view.version() < self.view().version() => {}
+                count => return count,
+            }
+        }
     }
+}
+
+/// The number that a query gives.
+async fn count_in(view: &View, text: &str) -> Result<u64> {
+    let batches = view.sql(text).await?.collect().await?;
+    let counts = batches.iter().filter(|batch| batch.num_rows() > 0);
+    Ok(counts.map(|batch| batch.column(0).as_primitive::<Int64Type>().value(0) as u64).sum())
 }
 
 /// Whether a file can hold events of a user with these ids.
@@ -275,6 +291,11 @@ const FULL_FILE_ROWS: u64 = 2 << 20;
 /// Whether users of the file may have been merged since it was written.
 fn is_stale(file: &DataFile, identities: &Identities) -> bool {
     identities.changed_since(file.identity_version).any(|(id, _)| may_hold(file, &[id.to_owned()]))
+}
+
+/// Whether all of these files are still part of a state.
+fn are_live(files: &[DataFile], snapshot: &Snapshot) -> bool {
+    files.iter().all(|file| snapshot.manifest.file(&file.path).is_some())
 }
 
 fn by_day<'a>(files: impl Iterator<Item = &'a DataFile>) -> BTreeMap<Day, Vec<DataFile>> {
