@@ -9,11 +9,11 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::{Error as StoreError, PutMode, PutOptions, PutPayload, UpdateVersion};
+use object_store::{Error as StoreError, PutMode, PutOptions, UpdateVersion};
 use serde::{Deserialize, Serialize};
 use tallymark_event::{Clock, Timestamp};
 use tokio::task::JoinHandle;
@@ -28,9 +28,8 @@ use crate::{Location, local, objects, paths};
 pub(crate) enum Lease {
     /// A lock of the operating system, held as long as the file is open.
     Local {
-        /// Keeps the lock.
-        #[expect(dead_code, reason = "holding it is what it is for")]
-        file: File,
+        /// Keeps the lock; `None` once given back.
+        file: Mutex<Option<LockedFile>>,
     },
     /// An object that is renewed by a task.
     Remote {
@@ -40,6 +39,9 @@ pub(crate) enum Lease {
         renewal: JoinHandle<()>,
     },
 }
+
+/// Keeps a local dataset locked, while any clone lives.
+pub(crate) type LockedFile = Arc<File>;
 
 /// The stored form of both kinds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,11 +104,22 @@ impl Lease {
         }
     }
 
+    /// The lock of a local dataset, for whoever must not be overtaken by the next writer.
+    pub(crate) fn locked_file(&self) -> Option<LockedFile> {
+        match self {
+            Self::Local { file } => file.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            Self::Remote { .. } => None,
+        }
+    }
+
     /// Lets the next writer in at once. Failing to do so is no error: the lease runs out.
     pub(crate) async fn release(&self) {
-        if let Self::Remote { shared, renewal } = self {
-            renewal.abort();
-            shared.release().await;
+        match self {
+            Self::Local { file } => *file.lock().unwrap_or_else(PoisonError::into_inner) = None,
+            Self::Remote { shared, renewal } => {
+                renewal.abort();
+                shared.release().await;
+            }
         }
     }
 }
@@ -151,7 +164,7 @@ fn lock(path: &PathBuf, holder: &Holder) -> Result<Lease> {
     }
     let text = serialise(holder)?;
     file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text)).map_err(failed)?;
-    Ok(Lease::Local { file })
+    Ok(Lease::Local { file: Mutex::new(Some(Arc::new(file))) })
 }
 
 /// A lease as its holder knows it.
@@ -196,7 +209,7 @@ impl RemoteLease {
     }
 
     /// Writes the lease if it is still what we saw. `false` if it is somebody else's now.
-    async fn put(&self, mode: PutMode, expires_at: Timestamp) -> Result<bool> {
+    async fn put(&self, mut mode: PutMode, expires_at: Timestamp) -> Result<bool> {
         let holder = Holder {
             holder: self.holder.clone(),
             since: self.since,
@@ -205,30 +218,43 @@ impl RemoteLease {
         };
         let bytes = Bytes::from(serialise(&holder)?);
         let path = self.location.path(paths::LEASE);
-        let put =
-            self.location.store().put_opts(&path, PutPayload::from(bytes), PutOptions::from(mode)).await;
-        let source = match put {
-            Ok(result) => {
-                self.set(Held::Ours(result.into()));
-                return Ok(true);
-            }
-            Err(source) => source,
-        };
-        // It may have taken effect all the same: what is there now decides.
-        match self.stored().await? {
-            Some((stored, version)) if stored.token == Some(self.token) => {
-                let took_effect = stored.expires_at == Some(expires_at);
-                self.set(Held::Ours(version));
-                if took_effect { Ok(true) } else { Err(write_error(source)) }
-            }
-            stored => {
-                if matches!(source, StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) {
+        let mut attempt = 0;
+        loop {
+            objects::pause(&self.location, attempt).await;
+            let options = PutOptions::from(mode.clone());
+            let source = match self.location.store().put_opts(&path, bytes.clone().into(), options).await {
+                Ok(result) => {
+                    self.set(Held::Ours(result.into()));
+                    return Ok(true);
+                }
+                Err(source) => source,
+            };
+            // It may have taken effect all the same: what is there now decides.
+            match self.stored().await? {
+                Some((stored, version)) if stored.token == Some(self.token) => {
+                    self.set(Held::Ours(version.clone()));
+                    if stored.expires_at == Some(expires_at) {
+                        return Ok(true);
+                    }
+                    mode = PutMode::Update(version);
+                }
+                // Half of ours, or half of another one's, who will find out when verifying.
+                Some((stored, version)) if stored.token.is_none() => mode = PutMode::Update(version),
+                stored
+                    if matches!(
+                        source,
+                        StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }
+                    ) =>
+                {
                     let to = stored.map_or_else(|| "nobody".to_owned(), |(stored, _)| stored.holder);
                     self.set(Held::Lost { to });
-                    Ok(false)
-                } else {
-                    Err(write_error(source))
+                    return Ok(false);
                 }
+                _ => {}
+            }
+            attempt += 1;
+            if attempt == objects::TRIES {
+                return Err(Error::Write { path: paths::LEASE.to_owned(), source });
             }
         }
     }
@@ -312,10 +338,6 @@ impl RemoteLease {
 
 fn conflict(to: &str) -> Error {
     Error::Conflict { evidence: format!("the lease belongs to {to}") }
-}
-
-fn write_error(source: StoreError) -> Error {
-    Error::Write { path: paths::LEASE.to_owned(), source }
 }
 
 fn serialise(holder: &Holder) -> Result<Vec<u8>> {

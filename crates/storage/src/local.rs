@@ -7,12 +7,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::lease::Lease;
+use crate::lease::LockedFile;
 use crate::objects::PutOnce;
 
 /// What the name of an unfinished file ends in. The object store does not list such names.
@@ -21,10 +20,10 @@ const UNFINISHED: &str = "#0";
 /// Creates a file whole and durable, or finds it there.
 ///
 /// The lock is held until the file system is done, even if the caller stops waiting.
-pub(crate) async fn put_once(file: PathBuf, bytes: Bytes, lease: Arc<Lease>) -> Result<PutOnce> {
+pub(crate) async fn put_once(file: PathBuf, bytes: Bytes, lock: Option<LockedFile>) -> Result<PutOnce> {
     blocking(move || {
         let result = create(&file, &bytes);
-        drop(lease);
+        drop(lock);
         result.map_err(|source| Error::LocalFile {
             action: "write",
             path: file.display().to_string(),

@@ -3,8 +3,6 @@
 //! A put that returned an error may have taken effect, or may yet. [`put_once`] finds out where it
 //! can; where it cannot, its callers make sure that the object will not count.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, TryStreamExt as _};
@@ -19,7 +17,7 @@ use crate::lease::Lease;
 use crate::local;
 
 /// How often a call is tried on a store that may fail.
-const TRIES: u32 = 4;
+pub(crate) const TRIES: u32 = 4;
 /// Objects beyond this size are uploaded in parts of it.
 const PART_BYTES: usize = 8 << 20;
 /// How many parts are uploaded at a time.
@@ -43,12 +41,12 @@ pub(crate) enum PutOnce {
 /// [`Error::Write`] and [`Error::LocalFile`] leave open whether the object exists, or will.
 pub(crate) async fn put_once(
     location: &Location,
-    lease: &Arc<Lease>,
+    lease: &Lease,
     relative: &str,
     bytes: &Bytes,
 ) -> Result<PutOnce> {
     match location.local_file(relative) {
-        Some(file) => local::put_once(file, bytes.clone(), Arc::clone(lease)).await,
+        Some(file) => local::put_once(file, bytes.clone(), lease.locked_file()).await,
         None => put_once_remote(location, relative, bytes).await,
     }
 }
@@ -134,7 +132,8 @@ pub(crate) async fn read_with_version(
 /// All objects under a directory, by their path relative to the dataset, sorted by it.
 pub(crate) async fn list(location: &Location, directory: &str) -> Result<Vec<(String, ObjectMeta)>> {
     let prefix = location.path(directory);
-    let listed = retrying(location, || location.store().list(Some(&prefix)).try_collect::<Vec<_>>().boxed()).await;
+    let listed =
+        retrying(location, || location.store().list(Some(&prefix)).try_collect::<Vec<_>>().boxed()).await;
     let objects = match listed {
         Ok(objects) => objects,
         // A local directory that is not there.
@@ -175,7 +174,7 @@ pub(crate) async fn retrying<'a, T>(
 }
 
 /// Waits before try number `attempt`; not before the first.
-async fn pause(location: &Location, attempt: u32) {
+pub(crate) async fn pause(location: &Location, attempt: u32) {
     if attempt > 0 {
         tokio::time::sleep(location.retry_pause() * 2u32.pow(attempt - 1)).await;
     }

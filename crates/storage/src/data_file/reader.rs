@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _};
-use object_store::path::Path;
 use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
@@ -41,8 +41,7 @@ pub(crate) async fn read(
     columns: &Projection,
     batch_rows: usize,
 ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-    let object =
-        Object { location: location.clone(), path: location.path(&file.path), bytes: file.bytes };
+    let object = Object { location: location.clone(), path: location.path(&file.path), bytes: file.bytes };
     read_from(object, catalog, file, columns, batch_rows).await
 }
 
@@ -119,14 +118,24 @@ struct Object {
 
 impl AsyncFileReader for Object {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        async move { Ok(retrying(&self.location, || self.location.store().get_range(&self.path, range.clone()).boxed()).await?) }.boxed()
+        async move {
+            Ok(retrying(&self.location, || {
+                self.location.store().get_range(&self.path, range.clone()).boxed()
+            })
+            .await?)
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(
         &mut self,
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
-        async move { Ok(retrying(&self.location, || self.location.store().get_ranges(&self.path, &ranges).boxed()).await?) }.boxed()
+        async move {
+            Ok(retrying(&self.location, || self.location.store().get_ranges(&self.path, &ranges).boxed())
+                .await?)
+        }
+        .boxed()
     }
 
     fn get_metadata<'a>(

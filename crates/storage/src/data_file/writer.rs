@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::SchemaRef;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
@@ -88,7 +89,7 @@ impl DataFileWriter {
     ///
     /// `column(i)` gives column `i` of [`DataFileWriter::schema`] for these rows. It is asked once
     /// for each column, in order, and its array is dropped before the next is asked for. A text
-    /// column may also come as a dictionary of Utf8View.
+    /// column may also come as a dictionary; with Utf8 values it is written without being unpacked.
     ///
     /// # Errors
     /// What `column` returns; [`Error::Rows`] for an array of another length, for rows that are
@@ -108,7 +109,7 @@ impl DataFileWriter {
         let mut row_group = file.next_row_group().map_err(encode)?;
         // Every column, lists too, is one leaf of the Parquet schema.
         for (index, (field, mut writer)) in schema.fields().iter().zip(writers).enumerate() {
-            let array = column(index)?;
+            let mut array = column(index)?;
             let wrong = |source| Error::Rows { path: path.clone(), source };
             if array.len() != rows {
                 let message = format!("column {:?} has {} rows of {rows}", field.name(), array.len());
@@ -117,6 +118,11 @@ impl DataFileWriter {
             if !field.is_nullable() && array.logical_null_count() > 0 {
                 let message = format!("column {:?} has nulls", field.name());
                 return Err(wrong(ArrowError::InvalidArgumentError(message)));
+            }
+            // The encoder takes dictionaries of Utf8, not of Utf8View.
+            if matches!(array.data_type(), DataType::Dictionary(_, values) if **values == DataType::Utf8View)
+            {
+                array = cast(&array, field.data_type()).map_err(wrong)?;
             }
             let leaves = compute_leaves(field, &array).map_err(encode)?;
             stats.observe(index, &array, *day).map_err(wrong)?;

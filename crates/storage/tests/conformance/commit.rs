@@ -115,7 +115,8 @@ async fn an_earlier_snapshot_can_be_opened(place: Place) {
         panic!("opened what is not there")
     };
     assert_eq!((version, retained.last()), (first + 3, Some(&(first + 2))));
-    let times: Vec<i64> = reader.retained_versions().await.unwrap().into_iter().map(|(_, time)| time.millis()).collect();
+    let times: Vec<i64> =
+        reader.retained_versions().await.unwrap().into_iter().map(|(_, time)| time.millis()).collect();
     assert!(times.ends_with(&[START.millis() + 1000, START.millis() + 2000]), "{times:?}");
 }
 

@@ -67,7 +67,9 @@ fn the_manifest_knows_what_is_in_a_file() {
             distinct_users: 3,
             keyed_rows: 2,
             events: vec![count("a name longer than a view", 1), count("buy", 1), count("view", 3)],
-            lanes: [(0, 1), (1, 1), (2, 2)].map(|(lane, rows)| LaneCount { lane: LaneId(lane), rows }).to_vec(),
+            lanes: [(0, 1), (1, 1), (2, 2)]
+                .map(|(lane, rows)| LaneCount { lane: LaneId(lane), rows })
+                .to_vec(),
             min_sequence: 1,
             max_sequence: 9,
             identity_version: 4,
@@ -143,7 +145,10 @@ fn every_kind() -> (PropertyCatalog, Vec<(LaneId, Lane)>, Vec<ArrayRef>) {
         (LaneKind::Bool, Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]))),
         (LaneKind::Int64, Arc::new(Int64Array::from(vec![Some(i64::MIN), None, Some(i64::MAX)]))),
         (LaneKind::Float64, Arc::new(Float64Array::from(vec![None, Some(-0.0), Some(1e300)]))),
-        (LaneKind::String, Arc::new(StringViewArray::from(vec![Some(""), None, Some("a long string with ä and \u{0}")]))),
+        (
+            LaneKind::String,
+            Arc::new(StringViewArray::from(vec![Some(""), None, Some("a long string with ä and \u{0}")])),
+        ),
         (LaneKind::Date(DateShape::Date), Arc::new(Date32Array::from(vec![Some(-1), None, Some(19_000)]))),
         (LaneKind::Date(DateShape::MillisZ), Arc::new(times)),
         (LaneKind::ListBool, to(&numbers, LaneKind::ListBool)),
@@ -169,18 +174,26 @@ fn every_kind() -> (PropertyCatalog, Vec<(LaneId, Lane)>, Vec<ArrayRef>) {
 }
 
 fn system_columns(rows: usize) -> Vec<ArrayRef> {
-    let text = |value: &str| Arc::new(std::iter::repeat_n(Some(value), rows).collect::<StringViewArray>()) as ArrayRef;
+    let text = |value: &str| {
+        Arc::new(std::iter::repeat_n(Some(value), rows).collect::<StringViewArray>()) as ArrayRef
+    };
     let none = || Arc::new(std::iter::repeat_n(None::<&str>, rows).collect::<StringViewArray>()) as ArrayRef;
     let times = || {
         Arc::new(
-            TimestampMillisecondArray::from_iter_values(std::iter::repeat_n(START.millis(), rows)).with_timezone("UTC"),
+            TimestampMillisecondArray::from_iter_values(std::iter::repeat_n(START.millis(), rows))
+                .with_timezone("UTC"),
         ) as ArrayRef
     };
     let sequences = Arc::new(Int64Array::from_iter_values(0..rows as i64));
     vec![text("e"), times(), text("u"), text("u"), none(), none(), times(), sequences]
 }
 
-async fn read(place: &Place, catalog: &PropertyCatalog, file: &DataFile, columns: &Projection) -> Vec<RecordBatch> {
+async fn read(
+    place: &Place,
+    catalog: &PropertyCatalog,
+    file: &DataFile,
+    columns: &Projection,
+) -> Vec<RecordBatch> {
     let store = place.reader().await;
     let snapshot = Snapshot { catalog: Arc::new(catalog.clone()), ..(*store.snapshot()).clone() };
     store.read_data_file(&snapshot, file, columns).await.unwrap().try_collect().await.unwrap()
@@ -245,7 +258,8 @@ fn text_may_come_as_a_dictionary() {
         })
         .unwrap();
     let (_, file) = writer.finish(0).unwrap();
-    let counts: Vec<(&str, u64)> = file.events.iter().map(|count| (count.name.as_str(), count.rows)).collect();
+    let counts: Vec<(&str, u64)> =
+        file.events.iter().map(|count| (count.name.as_str(), count.rows)).collect();
     assert_eq!(counts, [("x", 1), ("y", 2)]);
 }
 
@@ -260,7 +274,8 @@ fn refused(index: usize, column: ArrayRef) -> Error {
 
 #[test]
 fn rows_that_are_not_as_promised_are_refused() {
-    let text = |values: &[Option<&str>]| Arc::new(values.iter().copied().collect::<StringViewArray>()) as ArrayRef;
+    let text =
+        |values: &[Option<&str>]| Arc::new(values.iter().copied().collect::<StringViewArray>()) as ArrayRef;
     let times = |values: [i64; 3]| {
         Arc::new(TimestampMillisecondArray::from_iter_values(values).with_timezone("UTC")) as ArrayRef
     };
@@ -307,8 +322,10 @@ async fn batches_are_bounded() {
     place.writer().await.put_data_file(&file, bytes).await.unwrap();
     let batches = read(&place, &PropertyCatalog::default(), &file, &Projection::columns(["sequence"])).await;
     assert!(batches.iter().all(|batch| batch.num_rows() <= 8192));
-    let sequences: Vec<i64> =
-        batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
+    let sequences: Vec<i64> = batches
+        .iter()
+        .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec())
+        .collect();
     assert!(sequences.into_iter().eq(0..10_000));
 }
 

@@ -84,7 +84,10 @@ impl Model {
                 if !matches!(step, Step::CleanUp) {
                     self.possible.clear();
                 }
-                assert_eq!(names_in_view(store).await, Some(self.certain.clone()), "after {step:?}");
+                // Reading fails too, now and then.
+                if let Some(names) = names_in_view(store).await {
+                    assert_eq!(names, self.certain, "after {step:?}");
+                }
             }
             Err(error) => {
                 if adds {
@@ -122,13 +125,8 @@ impl Model {
                 }
             }
         };
-        let plan_is_over = self.place.faulty_store().faults().len();
-        let names = loop {
-            match names_in_view(&store).await {
-                Some(names) => break names,
-                None => assert!(plan_is_over < 1_000_000),
-            }
-        };
+        self.place.faulty_store().restart();
+        let names = names_in_view(&store).await.unwrap();
         assert!(names.is_superset(&self.certain), "lost {:?}", self.certain.difference(&names));
         let allowed: BTreeSet<_> = self.certain.union(&self.possible).cloned().collect();
         assert!(names.is_subset(&allowed), "came back {:?}", names.difference(&allowed));
@@ -154,7 +152,9 @@ async fn names_in_view(store: &EventStore) -> Option<BTreeSet<String>> {
     let rows = crate::rows::read_files(store, &snapshot, &snapshot.manifest.files).await.ok()?;
     let mut names: Vec<String> = rows.into_iter().map(|row| row.event).collect();
     for batch in snapshot.memtable.iter() {
-        names.extend(crate::rows::Row::of_batch(&batch.batch, &snapshot.catalog).into_iter().map(|row| row.event));
+        names.extend(
+            crate::rows::Row::of_batch(&batch.batch, &snapshot.catalog).into_iter().map(|row| row.event),
+        );
     }
     let once: BTreeSet<String> = names.iter().cloned().collect();
     assert_eq!(once.len(), names.len(), "something is there twice: {names:?}");
@@ -238,7 +238,11 @@ async fn a_call_that_fails_once_is_not_noticed() {
             model.place.faulty_store().set_plan(FaultPlan::at(call_index, Fault::Fail(effect)));
             for step in SCENARIO {
                 model.run(step).await;
-                assert!(model.possible.is_empty(), "{step:?} failed: {:?}", model.place.faulty_store().faults());
+                assert!(
+                    model.possible.is_empty(),
+                    "{step:?} failed: {:?}",
+                    model.place.faulty_store().faults()
+                );
             }
             let hit = !model.place.faulty_store().faults().is_empty();
             model.end().await;
@@ -257,7 +261,9 @@ async fn a_commit_that_failed_is_taken_back() {
         let place = Place::breakable();
         let store = place.writer().await;
         import(&store, &mut store.write().await.unwrap(), &named(&["a"])).await.unwrap();
-        let is_manifest = |path: Option<&object_store::path::Path>| path.is_some_and(|path| path.as_ref().contains("/manifest/"));
+        let is_manifest = |path: Option<&object_store::path::Path>| {
+            path.is_some_and(|path| path.as_ref().contains("/manifest/"))
+        };
         let mut put = false;
         place.faulty_store().set_plan(FaultPlan::new(move |call| {
             let first = call.operation == Operation::Put && is_manifest(call.path.as_ref()) && !put;

@@ -13,7 +13,10 @@ conformance!(a_second_writer_is_told_who_holds_the_dataset, a_closed_writer_lets
 async fn a_second_writer_is_told_who_holds_the_dataset(place: Place) {
     let store = place.writer().await;
     let error = place.try_writer().await.unwrap_err();
-    assert!(matches!(&error, Error::Locked { holder, since, .. } if holder == "the test" && *since == crate::support::START), "{error:?}");
+    assert!(
+        matches!(&error, Error::Locked { holder, since, .. } if holder == "the test" && *since == crate::support::START),
+        "{error:?}"
+    );
     assert_eq!(names_of(&place.reader().await).await, [""; 0]);
     append(&mut store.write().await.unwrap(), &named(&["a"])).await.unwrap();
 }

@@ -58,7 +58,10 @@ async fn a_day_without_files_leaves_no_directory() {
     import(&store, &mut guard, &named(&["a"])).await.unwrap();
     let snapshot = store.snapshot();
     let remove = vec![snapshot.manifest.files[0].path.clone()];
-    guard.commit(tallymark_storage::Commit { remove, ..tallymark_storage::Commit::of(&snapshot) }).await.unwrap();
+    guard
+        .commit(tallymark_storage::Commit { remove, ..tallymark_storage::Commit::of(&snapshot) })
+        .await
+        .unwrap();
     drop(guard);
     clean_up(&store, Duration::ZERO).await.unwrap();
     assert!(!place.location().local_root().unwrap().join("events/day=2023-11-14").exists());

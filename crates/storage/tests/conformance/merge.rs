@@ -24,6 +24,17 @@ fn resolved(mut row: Row, identities: &Identities) -> Row {
     row
 }
 
+/// The row with its numbers as floats: a lane that widened gives integers back as such.
+fn with_floats(row: &Row) -> Row {
+    let mut row = row.clone();
+    for value in row.properties.values_mut() {
+        if let Some(number) = value.as_f64() {
+            *value = number.into();
+        }
+    }
+    row
+}
+
 /// D-9, D-10, D-11 in words: in order of ingestion, a row whose key is known takes the place of the
 /// one known.
 fn naive(rows: &[Row], identities: &Identities, keep: impl Fn(&Row) -> bool) -> Vec<Row> {
@@ -89,7 +100,10 @@ async fn check(
     let snapshot =
         tallymark_storage::Snapshot { catalog: catalog.clone().into(), ..(*store.snapshot()).clone() };
     let rows = read_files(&store, &snapshot, &merged).await.unwrap();
-    assert_eq!(rows, expected);
+    assert_eq!(
+        rows.iter().map(with_floats).collect::<Vec<_>>(),
+        expected.iter().map(with_floats).collect::<Vec<_>>()
+    );
 
     // What is said of the files is what is in them.
     let mut rest = rows.as_slice();
@@ -103,8 +117,13 @@ async fn check(
         assert_eq!(place.objects_in(&said.path).await.len(), 1);
         let bytes = place.read(&said.path).await;
         let reader = parquet::file::serialized_reader::SerializedFileReader::new(bytes).unwrap();
-        let columns = parquet::file::reader::FileReader::metadata(&reader).file_metadata().schema_descr().num_columns();
-        assert_eq!(columns, tallymark_event::columns::SYSTEM_COLUMN_COUNT + said.lanes.len(), "only used columns");
+        let columns =
+            parquet::file::reader::FileReader::metadata(&reader).file_metadata().schema_descr().num_columns();
+        assert_eq!(
+            columns,
+            tallymark_event::columns::SYSTEM_COLUMN_COUNT + said.lanes.len(),
+            "only used columns"
+        );
     }
     let fewest = expected.len().div_ceil(settings.rows_max);
     assert_eq!(merged.len(), fewest);
@@ -165,7 +184,8 @@ async fn d10_the_key_is_of_before_any_merge() {
     let by_user = row(1, "A", "u1", 0, "a");
     // A sent user id wins over the distinct_id: this is a repeat of the second.
     let again = row(2, "A", "other", 0, "a").with("$user_id", "u1");
-    let files = [(vec![by_device], no_identity()), (vec![by_user], identities.clone()), (vec![again], no_identity())];
+    let files =
+        [(vec![by_device], no_identity()), (vec![by_user], identities.clone()), (vec![again], no_identity())];
     let merged = check(FileSettings::default(), &files, &identities, |_, _| true).await;
     assert_eq!((merged[0].rows, merged[0].distinct_users), (2, 1));
 }
@@ -173,7 +193,8 @@ async fn d10_the_key_is_of_before_any_merge() {
 /// A user id spelled like a date is in the date lane.
 #[tokio::test]
 async fn d10_a_user_id_that_looks_like_a_date_is_one() {
-    let sent = |sequence, distinct_id: &str| row(sequence, "A", distinct_id, 0, "a").with("$user_id", "2024-02-29");
+    let sent =
+        |sequence, distinct_id: &str| row(sequence, "A", distinct_id, 0, "a").with("$user_id", "2024-02-29");
     let files = [(vec![sent(0, "x")], no_identity()), (vec![sent(1, "y")], no_identity())];
     let merged = check(FileSettings::default(), &files, &no_identity(), |_, _| true).await;
     assert_eq!((merged[0].rows, merged[0].min_user.as_deref()), (1, Some("2024-02-29")));
@@ -218,7 +239,8 @@ async fn a_merge_that_fails_takes_back_what_it_put() {
     let mut place = Place::memory();
     place.config.file = FileSettings { row_group_rows: 10, rows_max: 20, ..FileSettings::default() };
     let store = place.writer().await;
-    let rows = |from: i64| (from..from + 50).map(|at| row(at, "A", &format!("u{at:03}"), 0, "")).collect::<Vec<_>>();
+    let rows =
+        |from: i64| (from..from + 50).map(|at| row(at, "A", &format!("u{at:03}"), 0, "")).collect::<Vec<_>>();
     let (mut put, catalog) = put_files(&store, &[(rows(0), no_identity()), (rows(50), no_identity())]).await;
     // The rows of the second file are needed only after some files are out; its data are cut off.
     let bytes = place.read(&put[1].path).await;
@@ -229,7 +251,8 @@ async fn a_merge_that_fails_takes_back_what_it_put() {
     place.overwrite(&put[1].path, damaged).await;
     put.reverse();
     let identities = no_identity();
-    let merge = Merge { day: START.day(), files: &put, catalog: &catalog, identities: &identities, keep: &|_| true };
+    let merge =
+        Merge { day: START.day(), files: &put, catalog: &catalog, identities: &identities, keep: &|_| true };
     assert!(merge_files(&store, merge).await.is_err());
     let mut left = place.objects_in(paths::EVENTS_DIR).await;
     let mut inputs: Vec<String> = put.into_iter().map(|file| file.path).collect();
@@ -355,6 +378,7 @@ async fn a_row_of_another_day_is_an_error() {
     let (put, catalog) = put_files(&store, &[(vec![row(0, "A", "u1", 0, "")], no_identity())]).await;
     let identities = no_identity();
     let other = Day::from_days(START.day().days() + 1);
-    let merge = Merge { day: other, files: &put, catalog: &catalog, identities: &identities, keep: &|_| true };
+    let merge =
+        Merge { day: other, files: &put, catalog: &catalog, identities: &identities, keep: &|_| true };
     assert!(matches!(merge_files(&store, merge).await, Err(tallymark_storage::Error::Rows { .. })));
 }

@@ -79,8 +79,10 @@ impl Row {
     /// The rows of a batch; lanes by the catalog.
     pub(crate) fn of_batch(batch: &RecordBatch, catalog: &PropertyCatalog) -> Vec<Self> {
         let text = |name: &str| batch.column_by_name(name).unwrap().as_string_view().clone();
-        let optional = |column: &StringViewArray, row| column.is_valid(row).then(|| column.value(row).to_owned());
-        let number = |name: &str, row| batch.column_by_name(name).unwrap().as_primitive::<Int64Type>().value(row);
+        let optional =
+            |column: &StringViewArray, row| column.is_valid(row).then(|| column.value(row).to_owned());
+        let number =
+            |name: &str, row| batch.column_by_name(name).unwrap().as_primitive::<Int64Type>().value(row);
         let time = |name: &str, row| {
             batch.column_by_name(name).unwrap().as_primitive::<TimestampMillisecondType>().value(row)
         };
@@ -181,7 +183,9 @@ impl Table {
         for row in &self.rows {
             days.entry(row.day()).or_default().push(row.clone());
         }
-        days.into_iter().map(|(day, rows)| file(day, rows, &self.catalog, settings, identity_version)).collect()
+        days.into_iter()
+            .map(|(day, rows)| file(day, rows, &self.catalog, settings, identity_version))
+            .collect()
     }
 }
 
@@ -225,7 +229,8 @@ fn columns(rows: &[Row], catalog: &PropertyCatalog, lanes: &[LaneId]) -> Vec<Arr
         Arc::new(rows.iter().map(value).collect::<StringViewArray>()) as ArrayRef
     };
     let time = |value: fn(&Row) -> i64| {
-        Arc::new(TimestampMillisecondArray::from_iter_values(rows.iter().map(value)).with_timezone("UTC")) as ArrayRef
+        Arc::new(TimestampMillisecondArray::from_iter_values(rows.iter().map(value)).with_timezone("UTC"))
+            as ArrayRef
     };
     let mut columns = vec![
         text(|row| Some(&row.event)),
@@ -291,7 +296,11 @@ fn lane_column(rows: &[Row], catalog: &PropertyCatalog, id: LaneId) -> ArrayRef 
 }
 
 /// The rows of files, in the order of the files.
-pub(crate) async fn read_files(store: &EventStore, snapshot: &Snapshot, files: &[DataFile]) -> Result<Vec<Row>> {
+pub(crate) async fn read_files(
+    store: &EventStore,
+    snapshot: &Snapshot,
+    files: &[DataFile],
+) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for file in files {
         let batches: Vec<RecordBatch> =

@@ -8,8 +8,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tallymark_event::{Clock, FixedClock, Timestamp};
 use tallymark_storage::{
-    Append, Commit, EventStore, FileSettings, Location, MemChange, PeopleEntry, Replayed, Result, StorageConfig,
-    WriteGuard,
+    Append, Commit, EventStore, FileSettings, Location, MemChange, PeopleEntry, Replayed, Result,
+    StorageConfig, WriteGuard,
 };
 use tallymark_testkit::{Effect, Fault, FaultPlan, FaultyStore};
 
@@ -26,7 +26,8 @@ pub(crate) struct Place {
     pub(crate) faulty: Option<FaultyStore>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) config: StorageConfig,
-    pub(crate) directory: Option<tempfile::TempDir>,
+    /// Deletes it in the end.
+    _directory: Option<tempfile::TempDir>,
 }
 
 impl Place {
@@ -39,7 +40,7 @@ impl Place {
         };
         let clock = Arc::new(FixedClock::new(START));
         let location = location.with_retry_pause(Duration::ZERO);
-        Self { location, raw, faulty: None, clock, config, directory: None }
+        Self { location, raw, faulty: None, clock, config, _directory: None }
     }
 
     pub(crate) fn memory() -> Self {
@@ -51,7 +52,7 @@ impl Place {
         let directory = tempfile::tempdir().unwrap();
         let location = Location::parse(directory.path().join("a b").to_str().unwrap()).unwrap();
         let raw = Arc::clone(location.store());
-        Self { directory: Some(directory), ..Self::new(location, raw) }
+        Self { _directory: Some(directory), ..Self::new(location, raw) }
     }
 
     /// Every third call fails: in turn before it took effect, after it, and half-way.
@@ -127,8 +128,12 @@ impl Place {
         let mut paths: Vec<String> = metas
             .into_iter()
             .map(|meta| {
-                let parts: Vec<String> =
-                    meta.location.prefix_match(prefix).unwrap().map(|part| part.as_ref().to_owned()).collect();
+                let parts: Vec<String> = meta
+                    .location
+                    .prefix_match(prefix)
+                    .unwrap()
+                    .map(|part| part.as_ref().to_owned())
+                    .collect();
                 parts.join("/")
             })
             .collect();
@@ -172,9 +177,8 @@ pub(crate) async fn replay(store: &EventStore) -> Result<()> {
     let mut table = Table::of(&snapshot.catalog);
     let mut next_sequence = snapshot.next_sequence;
     for entry in &entries {
-        for mut row in Row::read_all(&entry.payload) {
-            row.sequence = next_sequence;
-            next_sequence += 1;
+        for row in Row::read_all(&entry.payload) {
+            next_sequence = next_sequence.max(row.sequence + 1);
             table.rows.push(row);
         }
     }
@@ -196,12 +200,12 @@ pub(crate) async fn replay(store: &EventStore) -> Result<()> {
 pub(crate) async fn append(guard: &mut WriteGuard<'_>, rows: &[Row]) -> Result<u64> {
     let snapshot = guard.snapshot();
     let mut table = Table::of(&snapshot.catalog);
-    let payload = Row::write_all(rows);
     let mut next_sequence = snapshot.next_sequence;
     for row in rows {
         table.rows.push(Row { sequence: next_sequence, ..row.clone() });
         next_sequence += 1;
     }
+    let payload = Row::write_all(&table.rows);
     let batch = table.mem_batch();
     let change = Append {
         batches: MemChange::Add(vec![batch]),
