@@ -1,0 +1,156 @@
+//! The texts of `--help` that are more than one line.
+
+use std::fmt::Write as _;
+
+use clap::Command;
+
+/// The commands in the order one meets them.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Start here", &["demo"]),
+    ("Data in", &["import", "attach", "detach"]),
+    ("Answers out", &["sql", "inspect", "export"]),
+    ("Look after it", &["compact", "delete-user", "snapshots"]),
+];
+
+/// Shows the commands in groups; those in no group, `help` and `version`, come last.
+pub(super) fn grouped(command: Command) -> Command {
+    let mut text = String::new();
+    let styles = command.get_styles();
+    let (header, literal) = (*styles.get_header(), *styles.get_literal());
+    for (heading, names) in GROUPS {
+        let _ = writeln!(text, "\n{header}{heading}:{header:#}");
+        for name in names {
+            let about =
+                command.find_subcommand(name).and_then(Command::get_about).cloned().unwrap_or_default();
+            let _ = writeln!(text, "  {literal}{name:<12}{literal:#} {about}");
+        }
+    }
+    command.help_template(format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n{text}\n{header}Options:{header:#}\n{{options}}\n{{after-help}}"
+    ))
+    .after_help(TOP)
+}
+
+const TOP: &str = "\
+`tallymark COMMAND --help` explains a command and gives examples.
+
+  tallymark demo                                    what it looks like, on real data
+  tallymark import events.ndjson.gz                 your own events, into ./tallymark-data
+  tallymark inspect                                 what is in there
+  tallymark sql 'SELECT event, count(*) FROM events GROUP BY event'
+  tallymark sql                                     a prompt with completion; \\h helps";
+
+pub(super) const IMPORT: &str = "\
+Examples:
+  tallymark import events.ndjson.gz                 one file, into ./tallymark-data
+  tallymark import 'logs/2024-*/*.json.zst'         a glob; directories work as well
+  zcat events.gz | tallymark import -               standard input
+  tallymark import orders.csv --event-name Order --time-column placed_at --user-column customer
+  tallymark import data/ --strict                   stop at the first bad record
+  tallymark import data/ --rejects refused.ndjson   keep what was refused, each with its reason
+  tallymark import data/ --output json              the summary for a script
+
+A JSON record is an event in Mixpanel's form (/track, /import, raw export) or ours, or a profile or
+group update ($set, $set_once, $add, $append, $union, $remove, $unset, $delete):
+  {\"event\":\"Order\",\"time\":1700000000,\"distinct_id\":\"u1\",\"properties\":{\"total\":9.5}}
+  {\"$distinct_id\":\"u1\",\"$set\":{\"plan\":\"pro\"}}
+
+Every record read is stored, a duplicate of one (same event, user, time and insert id: its content
+replaces the older one's), or refused. Refused records don't stop an import unless it is --strict.
+Ctrl-C stops with what is committed so far; importing the same files again stores what is missing,
+if the events have insert ids.";
+
+pub(super) const ATTACH: &str = "\
+Examples:
+  tallymark attach visits /data/visits/ --event-column action --time-column ts --user-column uid
+  tallymark sql 'SELECT event, count(*) FROM visits GROUP BY event'
+
+The files are read where they are and never written.";
+
+pub(super) const DETACH: &str = "\
+Example:
+  tallymark detach visits";
+
+pub(super) const SQL: &str = "\
+Examples:
+  tallymark sql                                     a prompt: history, completion, \\d, \\h
+  tallymark sql 'SELECT event, count(*) AS n FROM events GROUP BY event ORDER BY n DESC'
+  tallymark sql \"SELECT date_trunc('week', time) AS week, count(DISTINCT user_id) AS users
+                 FROM events GROUP BY week ORDER BY week\"
+  tallymark sql --file report.sql --output csv > report.csv
+  tallymark sql 'SELECT * FROM events' --output parquet --out events.parquet
+  tallymark sql 'EXPLAIN SELECT count(*) FROM events WHERE time >= now() - INTERVAL 7 DAY'
+  tallymark sql --as-of-snapshot 12 'SELECT count(*) FROM events'
+
+Tables:
+  events             one row an event: event, time, distinct_id, user_id, …, then its properties
+  users, groups      profiles
+  identities         which ids are one user
+  event_catalog      event names, how often, from when to when
+  property_catalog   properties, their columns and types
+
+Names of properties that are not plain lower-case words go in double quotes: \"Order Total\".
+All times are UTC.";
+
+pub(super) const INSPECT: &str = "\
+Examples:
+  tallymark inspect
+  tallymark inspect --files                         the data files, as any Parquet reader may read them
+  tallymark inspect --output json | jq .events";
+
+pub(super) const EXPORT: &str = "\
+Examples:
+  tallymark export > events.ndjson                  everything
+  tallymark export --from 2024-03-01 --to 2024-03-31 --event purchase --out march.ndjson
+  tallymark export --format parquet --out events.parquet
+
+Exported NDJSON imported again gives the same events.";
+
+pub(super) const COMPACT: &str = "\
+Examples:
+  tallymark compact
+  tallymark compact --all                           one file a day wherever possible
+
+Readers are not disturbed: files of retained snapshots stay until those expire.";
+
+pub(super) const DELETE_USER: &str = "\
+Examples:
+  tallymark delete-user user_0042                   asks first
+  tallymark delete-user user_0042 --yes --output json
+
+All ids of the user are found and erased, whichever one is given; every other row stays as it was.
+A scan of all live files then proves that nothing is left. Snapshots from before the deletion are
+no longer retained.";
+
+pub(super) const SNAPSHOTS: &str = "\
+Examples:
+  tallymark snapshots
+  tallymark sql --as-of-snapshot 12 'SELECT count(*) FROM events'";
+
+pub(super) const DEMO: &str = "\
+Examples:
+  tallymark demo                                    in a temporary dataset, gone afterwards
+  tallymark demo --dataset ./shop                   the same, to go on with";
+
+pub(super) const VERSION: &str = "\
+Example:
+  tallymark version";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::args::Cli;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        let command = Cli::command();
+        let mut all: Vec<&str> =
+            command.get_subcommands().map(Command::get_name).filter(|name| *name != "version").collect();
+        listed.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(listed, all);
+    }
+}

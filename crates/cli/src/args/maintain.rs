@@ -1,0 +1,49 @@
+//! Arguments of the commands that look after a dataset.
+
+use clap::Args;
+
+use super::ReportFormat;
+
+/// `tallymark inspect`
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// List exactly the files the newest snapshot consists of
+    #[arg(long)]
+    pub(crate) files: bool,
+    /// How it is printed
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: ReportFormat,
+}
+
+/// `tallymark compact`
+#[derive(Debug, Args)]
+pub(crate) struct CompactArgs {
+    /// Merge every day with more than one file, however large the files are
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How the summary is printed
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: ReportFormat,
+}
+
+/// `tallymark delete-user`
+#[derive(Debug, Args)]
+pub(crate) struct DeleteUserArgs {
+    /// Any id of the user
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) id: String,
+    /// Don't ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// How the proof is printed
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: ReportFormat,
+}
+
+/// `tallymark snapshots`
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotsArgs {
+    /// How they are printed
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: ReportFormat,
+}

@@ -1,0 +1,82 @@
+//! The commands, one file each.
+
+mod attach;
+mod compact;
+mod delete_user;
+mod demo;
+mod export;
+mod import;
+mod inspect;
+mod report;
+mod snapshots;
+mod sql;
+mod version;
+
+use tallymark::{Engine, EngineConfig, ErrorKind, IdentitySystem};
+
+use crate::args::{Command, Dataset, Invocation};
+use crate::failure::{Outcome, advised, failure};
+use crate::terminal::Terminal;
+
+/// Does what was asked.
+pub(crate) async fn run(invocation: Invocation, terminal: &Terminal) -> anyhow::Result<Outcome> {
+    let Invocation { dataset, command } = &invocation;
+    match command {
+        Command::Import(args) => import::run(args, dataset, terminal).await,
+        Command::Attach(args) => attach::attach(args, dataset, terminal).await,
+        Command::Detach(args) => attach::detach(args, dataset, terminal).await,
+        Command::Sql(args) => sql::run(args, dataset, terminal).await,
+        Command::Inspect(args) => inspect::run(args, dataset, terminal).await,
+        Command::Export(args) => export::run(args, dataset, terminal).await,
+        Command::Compact(args) => compact::run(args, dataset, terminal).await,
+        Command::DeleteUser(args) => delete_user::run(args, dataset, terminal).await,
+        Command::Snapshots(args) => snapshots::run(args, dataset, terminal).await,
+        Command::Demo => demo::run(dataset, terminal).await,
+        Command::Version => version::run(),
+    }
+}
+
+/// Opens a dataset to write to it; makes it when missing.
+async fn open_for_writing(dataset: &Dataset, command: &str, config: EngineConfig) -> anyhow::Result<Engine> {
+    let holder = format!("`tallymark {command}`, process {}", std::process::id());
+    Engine::open(&dataset.url, EngineConfig { holder, ..config }).await.map_err(|error| match error.kind() {
+        ErrorKind::Conflict => {
+            advised(error, "wait until it is done, or stop it; sql, inspect and export work all the while")
+        }
+        _ => error.into(),
+    })
+}
+
+/// Opens a dataset to change it, which makes no sense when it is missing.
+async fn open_existing_for_writing(dataset: &Dataset, command: &str) -> anyhow::Result<Engine> {
+    open_for_reading(dataset).await?;
+    open_for_writing(dataset, command, EngineConfig::default()).await
+}
+
+/// Opens a dataset to ask it questions.
+async fn open_for_reading(dataset: &Dataset) -> anyhow::Result<Engine> {
+    Engine::open_read_only(&dataset.url, EngineConfig::default()).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => no_dataset(dataset),
+        _ => error.into(),
+    })
+}
+
+fn no_dataset(dataset: &Dataset) -> anyhow::Error {
+    let flag = dataset.flag();
+    failure(
+        format!("there is no dataset at {}", dataset.url),
+        format!(
+            "make one with `tallymark import{flag} FILE`, try `tallymark demo`, \
+             or name another place with --dataset URL"
+        ),
+    )
+}
+
+/// As `--identity` spells it.
+fn identity_name(system: IdentitySystem) -> &'static str {
+    match system {
+        IdentitySystem::Simplified => "simplified",
+        IdentitySystem::Original => "original",
+        IdentitySystem::None => "none",
+    }
+}

@@ -1,0 +1,86 @@
+//! `tallymark sql`
+
+use std::io::{self, Read as _};
+
+use anyhow::Context as _;
+
+use super::open_for_reading;
+use crate::args::{Dataset, SqlArgs};
+use crate::asker::Asker;
+use crate::failure::{Outcome, advised, failure};
+use crate::output::{Format, TableStyle, Target, write_rows};
+use crate::prompt;
+use crate::statements::Script;
+use crate::terminal::Terminal;
+
+/// Answers a question or a script, or opens a prompt.
+pub(super) async fn run(args: &SqlArgs, dataset: &Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
+    let target = Target::new(args.out.clone());
+    target.check(args.output, terminal)?;
+    let script = script(args, terminal)?;
+    if script.is_none() && args.out.is_some() {
+        return Err(failure("--out needs a question", "give it: tallymark sql TEXT --out FILE"));
+    }
+    let engine = open_for_reading(dataset).await?;
+    let style = TableStyle::new(terminal, args.limit_rows, args.out.is_none());
+    let mut asker = Asker::new(engine, args.as_of_snapshot).await.map_err(|error| match error.kind() {
+        tallymark::ErrorKind::NotFound => {
+            advised(error, "`tallymark snapshots` lists those that are retained")
+        }
+        _ => error.into(),
+    })?;
+    match script {
+        None => prompt::run(asker, dataset, args.output, style, terminal).await?,
+        Some(script) => run_script(&mut asker, &script, args.output, style, &target, terminal).await?,
+    }
+    Ok(Outcome::Done)
+}
+
+/// Of a script, a table shows every answer; other formats could not be told apart and have the last
+/// one only.
+async fn run_script(
+    asker: &mut Asker,
+    script: &str,
+    format: Format,
+    style: TableStyle,
+    target: &Target,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
+    let mut statements = Script::split(script).statements();
+    let Some(last) = statements.pop() else {
+        return Err(failure("there is no statement to run", "`tallymark sql --help` has examples"));
+    };
+    for statement in statements {
+        let answer = asker.sql(statement).await?;
+        let schema = answer.schema();
+        if format == Format::Table && matches!(target, Target::Stdout) && !schema.fields().is_empty() {
+            write_rows(answer, schema, format, style, target, terminal).await?;
+        } else {
+            answer.collect().await?;
+        }
+    }
+    let answer = asker.sql(last).await?;
+    let schema = answer.schema();
+    if format == Format::Table && schema.fields().is_empty() {
+        answer.collect().await?;
+        return Ok(());
+    }
+    write_rows(answer, schema, format, style, target, terminal).await
+}
+
+/// The text to run; `None` for a prompt.
+fn script(args: &SqlArgs, terminal: &Terminal) -> anyhow::Result<Option<String>> {
+    if let Some(path) = &args.file {
+        let text = std::fs::read_to_string(path);
+        return Ok(Some(text.with_context(|| format!("cannot read the script {}", path.display()))?));
+    }
+    match args.text.as_deref() {
+        None if terminal.stdin => Ok(None),
+        None | Some("-") => {
+            let mut text = String::new();
+            io::stdin().read_to_string(&mut text).context("cannot read SQL from standard input")?;
+            Ok(Some(text))
+        }
+        Some(text) => Ok(Some(text.to_owned())),
+    }
+}

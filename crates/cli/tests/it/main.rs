@@ -1,0 +1,9 @@
+//! The `tallymark` binary, run as a user runs it.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod help;
+mod import;
+mod maintain;
+mod sql;
+mod support;
