@@ -117,7 +117,7 @@ struct Gunzip<R> {
 enum GzipState<R> {
     /// Before the first member, or after one.
     Between(Consumed<R>),
-    Member(GzDecoder<Consumed<R>>),
+    Member(Box<GzDecoder<Consumed<R>>>),
     Done,
 }
 
@@ -159,7 +159,7 @@ impl<R: BufRead> Read for Gunzip<R> {
                     let zeros = text.iter().take_while(|&&byte| byte == 0).count();
                     match text {
                         [] => return Ok(0),
-                        [0x1F, ..] => self.state = GzipState::Member(GzDecoder::new(reader)),
+                        [0x1F, ..] => self.state = GzipState::Member(Box::new(GzDecoder::new(reader))),
                         [0, ..] if self.members > 0 => {
                             reader.consume(zeros);
                             self.state = GzipState::Between(reader);
@@ -201,4 +201,124 @@ fn damaged(compression: Compression, compressed_bytes: u64, text_bytes: u64, sou
     }
     let kind = if cut_off { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData };
     io::Error::new(kind, DamagedStream { compression, cut_off, compressed_bytes, text_bytes, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        zstd::encode_all(text, 1).unwrap()
+    }
+
+    /// What comes out, and how it ends.
+    fn read(data: Vec<u8>) -> (Vec<u8>, io::Result<usize>) {
+        let compression = Compression::of(&data);
+        let mut reader = decompress(io::Cursor::new(data), compression).unwrap();
+        let mut text = Vec::new();
+        let outcome = reader.read_to_end(&mut text);
+        (text, outcome)
+    }
+
+    /// Text that hardly compresses.
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as u8
+        };
+        (0..length).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn streams_are_recognised_by_their_first_bytes() {
+        assert_eq!(Compression::of(&gzip(b"x")), Compression::Gzip);
+        assert_eq!(Compression::of(&zstd(b"x")), Compression::Zstd);
+        assert_eq!(Compression::of(&[0x5A, 0x2A, 0x4D, 0x18]), Compression::Zstd);
+        for plain in [b"".as_slice(), b"{", b"PK\x03\x04", &[0x1F], &[0x28, 0xB5]] {
+            assert_eq!(Compression::of(plain), Compression::None);
+        }
+    }
+
+    #[test]
+    fn members_and_frames_follow_one_another() {
+        for compress in [gzip, zstd] {
+            let data = [compress(b"one,"), compress(b""), compress(b"two")].concat();
+            let (text, outcome) = read(data);
+            assert_eq!((text.as_slice(), outcome.unwrap()), (b"one,two".as_slice(), 7));
+        }
+        let padded = [gzip(b"one"), vec![0; 1000]].concat();
+        assert_eq!(read(padded).0, b"one");
+        assert_eq!(read(b"plain".to_vec()).0, b"plain");
+    }
+
+    #[test]
+    fn a_cut_off_stream_says_where_after_all_that_came_before() {
+        let text = noise(1_000_000);
+        for (compress, compression) in [(gzip as fn(&[u8]) -> Vec<u8>, "gzip"), (zstd, "zstd")] {
+            let data = [compress(b"before,"), compress(&text)].concat();
+            let cut_at = data.len() / 2;
+            let (found, outcome) = read(data[..cut_at].to_vec());
+            assert!(found.starts_with(b"before,") && found.len() > 100_000);
+            assert_eq!(found[7..], text[..found.len() - 7]);
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+            let expected = format!(
+                "the {compression} data is cut off at byte {cut_at}, after {} bytes of text",
+                found.len()
+            );
+            assert_eq!(error.to_string(), expected);
+            let damage = error.get_ref().unwrap().downcast_ref::<DamagedStream>().unwrap();
+            assert!(damage.cut_off && damage.text_bytes == found.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_damaged_stream_says_so() {
+        // The checksum at the end of a gzip member; a frame that is none.
+        let mut wrong_checksum = gzip(&noise(500_000));
+        let at = wrong_checksum.len() - 8;
+        wrong_checksum[at] ^= 0x55;
+        let no_frame = [zstd(&noise(500_000)), b"garbage".to_vec()].concat();
+        let no_member = [gzip(&noise(500_000)), b"garbage".to_vec()].concat();
+        for data in [wrong_checksum, no_frame, no_member] {
+            let (text, outcome) = read(data);
+            assert_eq!(text.len(), 500_000);
+            let message = outcome.unwrap_err().to_string();
+            assert!(
+                message.contains("is damaged at byte") && message.contains("after 500000 bytes"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn after_a_failure_nothing_more_comes() {
+        let mut data = gzip(&noise(1000));
+        data.truncate(500);
+        let mut reader = decompress(io::Cursor::new(data), Compression::Gzip).unwrap();
+        let mut text = Vec::new();
+        reader.read_to_end(&mut text).unwrap_err();
+        assert_eq!(reader.read_to_end(&mut text).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_zstd_stream_that_wants_too_much_memory_is_refused() {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(30).unwrap();
+        encoder.write_all(b"{}").unwrap();
+        let (text, outcome) = read(encoder.finish().unwrap());
+        assert!(text.is_empty());
+        assert!(outcome.unwrap_err().to_string().contains("zstd"));
+    }
 }

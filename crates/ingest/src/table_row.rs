@@ -51,7 +51,7 @@ impl<'a, 'o> TableRow<'a, 'o> {
         match column {
             // Other columns have these roles.
             "time" | "distinct_id" | "$insert_id" => {
-                self.parts.properties.push((Cow::Borrowed(column), value))
+                self.parts.properties.push((Cow::Borrowed(column), value));
             }
             _ => self.parts.put_property(Cow::Borrowed(column), value, WireForm::Import),
         }
@@ -66,7 +66,7 @@ impl<'a, 'o> TableRow<'a, 'o> {
 }
 
 /// A number of a time column.
-pub(crate) fn time_of_number<'a>(value: PropertyValue<'a>, unit: Option<TimeUnit>) -> RawTime<'a> {
+pub(crate) fn time_of_number(value: PropertyValue<'_>, unit: Option<TimeUnit>) -> RawTime<'_> {
     let instant = match (&value, unit) {
         (PropertyValue::Int(number), Some(unit)) => unit.timestamp(*number),
         (PropertyValue::Float(number), Some(unit)) => unit.timestamp_of(*number),

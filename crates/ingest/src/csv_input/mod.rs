@@ -162,17 +162,13 @@ fn split(row: &str, delimiter: u8) -> Result<Vec<Cow<'_, str>>, String> {
     let mut rest = row;
     loop {
         let Some(text) = rest.strip_prefix('"') else {
-            match rest.split_once(delimiter) {
-                Some((field, after)) => {
-                    fields.push(Cow::Borrowed(field));
-                    rest = after;
-                    continue;
-                }
-                None => {
-                    fields.push(Cow::Borrowed(rest));
-                    return Ok(fields);
-                }
+            if let Some((field, after)) = rest.split_once(delimiter) {
+                fields.push(Cow::Borrowed(field));
+                rest = after;
+                continue;
             }
+            fields.push(Cow::Borrowed(rest));
+            return Ok(fields);
         };
         let (field, after) = unquote(text)?;
         fields.push(field);
@@ -245,15 +241,12 @@ fn number(text: &str) -> Option<PropertyValue<'static>> {
         return None;
     }
     let value = text.parse::<f64>().ok().filter(|value| value.is_finite())?;
-    let exact = match exponent {
-        Some(_) => whole.len() + fraction.len() <= 17,
-        None => {
-            let spelled = match mantissa.contains('.') {
-                true => digits.trim_end_matches('0').trim_end_matches('.'),
-                false => digits,
-            };
-            value.abs().to_string() == spelled
-        }
+    let exact = if exponent.is_some() {
+        whole.len() + fraction.len() <= 17
+    } else if mantissa.contains('.') {
+        value.abs().to_string() == digits.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        value.abs().to_string() == digits
     };
     exact.then_some(PropertyValue::Float(value))
 }

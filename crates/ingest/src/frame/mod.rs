@@ -10,8 +10,8 @@
 //!
 //! Tables have a third one (`rows.rs`): a row is a line, but for line ends inside quoted fields.
 //!
-//! Text that starts with `[` is a stream; text that starts with `{` is lines if at least half of
-//! its first lines are one whole object each, else a stream; all other text is lines.
+//! Text that starts with `[` is a stream; text that starts with `{` is lines if its first line, or at
+//! least half of its first lines, are one whole object each, else a stream; all other text is lines.
 //!
 //! A byte order mark is skipped. Blank lines are no records. A record that is too long is skipped
 //! in bounded memory and reported, and so is an array that never ends. What a stream holds at one

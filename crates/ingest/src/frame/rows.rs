@@ -49,8 +49,7 @@ impl Rows {
                     Some(quote) => (at + quote + 1, Field::AfterQuote),
                     None => (buffer.len(), Field::Quoted),
                 },
-                Field::Start if rest[0] == b'"' => (at + 1, Field::Quoted),
-                Field::AfterQuote if rest[0] == b'"' => (at + 1, Field::Quoted),
+                Field::Start | Field::AfterQuote if rest[0] == b'"' => (at + 1, Field::Quoted),
                 Field::Start | Field::AfterQuote | Field::Plain => {
                     match memchr::memchr2(self.delimiter, b'\n', rest) {
                         Some(stop) => {

@@ -35,14 +35,14 @@ pub(super) fn mode(text: &[u8], at_end: bool) -> Option<Mode> {
     match start.map(|start| text[start]) {
         None => at_end.then_some(Mode::Lines),
         Some(b'[') => Some(Mode::Stream),
-        Some(b'{') if !mostly_whole_objects(text, at_end) => Some(Mode::Stream),
+        Some(b'{') if !has_whole_lines(text, at_end) => Some(Mode::Stream),
         Some(_) => Some(Mode::Lines),
     }
 }
 
-/// Whether at least half of the first lines are one object each. A last line whose end is not in
-/// sight does not count.
-fn mostly_whole_objects(text: &[u8], at_end: bool) -> bool {
+/// Whether the first line, or at least half of the first lines, are one object each. A last line
+/// whose end is not in sight does not count.
+fn has_whole_lines(text: &[u8], at_end: bool) -> bool {
     let whole_text = at_end && text.len() < LOOK_AHEAD_BYTES;
     let text = &text[..text.len().min(LOOK_AHEAD_BYTES)];
     let mut lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
@@ -54,6 +54,9 @@ fn mostly_whole_objects(text: &[u8], at_end: bool) -> bool {
     for line in lines.take(LOOK_AHEAD_LINES) {
         seen += 1;
         whole += usize::from(is_one_object(line));
+        if whole == 1 && seen == 1 {
+            return true;
+        }
     }
     seen > 0 && whole * 2 >= seen
 }

@@ -76,7 +76,7 @@ impl Column {
                 let binary = if matches!(array.data_type(), T::FixedSizeBinary(_)) {
                     to(&T::Binary)?
                 } else {
-                    array.clone()
+                    ArrayRef::clone(array)
                 };
                 Self::Bytes(cast(&binary, &T::BinaryView)?.as_binary_view().clone())
             }

@@ -1,32 +1,33 @@
 //! JSON text → [`Parts`], in one pass and without a tree in between.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::fmt;
 
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tallymark_event::PropertyValue;
 
 use super::parts::{Parts, Whole, is_id};
 use super::shape::{cut, keep_last_of_repeated, limit_exceeded_depth};
-use super::{ParseOptions, WireForm, bounded};
+use super::text::{Flaw, Text};
+use super::{ParseOptions, WireForm, bounded, shown};
 use crate::{DEPTH_CEILING, Limits, RecordError};
 
-/// Bytes of text shown around a syntax error.
-const EXCERPT_BYTES: usize = 40;
+/// Bytes of text shown on either side of a syntax error.
+const EXCERPT_BYTES: usize = 20;
 
 /// Reads the text of one record into `parts`.
 pub(super) fn read<'a>(
     text: &'a str,
-    parts: Parts<'a>,
+    parts: &mut Parts<'a>,
     options: &ParseOptions,
-) -> Result<Parts<'a>, RecordError> {
-    let context = Context::new(options);
-    let mut deserializer = sonic_rs::Deserializer::from_str(text);
-    read_with(&mut deserializer, &context, parts)
-        .and_then(|parts| deserializer.end().map(|()| parts))
-        .map_err(|error| context.explain(text, error.offset(), &error))
+) -> Result<(), RecordError> {
+    let mut reader = Reader {
+        text: Text::new(text),
+        limits: &options.limits,
+        depth_max: options.limits.depth_max.min(DEPTH_CEILING),
+        form: options.form,
+        path: Vec::new(),
+    };
+    let outcome = reader.record(parts).and_then(|()| Ok(reader.text.end()?));
+    outcome.map_err(|failure| reader.explain(text, failure))
 }
 
 /// What is wrong with text that is not UTF-8.
@@ -39,383 +40,227 @@ pub(super) fn not_utf8(text: &[u8], error: std::str::Utf8Error) -> RecordError {
     )
 }
 
-/// Reads one record from any deserialiser.
-pub(super) fn read_with<'a, D: Deserializer<'a>>(
-    deserializer: D,
-    context: &Context<'_>,
-    parts: Parts<'a>,
-) -> Result<Parts<'a>, D::Error> {
-    deserializer.deserialize_any(RecordVisitor { context, parts })
+/// Why reading stopped.
+#[derive(Debug)]
+enum Failure {
+    /// The text is not JSON.
+    Flaw(Flaw),
+    /// Lists and objects nested too deep.
+    TooDeep,
+    /// JSON, but no object: what it is.
+    NoRecord(String),
 }
 
-/// What all visitors of one record share.
-pub(super) struct Context<'o> {
+impl From<Flaw> for Failure {
+    fn from(flaw: Flaw) -> Self {
+        Self::Flaw(flaw)
+    }
+}
+
+type Read<T> = Result<T, Failure>;
+
+struct Reader<'a, 'o> {
+    text: Text<'a>,
     limits: &'o Limits,
+    depth_max: usize,
     form: WireForm,
-    /// Our own reason to stop, told before the deserialiser is made to fail.
-    failure: RefCell<Option<String>>,
-    /// Where in the record a value failed, innermost first.
-    path: RefCell<Vec<String>>,
+    /// Inside what reading failed, innermost first; empty while all is well.
+    path: Vec<String>,
 }
 
-impl<'o> Context<'o> {
-    pub(super) fn new(options: &'o ParseOptions) -> Self {
-        Self {
-            limits: &options.limits,
-            form: options.form,
-            failure: RefCell::default(),
-            path: RefCell::default(),
+impl<'a> Reader<'a, '_> {
+    fn record(&mut self, parts: &mut Parts<'a>) -> Read<()> {
+        match self.text.peek()? {
+            b'{' => {}
+            b'[' => return Err(Failure::NoRecord("a list".to_owned())),
+            _ => {
+                let value = self.value(0, false)?;
+                self.text.end()?;
+                return Err(Failure::NoRecord(shown(&value)));
+            }
+        }
+        self.object(|reader, key| {
+            match key.as_ref() {
+                "event" => parts.name = Some(reader.value(reader.depth_max, false)?),
+                "properties" => reader.properties(parts)?,
+                // One level more than a property may have: the values of `$set` are properties.
+                name => {
+                    let value = reader.value(reader.depth_max + 1, is_id(name))?;
+                    if reader.form == WireForm::Lenient {
+                        parts.top_level.push((key, value));
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The value of `properties`.
+    fn properties(&mut self, parts: &mut Parts<'a>) -> Read<()> {
+        // A repeated `properties` replaces what the first one said.
+        parts.clear_properties();
+        match self.text.peek()? {
+            b'{' => parts.whole = Whole::Object,
+            b'[' => {
+                self.value(self.depth_max, false)?;
+                parts.whole = Whole::Wrong("a list".to_owned());
+                return Ok(());
+            }
+            _ => {
+                parts.whole = match self.value(0, false)? {
+                    PropertyValue::Null => Whole::Null,
+                    other => Whole::Wrong(shown(&other)),
+                };
+                return Ok(());
+            }
+        }
+        self.object(|reader, name| {
+            let value = reader.value(reader.depth_max, is_id(&name))?;
+            parts.put_property(name, value, reader.form);
+            Ok(())
+        })
+    }
+
+    /// An object, whose opening brace is next: `entry` reads the value of each key.
+    #[inline]
+    fn object(&mut self, mut entry: impl FnMut(&mut Self, Cow<'a, str>) -> Read<()>) -> Read<()> {
+        self.text.at += 1;
+        if self.text.peek()? == b'}' {
+            self.text.at += 1;
+            return Ok(());
+        }
+        loop {
+            if self.text.peek()? != b'"' {
+                return Err(Flaw::Expected("a key in double quotes").into());
+            }
+            let key_at = self.text.at;
+            let key = self.text.string()?;
+            self.text.pass(b':', "':' after a key")?;
+            if let Err(failure) = entry(self, key) {
+                return Err(self.inside_entry(key_at, failure));
+            }
+            if !self.text.another(b'}')? {
+                return Ok(());
+            }
         }
     }
 
-    fn fail<E: serde::de::Error>(&self, message: String) -> E {
-        *self.failure.borrow_mut() = Some(message);
-        E::custom("stopped")
+    /// Any value, of at most `levels` levels of lists and objects. An id keeps all its digits.
+    #[inline]
+    fn value(&mut self, levels: usize, id: bool) -> Read<PropertyValue<'a>> {
+        Ok(match self.text.peek()? {
+            b'"' => PropertyValue::String(match self.text.string()? {
+                Cow::Borrowed(text) => Cow::Borrowed(cut(text, self.limits)),
+                Cow::Owned(mut text) => {
+                    let kept = cut(&text, self.limits).len();
+                    text.truncate(kept);
+                    Cow::Owned(text)
+                }
+            }),
+            b'-' | b'0'..=b'9' => self.text.number(id)?,
+            b'[' | b'{' if levels == 0 => return Err(Failure::TooDeep),
+            b'[' => self.list(levels - 1)?,
+            b'{' => self.nested_object(levels - 1)?,
+            _ => self.text.word()?,
+        })
     }
 
-    /// Notes that what failed lies inside `segment`.
+    fn list(&mut self, levels: usize) -> Read<PropertyValue<'a>> {
+        self.text.at += 1;
+        let mut items = Vec::new();
+        if self.text.peek()? == b']' {
+            self.text.at += 1;
+            return Ok(PropertyValue::List(items));
+        }
+        loop {
+            match self.value(levels, false) {
+                Ok(item) => items.push(item),
+                Err(failure) => return Err(self.inside_item(items.len(), failure)),
+            }
+            if !self.text.another(b']')? {
+                return Ok(PropertyValue::List(items));
+            }
+        }
+    }
+
+    fn nested_object(&mut self, levels: usize) -> Read<PropertyValue<'a>> {
+        let mut entries = Vec::new();
+        self.object(|reader, key| {
+            entries.push((key, reader.value(levels, false)?));
+            Ok(())
+        })?;
+        keep_last_of_repeated(&mut entries);
+        Ok(PropertyValue::Object(entries))
+    }
+
     #[cold]
-    fn inside<E>(&self, segment: &str, error: E) -> E {
-        self.path.borrow_mut().push(bounded(segment));
-        error
+    fn inside_item(&mut self, index: usize, failure: Failure) -> Failure {
+        self.path.push(format!("[{index}]"));
+        failure
     }
 
-    /// Turns the failure of a deserialiser at `offset` into ours.
-    pub(super) fn explain(&self, text: &str, offset: usize, error: &impl fmt::Display) -> RecordError {
-        let path = self.path();
-        if let Some(message) = self.failure.take() {
-            return RecordError::new(path, message);
-        }
-        // Some deserialisers append an excerpt of several lines.
-        let reason = error.to_string();
-        let reason = reason.lines().next().unwrap_or_default();
-        let reason = reason.split(" at line ").next().unwrap_or_default().trim_end_matches('.');
-        let inside = if path.is_empty() { String::new() } else { format!(" (in {path})") };
-        let at = offset.min(text.len());
-        if text[floor_boundary(text, at)..].trim_start().is_empty() && reason.contains("EOF") {
-            return RecordError::new("", format!("not valid JSON: the text ends inside the record{inside}"));
-        }
-        let out_of_range = reason.contains("finite") || reason.contains("out of range");
-        let field = if out_of_range { path } else { String::new() };
-        let what = if out_of_range {
-            "a number beyond what a 64-bit float can hold (about ±1.8e308)".to_owned()
-        } else {
-            format!("not valid JSON at byte {at}{inside}: {}", lower_first(reason))
-        };
-        RecordError::new(field, format!("{what}, near {}", excerpt(text, at)))
+    /// Notes the key at byte `key_at`, read before, whose value failed.
+    #[cold]
+    fn inside_entry(&mut self, key_at: usize, failure: Failure) -> Failure {
+        let failed_at = std::mem::replace(&mut self.text.at, key_at);
+        let key = self.text.string().unwrap_or_default();
+        self.text.at = failed_at;
+        self.path.push(bounded(&key));
+        failure
     }
 
-    fn path(&self) -> String {
+    fn explain(&self, text: &str, failure: Failure) -> RecordError {
         let mut path = String::new();
-        for segment in self.path.take().iter().rev() {
+        for segment in self.path.iter().rev() {
             if !path.is_empty() && !segment.starts_with('[') {
                 path.push('.');
             }
             path.push_str(segment);
         }
-        path
+        let inside = if path.is_empty() { String::new() } else { format!(" (in {path})") };
+        let at = self.text.at;
+        let flaw = match failure {
+            Failure::TooDeep => return RecordError::new(path, limit_exceeded_depth(self.limits)),
+            Failure::NoRecord(found) => {
+                return RecordError::new(
+                    "",
+                    format!("a record must be a JSON object such as {{\"event\": …}}, not {found}"),
+                );
+            }
+            Failure::Flaw(flaw) => flaw,
+        };
+        let reason = match flaw {
+            Flaw::OutOfRange(start) => {
+                let number = bounded(&text[start..at]);
+                return RecordError::new(
+                    path,
+                    format!("{number} is beyond what a 64-bit float can hold (about ±1.8e308)"),
+                );
+            }
+            Flaw::Ends => {
+                return RecordError::new(
+                    "",
+                    format!("not valid JSON: the text ends inside the record{inside}"),
+                );
+            }
+            Flaw::Expected(what) => format!("expected {what}"),
+            Flaw::ControlCharacter => "a control character in a string must be escaped".to_owned(),
+            Flaw::Escape => {
+                "no such escape; expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX".to_owned()
+            }
+            Flaw::Surrogate => "half a surrogate pair stands for no character".to_owned(),
+            Flaw::LeadingZero => "a number may not start with a needless zero".to_owned(),
+        };
+        RecordError::new(
+            "",
+            format!("not valid JSON at byte {at}{inside}: {reason}, near {}", excerpt(text, at)),
+        )
     }
-}
-
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 /// The text around byte `at`, quoted.
 fn excerpt(text: &str, at: usize) -> String {
-    let start = floor_boundary(text, at.saturating_sub(EXCERPT_BYTES / 2));
-    let end = floor_boundary(text, (at + EXCERPT_BYTES / 2).min(text.len()));
+    let start = text.floor_char_boundary(at.saturating_sub(EXCERPT_BYTES));
+    let end = text.floor_char_boundary(at + EXCERPT_BYTES);
     format!("{:?}", &text[start..end])
-}
-
-fn floor_boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
-}
-
-/// The whole record.
-struct RecordVisitor<'c, 'o, 'a> {
-    context: &'c Context<'o>,
-    parts: Parts<'a>,
-}
-
-impl<'de> Visitor<'de> for RecordVisitor<'_, '_, 'de> {
-    type Value = Parts<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let Self { context, mut parts } = self;
-        while let Some(key) = map.next_key_seed(KeySeed)? {
-            match key.as_ref() {
-                "event" => {
-                    let value = map
-                        .next_value_seed(ValueSeed::new(context, 0, false))
-                        .map_err(|error| context.inside("event", error))?;
-                    parts.name = Some(value);
-                }
-                "properties" => {
-                    map.next_value_seed(PropertiesSeed { context, parts: &mut parts })
-                        .map_err(|error| context.inside("properties", error))?;
-                }
-                // One level more than a property may have: the values of `$set` are properties.
-                name => {
-                    let value = map
-                        .next_value_seed(ValueSeed::new(context, 1, is_id(name)))
-                        .map_err(|error| context.inside(name, error))?;
-                    if context.form == WireForm::Lenient {
-                        parts.top_level.push((key, value));
-                    }
-                }
-            }
-        }
-        Ok(parts)
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        Err(self.not_an_object("null"))
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Self::Value, E> {
-        Err(self.not_an_object(&value.to_string()))
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Self::Value, E> {
-        Err(self.not_an_object(&value.to_string()))
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Self::Value, E> {
-        Err(self.not_an_object(&value.to_string()))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
-        Err(self.not_an_object(&value.to_string()))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Err(self.not_an_object(&format!("the string {:?}", bounded(text))))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        // Only for what follows to be judged as JSON first.
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Err(self.not_an_object("a list"))
-    }
-}
-
-impl RecordVisitor<'_, '_, '_> {
-    fn not_an_object<E: serde::de::Error>(&self, found: &str) -> E {
-        self.context.fail(format!("a record must be a JSON object such as {{\"event\": …}}, not {found}"))
-    }
-}
-
-/// The value of `properties`: an object whose entries go to their places in [`Parts`].
-struct PropertiesSeed<'p, 'c, 'o, 'a> {
-    context: &'c Context<'o>,
-    parts: &'p mut Parts<'a>,
-}
-
-impl<'de> DeserializeSeed<'de> for PropertiesSeed<'_, '_, '_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl PropertiesSeed<'_, '_, '_, '_> {
-    fn whole(self, whole: Whole) {
-        self.parts.clear_properties();
-        self.parts.whole = whole;
-    }
-}
-
-impl<'de> Visitor<'de> for PropertiesSeed<'_, '_, '_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of properties")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { context, parts } = self;
-        // A repeated `properties` replaces what the first one said.
-        parts.clear_properties();
-        parts.whole = Whole::Object;
-        while let Some(name) = map.next_key_seed(KeySeed)? {
-            let seed = ValueSeed::new(context, 0, is_id(&name));
-            match map.next_value_seed(seed) {
-                Ok(value) => parts.put_property(name, value, context.form),
-                Err(error) => return Err(context.inside(&name, error)),
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.whole(Whole::Null);
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.whole(Whole::Wrong(value.to_string()));
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.whole(Whole::Wrong(value.to_string()));
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.whole(Whole::Wrong(value.to_string()));
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.whole(Whole::Wrong(value.to_string()));
-        Ok(())
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.whole(Whole::Wrong(format!("the string {:?}", bounded(text))));
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(ValueSeed::new(self.context, 0, false))?.is_some() {}
-        self.whole(Whole::Wrong("a list".to_owned()));
-        Ok(())
-    }
-}
-
-/// A key, borrowed where possible.
-struct KeySeed;
-
-impl<'de> DeserializeSeed<'de> for KeySeed {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for KeySeed {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-}
-
-/// A value, no deeper and with no longer strings than the limits say.
-#[derive(Clone, Copy)]
-struct ValueSeed<'c, 'o> {
-    context: &'c Context<'o>,
-    /// How many more levels of lists and objects may be entered.
-    levels: usize,
-    /// Whether this is an id, where an integer must not lose digits.
-    id: bool,
-}
-
-impl<'c, 'o> ValueSeed<'c, 'o> {
-    fn new(context: &'c Context<'o>, more_levels: usize, id: bool) -> Self {
-        Self { context, levels: context.limits.depth_max.min(DEPTH_CEILING) + more_levels, id }
-    }
-
-    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
-        match self.levels.checked_sub(1) {
-            Some(levels) => Ok(Self { levels, id: false, ..self }),
-            None => Err(self.context.fail(limit_exceeded_depth(self.context.limits))),
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_> {
-    type Value = PropertyValue<'de>;
-
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
-    type Value = PropertyValue<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(PropertyValue::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(PropertyValue::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(PropertyValue::Int(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(match i64::try_from(value) {
-            Ok(value) => PropertyValue::Int(value),
-            Err(_) if self.id => PropertyValue::String(Cow::Owned(value.to_string())),
-            Err(_) => PropertyValue::Float(value as f64),
-        })
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
-        if value.is_finite() {
-            Ok(PropertyValue::Float(value))
-        } else {
-            Err(E::custom("number out of range"))
-        }
-    }
-
-    #[inline]
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(PropertyValue::String(Cow::Borrowed(cut(text, self.context.limits))))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(PropertyValue::String(Cow::Owned(cut(text, self.context.limits).to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let seed = self.deeper::<A::Error>()?;
-        let mut items = Vec::new();
-        loop {
-            match seq.next_element_seed(seed) {
-                Ok(Some(item)) => items.push(item),
-                Ok(None) => return Ok(PropertyValue::List(items)),
-                Err(error) => return Err(self.context.inside(&format!("[{}]", items.len()), error)),
-            }
-        }
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let outer = self.deeper::<A::Error>()?;
-        let mut entries: Vec<(Cow<'de, str>, PropertyValue<'de>)> = Vec::new();
-        while let Some(key) = map.next_key_seed(KeySeed)? {
-            match map.next_value_seed(outer) {
-                Ok(value) => entries.push((key, value)),
-                Err(error) => return Err(self.context.inside(&key, error)),
-            }
-        }
-        keep_last_of_repeated(&mut entries);
-        Ok(PropertyValue::Object(entries))
-    }
 }

@@ -6,6 +6,7 @@ use tallymark_event::{PropertyValue, Timestamp};
 
 use super::WireForm;
 use super::shape::{cut_name, keep_last_of_repeated};
+use crate::NAME_CHARS_MAX;
 
 /// A value and the field it was found in, for error messages.
 #[derive(Debug)]
@@ -97,12 +98,12 @@ impl<'a> Parts<'a> {
         self.sent_count += 1;
         // Nearly all names end here: those that mean something start with one of a few letters.
         if !matches!(name.as_bytes().first(), Some(b'$' | b't' | b'd' | b'i' | b'b')) {
-            self.properties.push((cut_name(name), value));
+            self.push(name, value);
             return;
         }
         let slot = |value, field| Some(Slot { value, field: Cow::Borrowed(field) });
         match name.as_ref() {
-            "time" => self.time = slot_time(value, "properties.time"),
+            "time" => self.time = Some(slot_time(value, "properties.time")),
             "distinct_id" => self.distinct_id = slot(value, "properties.distinct_id"),
             "$insert_id" => self.insert_id = slot(value, "properties.$insert_id"),
             "$device_id" => self.device_id = slot(value, "properties.$device_id"),
@@ -113,9 +114,15 @@ impl<'a> Parts<'a> {
             _ => {
                 self.has_other_spelling |= form == WireForm::Lenient
                     && matches!(name.as_ref(), "$time" | "insert_id" | "$distinct_id");
-                self.properties.push((cut_name(name), value));
+                self.push(name, value);
             }
         }
+    }
+
+    #[inline]
+    fn push(&mut self, name: Cow<'a, str>, value: PropertyValue<'a>) {
+        let name = if name.len() <= NAME_CHARS_MAX { name } else { cut_name(name) };
+        self.properties.push((name, value));
     }
 
     /// Settles what competes: the top level of the lenient form, other spellings, repeated names.
@@ -140,8 +147,8 @@ impl<'a> Parts<'a> {
         for (name, value) in top_level {
             let slot = |value, field| Some(Slot { value, field: Cow::Borrowed(field) });
             match name.as_ref() {
-                "time" => self.time = slot_time(value, "time"),
-                "$time" => self.time = slot_time(value, "$time"),
+                "time" => self.time = Some(slot_time(value, "time")),
+                "$time" => self.time = Some(slot_time(value, "$time")),
                 "distinct_id" => self.distinct_id = slot(value, "distinct_id"),
                 "$distinct_id" => self.distinct_id = slot(value, "$distinct_id"),
                 "insert_id" => self.insert_id = slot(value, "insert_id"),
@@ -161,7 +168,7 @@ impl<'a> Parts<'a> {
     fn use_other_spellings(&mut self) {
         if self.time.is_none() {
             let found = self.take_last("$time");
-            self.time = found.and_then(|value| slot_time(value, "properties.$time"));
+            self.time = found.map(|value| slot_time(value, "properties.$time"));
         }
         if self.distinct_id.is_none() {
             let found = self.take_last("$distinct_id");
@@ -188,6 +195,6 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn slot_time<'a>(value: PropertyValue<'a>, field: &'static str) -> Option<Slot<'a, RawTime<'a>>> {
-    Some(Slot { value: RawTime::Value(value), field: Cow::Borrowed(field) })
+fn slot_time<'a>(value: PropertyValue<'a>, field: &'static str) -> Slot<'a, RawTime<'a>> {
+    Slot { value: RawTime::Value(value), field: Cow::Borrowed(field) }
 }

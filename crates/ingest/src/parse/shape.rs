@@ -50,7 +50,6 @@ pub(crate) fn fit<'a>(value: PropertyValue<'a>, limits: &Limits) -> PropertyValu
 }
 
 /// A name of an event or a property, cut where it is too long (D-2).
-#[inline]
 pub(super) fn cut_name(name: Cow<'_, str>) -> Cow<'_, str> {
     if name.len() <= NAME_CHARS_MAX {
         return name;

@@ -302,11 +302,15 @@ fn distinct_id<'a>(
 /// The id of an event sent without any: a stable hash of the sender's address, else nobody (D-4).
 fn id_of_address<'a>(ip: Option<&PropertyValue<'a>>, options: &ParseOptions) -> Cow<'a, str> {
     let address = match ip {
-        None | Some(PropertyValue::Null) => options.sender_ip.as_deref(),
-        Some(PropertyValue::String(text)) if text.as_ref() == "1" => options.sender_ip.as_deref(),
-        Some(PropertyValue::Int(1) | PropertyValue::Bool(true)) => options.sender_ip.as_deref(),
-        // `ip = 0`: the address is not to be used (D-40).
-        Some(PropertyValue::String(text)) if text.as_ref() != "0" => Some(text.as_ref()),
+        // `ip = 1` asks for the sender's own, `ip = 0` for none (D-40).
+        None | Some(PropertyValue::Null | PropertyValue::Bool(true) | PropertyValue::Int(1)) => {
+            options.sender_ip.as_deref()
+        }
+        Some(PropertyValue::String(text)) => match text.as_ref() {
+            "0" => None,
+            "1" => options.sender_ip.as_deref(),
+            address => Some(address),
+        },
         Some(_) => None,
     };
     match address {
@@ -371,7 +375,7 @@ fn is_well_formed_insert_id(id: &str) -> bool {
 }
 
 /// An id as text (D-4: 42 is "42"); null is none; an error says what it was instead.
-fn id_text<'a>(value: PropertyValue<'a>) -> Result<Option<Cow<'a, str>>, String> {
+fn id_text(value: PropertyValue<'_>) -> Result<Option<Cow<'_, str>>, String> {
     Ok(Some(match value {
         PropertyValue::Null => return Ok(None),
         PropertyValue::String(text) => text,
@@ -453,7 +457,7 @@ fn check_properties(parts: &Parts<'_>, limits: &Limits) -> Result<(), RecordErro
 }
 
 /// An offending value as JSON, cut to what fits a message.
-fn shown(value: &PropertyValue<'_>) -> String {
+pub(crate) fn shown(value: &PropertyValue<'_>) -> String {
     match value {
         PropertyValue::String(text) => quoted(text),
         other => bounded(&other.to_string()),

@@ -136,7 +136,7 @@ pub fn expand(inputs: impl IntoIterator<Item = Input>) -> Result<InputFiles> {
         match input {
             Input::Path(path) => expand_path(path, &mut found)?,
             Input::Stdin => {
-                found.files.push(InputFile::stream("standard input".to_owned(), Box::new(io::stdin()))?)
+                found.files.push(InputFile::stream("standard input".to_owned(), Box::new(io::stdin()))?);
             }
             Input::Reader { name, reader } => found.files.push(InputFile::stream(name, reader)?),
         }
