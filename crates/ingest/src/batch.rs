@@ -4,7 +4,7 @@
 //! view, is not copied and not hashed. Rows stand in order of ingestion; everything that must happen in
 //! that order (identity, profiles) is kept aside as [`PeopleItem`]s.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 
 use arrow::array::{StringViewArray, make_view};
@@ -107,8 +107,8 @@ pub(crate) struct PeopleItem {
 /// What [`PeopleItem`] is about.
 #[derive(Debug)]
 pub(crate) enum PeopleItemChange {
-    /// An identity operation that came with an event, and that event's row.
-    Identity { row: u32, op: IdentityOp },
+    /// An identity operation, and the rows of the events that asked for it, at the place of the first.
+    Identity { rows: Vec<u32>, op: IdentityOp },
     /// A profile or group update.
     Profile(ProfileUpdate),
 }
@@ -158,25 +158,22 @@ impl EventBatch {
     /// Notes on an event why its ids were not linked (I-8), unless it was sent with a reason.
     pub(crate) fn note_identity_failure(&mut self, row: u32, reason: &'static str) {
         let known = self.notes.iter().position(|(note, _)| *note == reason);
-        let offset = match known {
-            Some(at) => self.notes[at].1,
-            None => {
-                let mut text = self.buffers[NOTES as usize].to_vec();
-                let offset = text.len() as u32;
-                text.extend_from_slice(reason.as_bytes());
-                self.buffers[NOTES as usize] = Buffer::from_vec(text);
-                self.notes.push((reason, offset));
-                offset
-            }
+        let offset = if let Some(at) = known {
+            self.notes[at].1
+        } else {
+            let mut text = self.buffers[NOTES as usize].to_vec();
+            let offset = text.len() as u32;
+            text.extend_from_slice(reason.as_bytes());
+            self.buffers[NOTES as usize] = Buffer::from_vec(text);
+            self.notes.push((reason, offset));
+            offset
         };
-        let property = match self.properties.iter_mut().find(|values| values.name == IDENTITY_FAILURE) {
-            Some(property) => property,
-            None => {
-                self.properties.push(PropertyValues::new(IDENTITY_FAILURE));
-                let last = self.properties.len() - 1;
-                &mut self.properties[last]
-            }
-        };
+        let place = self.properties.iter().position(|values| values.name == IDENTITY_FAILURE);
+        let place = place.unwrap_or_else(|| {
+            self.properties.push(PropertyValues::new(IDENTITY_FAILURE));
+            self.properties.len() - 1
+        });
+        let property = &mut self.properties[place];
         if !property.has(row) {
             property.kinds.observe(&PropertyValue::from(reason));
             let at = property.strings.rows.partition_point(|&other| other < row);
@@ -208,7 +205,9 @@ pub struct BatchBuilder {
     property_index: HashTable<u32>,
     /// The properties of the last event in order: nearly always the next one's too.
     expected: Vec<u32>,
-    linked: HashSet<(String, String)>,
+    /// By device, the users (as codes of assigned ids) it was linked to, and where in `people`.
+    linked: HashMap<String, Vec<(u32, usize)>>,
+    ignores_merges: bool,
     people: Vec<PeopleItem>,
     hasher: RandomState,
     owned_bytes: usize,
@@ -252,11 +251,19 @@ impl BatchBuilder {
             properties: Vec::new(),
             property_index: HashTable::new(),
             expected: Vec::new(),
-            linked: HashSet::new(),
+            linked: HashMap::new(),
+            ignores_merges: false,
             people: Vec::new(),
             hasher: RandomState::new(),
             owned_bytes: 0,
         }
+    }
+
+    /// The same builder, for records of an endpoint where `$merge` has no effect (I-23).
+    #[must_use]
+    pub(crate) fn ignoring_merges(mut self, ignores_merges: bool) -> Self {
+        self.ignores_merges = ignores_merges;
+        self
     }
 
     /// How many records were added.
@@ -293,10 +300,7 @@ impl BatchBuilder {
             let index = self.property(position, USER_ID);
             self.properties[index].kinds.date = None;
         }
-        if let Some(op) = self.identity_ops(event) {
-            self.people
-                .push(PeopleItem { ordinal: self.records, change: PeopleItemChange::Identity { row, op } });
-        }
+        self.note_identity_op(row, event);
         self.records += 1;
     }
 
@@ -307,20 +311,38 @@ impl BatchBuilder {
         self.records += 1;
     }
 
-    /// What an event does to identity, in the dataset's system (I-4, I-21 … I-23).
-    fn identity_ops(&mut self, event: &Event<'_>) -> Option<IdentityOp> {
+    /// Notes what an event does to identity, in the dataset's system (I-4, I-21 … I-23).
+    fn note_identity_op(&mut self, row: u32, event: &Event<'_>) {
+        let ordinal = self.records;
+        let item = |op| PeopleItem { ordinal, change: PeopleItemChange::Identity { rows: vec![row], op } };
         match self.system {
-            IdentitySystem::None => None,
+            IdentitySystem::None => {}
             IdentitySystem::Simplified => {
-                let device_id = event.device_id.as_deref().filter(|id| !id.is_empty())?;
-                let user_id = event.user_id.as_deref().filter(|id| !id.is_empty())?;
-                // SDKs send both ids on every event of a user who logged in.
-                self.linked.insert((device_id.to_owned(), user_id.to_owned())).then(|| IdentityOp::Link {
+                let (Some(device_id), Some(user_id)) = (
+                    event.device_id.as_deref().filter(|id| !id.is_empty()),
+                    event.user_id.as_deref().filter(|id| !id.is_empty()),
+                ) else {
+                    return;
+                };
+                // SDKs send both ids on every event of a user who logged in: what comes of the first
+                // comes of all.
+                let user = self.assigned_codes[row as usize];
+                let known =
+                    self.linked.get(device_id).into_iter().flatten().find(|(linked, _)| *linked == user);
+                if let Some(&(_, at)) = known {
+                    if let PeopleItemChange::Identity { rows, .. } = &mut self.people[at].change {
+                        rows.push(row);
+                    }
+                    return;
+                }
+                self.linked.entry(device_id.to_owned()).or_default().push((user, self.people.len()));
+                self.people.push(item(IdentityOp::Link {
                     device_id: device_id.to_owned(),
                     user_id: user_id.to_owned(),
-                })
+                }));
             }
-            IdentitySystem::Original => original_op(event),
+            IdentitySystem::Original if self.ignores_merges && event.name == "$merge" => {}
+            IdentitySystem::Original => self.people.extend(original_op(event).map(item)),
         }
     }
 

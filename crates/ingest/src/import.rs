@@ -50,7 +50,7 @@ struct Work {
 enum Content {
     Block(Block),
     /// Rows of CSV and Parquet come parsed.
-    Parsed(Parsed),
+    Parsed(Box<Parsed>),
     /// The input cannot be read on.
     Failed(Error),
 }
@@ -203,12 +203,12 @@ impl<'a> Import<'a> {
                 let is_refused = self.options.strict && !rows.rejections.is_empty();
                 if is_refused || rows.len() >= BATCH_ROWS {
                     let full = std::mem::replace(&mut rows, empty());
-                    stopped = !send(Content::Parsed(full.finish())) || is_refused;
+                    stopped = !send(Content::Parsed(Box::new(full.finish()))) || is_refused;
                 }
                 !stopped
             });
         if !stopped {
-            send(Content::Parsed(rows.finish()));
+            send(Content::Parsed(Box::new(rows.finish())));
         }
         outcome
     }
@@ -225,7 +225,7 @@ impl<'a> Import<'a> {
             };
             let content = match content {
                 Content::Block(block) => Ok(self.parse_block(block)),
-                Content::Parsed(parsed) => Ok(parsed),
+                Content::Parsed(parsed) => Ok(*parsed),
                 Content::Failed(error) => Err(error),
             };
             if done.send(Done { number, input, content }).is_err() {
@@ -310,7 +310,8 @@ struct Rows {
 
 impl Rows {
     fn new(text: Buffer, parse: &ParseOptions) -> Self {
-        let builder = BatchBuilder::new(text, parse.received_at, parse.identity);
+        let builder = BatchBuilder::new(text, parse.received_at, parse.identity)
+            .ignoring_merges(parse.form == WireForm::Track);
         Self { builder, rejections: Vec::new(), ignored: 0, accepted: 0, events: 0 }
     }
 

@@ -19,7 +19,7 @@ use tallymark_storage::{
 };
 use tallymark_users::{Identities, ProfileUpdate};
 use tokio::sync::Mutex;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::lanes::{Gather, open_lanes};
 use crate::partition::{Chunk, partition};
@@ -57,7 +57,7 @@ impl Default for IngestConfig {
             limits: Limits::relaxed(),
             memory_bytes: 1 << 30,
             flush_bytes: 64 << 20,
-            flush_age: Duration::from_secs(60),
+            flush_age: Duration::from_mins(1),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         }
     }
@@ -98,6 +98,8 @@ impl State {
 struct Appended {
     report: AppendReport,
     records: Vec<Accepted>,
+    /// Whether `$merge` has no effect where they were sent (I-23).
+    ignores_merges: bool,
 }
 
 impl Appended {
@@ -191,7 +193,7 @@ impl Ingestor {
         let frame =
             FrameOptions { record_bytes_max: options.limits.record_bytes_max, ..FrameOptions::default() };
         let mut blocks = BlockReader::new("records", text, frame);
-        let mut appended = Appended::default();
+        let mut appended = Appended { ignores_merges: form == WireForm::Track, ..Appended::default() };
         while let Some(mut block) = blocks.next_block()? {
             for rejection in block.take_rejections() {
                 appended.refuse(&rejection);
@@ -233,7 +235,9 @@ impl Ingestor {
     /// Takes profile and group updates in; durable and visible when this returns.
     pub async fn append_updates(&self, updates: Vec<ProfileUpdate>) -> Result<AppendReport> {
         let mut appended = Appended::default();
-        updates.into_iter().for_each(|update| appended.accept(Record::Profile(update)));
+        for update in updates {
+            appended.accept(Record::Profile(update));
+        }
         self.append(appended, self.clock.now()).await
     }
 
@@ -247,22 +251,31 @@ impl Ingestor {
     }
 
     async fn append(&self, appended: Appended, received_at: Timestamp) -> Result<AppendReport> {
-        let Appended { mut report, records } = appended;
-        report.duplicates = self.append_accepted(records, received_at).await?;
+        let Appended { mut report, records, ignores_merges } = appended;
+        report.duplicates = self.append_accepted(records, ignores_merges, received_at).await?;
         report.stored = report.received - report.refused.len() as u64 - report.duplicates;
         Ok(report)
     }
 
     /// Takes accepted records in; durable and visible when this returns. Returns how many events
     /// were repeats.
-    async fn append_accepted(&self, records: Vec<Accepted>, received_at: Timestamp) -> Result<u64> {
+    async fn append_accepted(
+        &self,
+        records: Vec<Accepted>,
+        ignores_merges: bool,
+        received_at: Timestamp,
+    ) -> Result<u64> {
         if records.is_empty() {
             return Ok(0);
         }
         let mut state = self.state.lock().await;
         let mut guard = self.store.write().await?;
+        if state.pending_bytes() / 2 >= self.config.flush_bytes {
+            // Earlier flushes failed. Memory is bounded: without one that succeeds nothing more is taken.
+            self.flush_pending(&mut state, &mut guard).await?;
+        }
         let snapshot = guard.snapshot();
-        let payload = Payload { received_at, first_sequence: guard.next_sequence(), records };
+        let payload = Payload { received_at, first_sequence: guard.next_sequence(), ignores_merges, records };
         let mut batch = self.batch_of(&payload);
         let keys = keys_of(&batch);
         if self.any_stored(&mut state, &snapshot, &batch, &keys).await? {
@@ -303,8 +316,11 @@ impl Ingestor {
         state.pending_since.get_or_insert(received_at);
         state.pending_keys.extend(keys);
         state.pending.push(numbered);
-        if state.pending_bytes() >= self.config.flush_bytes {
-            self.flush_pending(&mut state, &mut guard).await?;
+        if state.pending_bytes() >= self.config.flush_bytes
+            && let Err(error) = self.flush_pending(&mut state, &mut guard).await
+        {
+            // The records are durable and visible, so that this append has not failed.
+            warn!(error = %error, "cannot flush the memtable; its records are safe in the log");
         }
         Ok((rows_before + events - rows_after) as u64)
     }
@@ -491,7 +507,8 @@ impl Ingestor {
 
     fn batch_of(&self, payload: &Payload) -> EventBatch {
         let system = self.store.snapshot().manifest.settings.identity;
-        let mut builder = BatchBuilder::new(Buffer::from_vec(Vec::<u8>::new()), payload.received_at, system);
+        let mut builder = BatchBuilder::new(Buffer::from_vec(Vec::<u8>::new()), payload.received_at, system)
+            .ignoring_merges(payload.ignores_merges);
         for record in &payload.records {
             match record {
                 Accepted::Event(event) => builder.push_event(event),

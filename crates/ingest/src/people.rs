@@ -22,13 +22,17 @@ pub(crate) fn apply_people(
             change,
         };
         match item.change {
-            PeopleItemChange::Identity { row, op } => match identities.apply(&op) {
+            PeopleItemChange::Identity { rows, op } => match identities.apply(&op) {
                 IdentityOutcome::Joined => {
                     profiles.merge(identities);
                     log.push(entry(PeopleChange::Identity(op)));
                 }
                 IdentityOutcome::Unchanged => {}
-                IdentityOutcome::Refused(reason) => batch.note_identity_failure(row, reason),
+                IdentityOutcome::Refused(reason) => {
+                    for row in rows {
+                        batch.note_identity_failure(row, reason);
+                    }
+                }
             },
             PeopleItemChange::Profile(update) => {
                 profiles.apply(&update, batch.received_at, identities);

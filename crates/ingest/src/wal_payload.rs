@@ -25,6 +25,8 @@ struct Header {
     version: u32,
     received_at: Timestamp,
     first_sequence: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ignores_merges: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,6 +55,8 @@ struct EventLine {
 pub(crate) struct Payload {
     pub(crate) received_at: Timestamp,
     pub(crate) first_sequence: i64,
+    /// Whether the records came by an endpoint where `$merge` has no effect (I-23).
+    pub(crate) ignores_merges: bool,
     pub(crate) records: Vec<Accepted>,
 }
 
@@ -63,6 +67,7 @@ impl Payload {
             version: FORMAT_VERSION,
             received_at: self.received_at,
             first_sequence: self.first_sequence,
+            ignores_merges: self.ignores_merges,
         };
         push_line(&mut bytes, &header);
         for record in &self.records {
@@ -80,7 +85,7 @@ impl Payload {
     pub(crate) fn decode(number: u64, bytes: &[u8]) -> Result<Self> {
         let damaged = |message: String| Error::Replay { number, message };
         let mut lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-        let header: Header = serde_json::from_slice(lines.next().unwrap_or_default())
+        let header: Header = sonic_rs::from_slice(lines.next().unwrap_or_default())
             .map_err(|error| damaged(format!("no header: {error}")))?;
         if header.version != FORMAT_VERSION {
             let version = header.version;
@@ -89,13 +94,14 @@ impl Payload {
             )));
         }
         let records = lines
-            .map(|line| match serde_json::from_slice(line) {
+            .map(|line| match sonic_rs::from_slice(line) {
                 Ok(Line::Event(line)) => Ok(Accepted::Event(event_of(line))),
                 Ok(Line::Update(update)) => Ok(Accepted::Update(update)),
                 Err(error) => Err(damaged(error.to_string())),
             })
             .collect::<Result<_>>()?;
-        Ok(Self { received_at: header.received_at, first_sequence: header.first_sequence, records })
+        let Header { version: _, received_at, first_sequence, ignores_merges } = header;
+        Ok(Self { received_at, first_sequence, ignores_merges, records })
     }
 }
 
@@ -141,7 +147,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let event = Event::new("Buy", Timestamp::from_millis(5), "u1")
-            .with("price", 2.5)
+            .with("price", 11.683_427_765_563_279)
             .with("time", "not the time")
             .with("text", "line\nbreak")
             .with_insert_id("i1");
@@ -155,6 +161,7 @@ mod tests {
         let payload = Payload {
             received_at: Timestamp::from_millis(7),
             first_sequence: 40,
+            ignores_merges: true,
             records: vec![Accepted::Event(event), Accepted::Update(update)],
         };
         assert_eq!(Payload::decode(1, &payload.encode()).unwrap(), payload);

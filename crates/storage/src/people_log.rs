@@ -172,7 +172,7 @@ pub(crate) async fn read(location: &Location, file: &LogFile) -> Result<Vec<Peop
 fn decode(bytes: Bytes, path: &str) -> Result<Vec<PeopleEntry>> {
     let failed = |source| Error::Decode { path: path.to_owned(), source };
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
-        .and_then(|builder| builder.build())
+        .and_then(ParquetRecordBatchReaderBuilder::build)
         .map_err(failed)?;
     let mut entries = Vec::new();
     for batch in reader {
@@ -193,8 +193,10 @@ fn read_batch(batch: &RecordBatch, path: &str, entries: &mut Vec<PeopleEntry>) -
         column(RECEIVED_AT)?.as_primitive_opt::<TimestampMillisecondType>().ok_or_else(wrong(RECEIVED_AT))?;
     let changes = column(CHANGE)?.as_string_opt::<i32>().ok_or_else(wrong(CHANGE))?;
     for row in 0..batch.num_rows() {
-        let change =
-            serde_json::from_str(changes.value(row)).map_err(|error| damaged(Damage::Json(error)))?;
+        // sonic-rs reads every float as it was; serde_json as built here may be off by one unit in
+        // the last place.
+        let change = sonic_rs::from_str(changes.value(row))
+            .map_err(|error| damaged(Damage::Json(serde::de::Error::custom(error))))?;
         entries.push(PeopleEntry {
             sequence: sequences.value(row),
             received_at: Timestamp::from_millis(received.value(row)),

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use tallymark_event::{Event, PropertyValue};
 
 use super::parts::{Parts, RawTime, Slot, Whole};
+use super::shape::{cut_name, fit, keep_last_of_repeated};
 use super::validate::event_record;
 use super::{ParseOptions, Record};
 use crate::RecordError;
@@ -40,10 +41,21 @@ pub fn check_event<'a>(event: Event<'a>, options: &ParseOptions) -> Result<Recor
         device_id: event.device_id.and_then(|id| slot(id, "device_id")),
         user_id: event.user_id.and_then(|id| slot(id, "user_id")),
         sent_count: event.properties.len(),
-        properties: event.properties,
+        properties: within_limits(event.properties, options),
         ..Parts::default()
     };
     event_record(parts, options)
+}
+
+/// Names and strings cut where those of a sent record are.
+fn within_limits<'a>(
+    properties: Vec<(Cow<'a, str>, PropertyValue<'a>)>,
+    options: &ParseOptions,
+) -> Vec<(Cow<'a, str>, PropertyValue<'a>)> {
+    let mut properties =
+        properties.into_iter().map(|(name, value)| (cut_name(name), fit(value, &options.limits))).collect();
+    keep_last_of_repeated(&mut properties);
+    properties
 }
 
 fn is_finite(value: &PropertyValue<'_>) -> bool {
@@ -75,6 +87,16 @@ mod tests {
     fn a_property_may_have_any_name() {
         let event = event().with("time", "tea").with("distinct_id", 5).with("token", true);
         assert_eq!(check(event.clone()), Ok(Record::Event(event)));
+    }
+
+    #[test]
+    fn d2_d30_names_and_strings_are_cut_as_in_sent_records() {
+        let long = "n".repeat(300);
+        let options = ParseOptions::new(Timestamp::from_millis(1_700_000_000_000));
+        let event = event().with(long.clone(), "x".repeat(options.limits.string_bytes_max + 1));
+        let Ok(Record::Event(event)) = check(event) else { panic!("refused") };
+        assert_eq!(event.properties[0].0, long[..255]);
+        assert_eq!(event.properties[0].1.as_str().map(str::len), Some(options.limits.string_bytes_max));
     }
 
     #[test]
