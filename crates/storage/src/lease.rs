@@ -46,7 +46,8 @@ pub(crate) type LockedFile = Arc<File>;
 /// The stored form of both kinds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Holder {
-    holder: String,
+    #[serde(rename = "holder")]
+    name: String,
     since: Timestamp,
     /// Unique to one opening for writing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,25 +68,22 @@ impl Lease {
         duration: Duration,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self> {
-        let holder = Holder { holder: holder.to_owned(), since: clock.now(), token: None, expires_at: None };
-        match location.local_file(paths::LOCK) {
-            Some(file) => local::blocking(move || lock(&file, &holder)).await,
-            None => {
-                let lease = RemoteLease {
-                    location: location.clone(),
-                    clock: Arc::clone(clock),
-                    duration,
-                    token: Uuid::now_v7(),
-                    holder: holder.holder,
-                    since: holder.since,
-                    held: RwLock::new(Held::Lost { to: "nobody yet".to_owned() }),
-                };
-                let shared = Arc::new(lease);
-                shared.acquire().await?;
-                let renewal = tokio::spawn(Arc::clone(&shared).keep_renewing());
-                Ok(Self::Remote { shared, renewal })
-            }
+        let holder = Holder { name: holder.to_owned(), since: clock.now(), token: None, expires_at: None };
+        if let Some(file) = location.local_file(paths::LOCK) {
+            return local::blocking(move || lock(&file, &holder)).await;
         }
+        let shared = Arc::new(RemoteLease {
+            location: location.clone(),
+            clock: Arc::clone(clock),
+            duration,
+            token: Uuid::now_v7(),
+            holder: holder.name,
+            since: holder.since,
+            held: RwLock::new(Held::Lost { to: "nobody yet".to_owned() }),
+        });
+        shared.acquire().await?;
+        let renewal = tokio::spawn(Arc::clone(&shared).keep_renewing());
+        Ok(Self::Remote { shared, renewal })
     }
 
     /// Whether an earlier holder may still believe to hold it.
@@ -156,7 +154,7 @@ fn lock(path: &PathBuf, holder: &Holder) -> Result<Lease> {
             return Err(Error::Locked {
                 holder: known
                     .as_ref()
-                    .map_or_else(|| "an unnamed writer".to_owned(), |known| known.holder.clone()),
+                    .map_or_else(|| "an unnamed writer".to_owned(), |known| known.name.clone()),
                 since: known.map_or(holder.since, |known| known.since),
                 expires_at: None,
             });
@@ -195,7 +193,7 @@ impl RemoteLease {
                 Some((stored, version)) if self.has_run_out(&stored) => PutMode::Update(version),
                 Some((stored, _)) => {
                     return Err(Error::Locked {
-                        holder: stored.holder,
+                        holder: stored.name,
                         since: stored.since,
                         expires_at: stored.expires_at,
                     });
@@ -211,7 +209,7 @@ impl RemoteLease {
     /// Writes the lease if it is still what we saw. `false` if it is somebody else's now.
     async fn put(&self, mut mode: PutMode, expires_at: Timestamp) -> Result<bool> {
         let holder = Holder {
-            holder: self.holder.clone(),
+            name: self.holder.clone(),
             since: self.since,
             token: Some(self.token),
             expires_at: Some(expires_at),
@@ -246,7 +244,7 @@ impl RemoteLease {
                         StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }
                     ) =>
                 {
-                    let to = stored.map_or_else(|| "nobody".to_owned(), |(stored, _)| stored.holder);
+                    let to = stored.map_or_else(|| "nobody".to_owned(), |(stored, _)| stored.name);
                     self.set(Held::Lost { to });
                     return Ok(false);
                 }
@@ -267,7 +265,7 @@ impl RemoteLease {
             Some((stored, _)) if stored.token == Some(self.token) => Ok(()),
             stored => {
                 let to =
-                    stored.map_or_else(|| "nobody: it was deleted".to_owned(), |(stored, _)| stored.holder);
+                    stored.map_or_else(|| "nobody: it was deleted".to_owned(), |(stored, _)| stored.name);
                 self.set(Held::Lost { to: to.clone() });
                 Err(conflict(&to))
             }
@@ -306,7 +304,7 @@ impl RemoteLease {
         };
         // One that cannot be read keeps nobody out: it protects nothing that fencing does not.
         let holder = serde_json::from_slice(&bytes).unwrap_or_else(|_| Holder {
-            holder: "an unreadable lease".to_owned(),
+            name: "an unreadable lease".to_owned(),
             since: self.since,
             token: None,
             expires_at: None,

@@ -57,6 +57,7 @@ impl Location {
     ///
     /// The store must know conditional puts ([`object_store::PutMode::Create`] and, to be written
     /// to, `Update`). It is taken as durable once a put returns. Its URL is made up and unique.
+    #[expect(clippy::missing_panics_doc, reason = "the URL made up is one")]
     pub fn with_store(store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
         let text = format!("store://{}/{prefix}", Uuid::now_v7());
         let url = Url::parse(&text).expect("a UUID is a host name, and any path can follow it");

@@ -58,11 +58,8 @@ async fn put_once_remote(location: &Location, relative: &str, bytes: &Bytes) -> 
     for attempt in 0..TRIES {
         pause(location, attempt).await;
         let options = PutOptions::from(mode.clone());
-        let mut source =
-            match location.store().put_opts(&path, PutPayload::from(bytes.clone()), options).await {
-                Ok(_) => return Ok(PutOnce::Done),
-                Err(source) => source,
-            };
+        let put = location.store().put_opts(&path, PutPayload::from(bytes.clone()), options).await;
+        let Err(mut source) = put else { return Ok(PutOnce::Done) };
         // Whatever the error says, what is there now decides.
         match read_with_version(location, relative).await {
             Ok(Some((found, _))) if found == bytes => return Ok(PutOnce::Done),

@@ -115,7 +115,7 @@ async fn fill(store: &EventStore, merge: &Merge<'_>, output: &mut Output<'_>) ->
     let mut ordered = Ordered::new(runs).await?;
     let mut repeats = Repeats::new(merge);
     while let Some(row) = ordered.next().await? {
-        repeats.push(row, ordered.chunks(), output)?;
+        repeats.push(row, ordered.chunks(), output);
         if output.is_full() {
             output.write_full(ordered.chunks()).await?;
             ordered.release([repeats.rows(), output.rows()]);
@@ -128,7 +128,7 @@ async fn fill(store: &EventStore, merge: &Merge<'_>, output: &mut Output<'_>) ->
             }
         }
     }
-    repeats.end(ordered.chunks(), output)?;
+    repeats.end(ordered.chunks(), output);
     output.finish(ordered.chunks()).await
 }
 

@@ -90,7 +90,7 @@ impl<'a> Output<'a> {
             Some(file) => file,
             None => (self.new_file(&self.lanes)?, 0),
         };
-        let group = Group::new(rows, chunks);
+        let group = Group::new(&rows, chunks);
         let written = in_file + group.rows.len();
         self.file = Some((local::blocking(move || group.write(writer)).await?, written));
         if written >= self.store.config().file.rows_max {
@@ -167,7 +167,7 @@ struct Group {
 }
 
 impl Group {
-    fn new(rows: Vec<RowRef>, chunks: &Chunks) -> Self {
+    fn new(rows: &[RowRef], chunks: &Chunks) -> Self {
         let mut position_of: HashMap<u32, usize> = HashMap::new();
         let mut used = Vec::new();
         let positions = rows

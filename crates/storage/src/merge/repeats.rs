@@ -9,7 +9,6 @@ use super::Merge;
 use super::order::Chunks;
 use super::output::Output;
 use super::rows::RowRef;
-use crate::error::Result;
 
 /// Holds back the rows of one user at one instant, since rows of equal keys are among them: an
 /// assigned id has one user, and the key has the time.
@@ -35,31 +34,29 @@ impl<'a> Repeats<'a> {
     }
 
     /// Takes the next row in, and gives those of an earlier user or time to the output.
-    pub(super) fn push(&mut self, row: RowRef, chunks: &Chunks, output: &mut Output<'_>) -> Result<()> {
+    pub(super) fn push(&mut self, row: RowRef, chunks: &Chunks, output: &mut Output<'_>) {
         if !self.keyed {
             output.push(row, chunks);
-            return Ok(());
+            return;
         }
         if let Some(&first) = self.rows.first() {
             let (held, new) = (chunks.of(first), chunks.of(row));
             let (held_row, new_row) = (first.row as usize, row.row as usize);
             if held.time(held_row) != new.time(new_row) || held.user(held_row) != new.user(new_row) {
-                self.end(chunks, output)?;
+                self.end(chunks, output);
             }
         }
         self.rows.push(row);
-        Ok(())
     }
 
     /// Gives the rows held back to the output.
-    pub(super) fn end(&mut self, chunks: &Chunks, output: &mut Output<'_>) -> Result<()> {
+    pub(super) fn end(&mut self, chunks: &Chunks, output: &mut Output<'_>) {
         if self.rows.len() > 1 {
             self.replace(chunks);
         }
         for row in self.rows.drain(..) {
             output.push(row, chunks);
         }
-        Ok(())
     }
 
     /// Puts each repeat, which comes later in sequence, in the place of the first row of its key.

@@ -54,7 +54,7 @@ pub struct StorageConfig {
 impl Default for StorageConfig {
     fn default() -> Self {
         Self {
-            snapshot_retention: Duration::from_secs(600),
+            snapshot_retention: Duration::from_mins(10),
             file: FileSettings::default(),
             lease: Duration::from_secs(30),
             identity: IdentitySystem::default(),

@@ -320,7 +320,7 @@ async fn a_write_that_is_given_up_has_not_happened() {
             let mut seen = 0;
             place.faulty_store().set_plan(FaultPlan::new(move |_| {
                 seen += 1;
-                (seen > calls).then_some(Fault::Delay(Duration::from_secs(3600)))
+                (seen > calls).then_some(Fault::Delay(Duration::from_hours(1)))
             }));
             let mut guard = store.write().await.unwrap();
             let given_up = async {

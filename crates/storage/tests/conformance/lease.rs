@@ -119,6 +119,6 @@ async fn a_file_of_a_deposed_writer_is_an_orphan() {
     let mut table = Table::with(&old.snapshot().catalog, named(&["lost"]));
     let (file, bytes) = table.files(&FileSettings::default(), 0).remove(0);
     old.put_data_file(&file, bytes).await.unwrap();
-    let report = tallymark_storage::clean_up(&new, Duration::from_secs(600)).await.unwrap();
+    let report = tallymark_storage::clean_up(&new, Duration::from_mins(10)).await.unwrap();
     assert_eq!(report.orphans, 1);
 }

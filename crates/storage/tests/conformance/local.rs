@@ -44,7 +44,7 @@ async fn files_left_unfinished_are_ignored_and_cleaned_up() {
 
     let store = place.writer().await;
     assert_eq!(names_of(&store).await, ["a", "b"]);
-    let report = clean_up(&store, Duration::from_secs(600)).await.unwrap();
+    let report = clean_up(&store, Duration::from_mins(10)).await.unwrap();
     assert_eq!(report.orphans, 3);
     assert!(unfinished.iter().all(|path| !root.join(path).exists()));
     assert!(root.join("events/other#1").exists());

@@ -1,7 +1,7 @@
 //! One suite for every kind of store: memory, a local directory, and a store whose calls fail now
 //! and then. Suites that are about faults or about merging as such choose their store themselves.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "helpers of tests")]
 
 mod cleanup;
 mod commit;

@@ -48,12 +48,11 @@ fn naive(rows: &[Row], identities: &Identities, keep: impl Fn(&Row) -> bool) -> 
             continue;
         };
         let key = (row.event.clone(), assigned(&row, identities.system()), row.time, insert_id);
-        match place_of.get(&key) {
-            Some(&place) => kept[place] = Row { sequence: kept[place].sequence, ..row },
-            None => {
-                place_of.insert(key, kept.len());
-                kept.push(row);
-            }
+        if let Some(&place) = place_of.get(&key) {
+            kept[place] = Row { sequence: kept[place].sequence, ..row };
+        } else {
+            place_of.insert(key, kept.len());
+            kept.push(row);
         }
     }
     let mut rows: Vec<Row> = kept.into_iter().map(|row| resolved(row, identities)).filter(keep).collect();
@@ -132,7 +131,7 @@ async fn check(
 
 fn row(sequence: i64, event: &str, distinct_id: &str, time: i64, insert_id: &str) -> Row {
     let insert_id = Some(insert_id.to_owned()).filter(|id| !id.is_empty());
-    Row { sequence, insert_id, ..Row::new(event, distinct_id, START.millis() + time) }
+    Row { insert_id, sequence, ..Row::new(event, distinct_id, START.millis() + time) }
 }
 
 fn no_identity() -> Identities {

@@ -34,7 +34,7 @@ impl Place {
     fn new(location: Location, raw: Arc<dyn ObjectStore>) -> Self {
         let config = StorageConfig {
             file: FileSettings { row_group_rows: 100, ..FileSettings::default() },
-            lease: Duration::from_secs(3600),
+            lease: Duration::from_hours(1),
             holder: "the test".to_owned(),
             ..StorageConfig::default()
         };
