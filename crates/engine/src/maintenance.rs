@@ -8,8 +8,8 @@ use arrow::datatypes::Int64Type;
 use serde::Serialize;
 use tallymark_event::Day;
 use tallymark_storage::{
-    CleanupReport, Commit, DataFile, Merge, MergeRow, PeopleChange, PeopleEntry, Snapshot, clean_up,
-    merge_files,
+    CleanupReport, Commit, DataFile, Merge, MergeRow, PeopleChange, PeopleEntry, Snapshot, WriteGuard,
+    clean_up, merge_files,
 };
 use tallymark_users::{Identities, IdentityOp, ProfileKey};
 use tracing::{debug, info};
@@ -160,8 +160,7 @@ impl Engine {
     /// # Errors
     /// When storage fails; then either all of the user is gone from the newest state or nothing.
     pub async fn delete_user(&self, id: &str) -> Result<DeleteReport> {
-        self.flush().await?;
-        let mut guard = self.inner.store.write().await?;
+        let mut guard = self.flushed().await?;
         let snapshot = guard.snapshot();
         let user_id = snapshot.identities.canonical(id).to_owned();
         let ids = snapshot.identities.ids_of(&user_id);
@@ -211,6 +210,19 @@ impl Engine {
         report.remaining = self.count_events_of(&ids).await?;
         info!(events = report.events, remaining = report.remaining, "removed a user");
         Ok(report)
+    }
+
+    /// The right to write while nothing is in the memtable.
+    async fn flushed(&self) -> Result<WriteGuard<'_>> {
+        loop {
+            self.flush().await?;
+            let guard = self.inner.store.write().await?;
+            let snapshot = guard.snapshot();
+            // Otherwise somebody appended in between.
+            if snapshot.memtable.is_empty() && snapshot.pending.is_empty() {
+                return Ok(guard);
+            }
+        }
     }
 
     /// How many events of these ids a scan of everything finds, under whatever id they stand.
