@@ -3,7 +3,8 @@
 //! DuckDB's dialect brings lambdas (`array_filter(list, x -> x > 1)`), `FROM t SELECT`, `EXCLUDE`,
 //! `GROUP BY ALL`. It takes every `name -> …` for a lambda, though, and so hides the JSON operator
 //! of datafusion-functions-json. Nobody writes a lambda that ignores its parameter and returns a
-//! literal, so `name -> 'key'` and `name -> 0` are read as the JSON operator.
+//! literal, so `name -> 'key'` and `name -> 0` are read as the JSON operator. It also binds weaker
+//! than `=` there; here `->` and `->>` bind stronger than comparisons, as in PostgreSQL.
 
 use std::any::TypeId;
 
@@ -11,6 +12,9 @@ use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
+
+/// Stronger than comparisons, weaker than arithmetic.
+const ARROW_PRECEDENCE: u8 = 25;
 
 /// DuckDB's dialect, with `->` before a literal as JSON access.
 #[derive(Debug, Default)]
@@ -61,6 +65,13 @@ impl Dialect for TallymarkDialect {
         supports_select_wildcard_replace,
         supports_comma_separated_trim,
     );
+
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        match parser.peek_token_ref().token {
+            Token::Arrow | Token::LongArrow => Some(Ok(ARROW_PRECEDENCE)),
+            _ => None,
+        }
+    }
 
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         let [name, arrow, key] = parser.peek_tokens_with_location();

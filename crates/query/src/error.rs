@@ -86,7 +86,7 @@ pub enum Error {
         /// Where it is.
         url: String,
         /// Why.
-        source: tallymark_storage::Error,
+        source: Box<tallymark_storage::Error>,
     },
     /// An attached dataset lacks a column it was said to have.
     #[error(

@@ -5,7 +5,6 @@
 //! predicates and statistics on `user_id` then cannot reach the stored column by mistake, for the
 //! optimizer does not know what the function does.
 
-use std::any::Any;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 

@@ -106,7 +106,9 @@ fn list_array<'a, B: arrow::array::ArrayBuilder>(
     for value in values {
         match value {
             Some(PropertyValue::List(list)) => {
-                list.iter().for_each(|item| append(lists.values(), item));
+                for item in list {
+                    append(lists.values(), item);
+                }
                 lists.append(true);
             }
             _ => lists.append(false),
@@ -157,6 +159,14 @@ mod tests {
             .collect();
         let fields: Vec<_> = catalog.lanes().iter().map(tallymark_event::Lane::field).collect();
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
-        insta::assert_snapshot!(pretty_format_batches(&[batch]).unwrap(), @"");
+        insta::assert_snapshot!(pretty_format_batches(&[batch]).unwrap(), @r#"
+        +-------+------+--------------+-------------+------------+-------+----------+-----------------+
+        | seats | plan | plan@boolean | plan@number | since      | tags  | age@null | address         |
+        +-------+------+--------------+-------------+------------+-------+----------+-----------------+
+        | 1.0   | pro  |              |             | 2024-01-01 | [a, ] | true     |                 |
+        | 2.5   |      | true         |             | 2024-02-01 | []    |          | {"city":"Rome"} |
+        |       |      |              | 3           |            |       |          |                 |
+        +-------+------+--------------+-------------+------------+-------+----------+-----------------+
+        "#);
     }
 }

@@ -31,7 +31,7 @@ pub mod tables;
 
 pub use error::{Error, Result};
 pub use events_table::EventsTable;
-pub use export::{ExportOptions, ExportedLines, export};
+pub use export::{ExportOptions, ExportedLines, export, export_rows};
 pub use identity::canonical_user_udf;
 pub use session::{CATALOG, QueryConfig, QueryRuntime, SCHEMA, session};
 pub use statement::{Statement, run, sql, statements};

@@ -134,6 +134,7 @@ impl QueryRuntime {
         options.sql_parser.enable_ident_normalization = false;
         options.sql_parser.dialect = Dialect::DuckDB;
         options.execution.time_zone = Some("UTC".to_owned());
+        options.execution.listing_table_ignore_subdirectory = false;
 
         let catalog = MemoryCatalogProvider::new();
         let schema = DatasetSchema::new(self.tables(snapshot), session_config.clone(), Arc::clone(&self.env));

@@ -29,10 +29,17 @@ fn distance(wanted: &str, letters: usize, name: &str) -> Option<usize> {
         return Some(1);
     }
     let apart = levenshtein(wanted, name);
-    if apart <= (letters / 3).max(1) {
+    let swapped = apart == 2 && sorted(wanted) == sorted(name);
+    if swapped || apart <= (letters / 3).max(1) {
         return Some(1 + apart);
     }
     (letters >= 3 && name.contains(wanted)).then_some(letters + name.len())
+}
+
+fn sorted(text: &str) -> Vec<char> {
+    let mut letters: Vec<char> = text.chars().collect();
+    letters.sort_unstable();
+    letters
 }
 
 #[cfg(test)]
@@ -45,7 +52,7 @@ mod tests {
         assert_eq!(closest("Event", names), ["event"]);
         assert_eq!(closest("song_length", names), ["Song Length"]);
         assert_eq!(closest("browser", names), ["$browser"]);
-        assert_eq!(closest("tiem", names), Vec::<String>::new());
+        assert_eq!(closest("tiem", names), ["time"]);
         assert_eq!(closest("tme", names), ["time"]);
         assert_eq!(closest("PLAN", names), ["Plan", "plan"]);
         assert_eq!(closest("zzz", names), Vec::<String>::new());

@@ -62,6 +62,7 @@ impl TestDataset {
             settings: DatasetSettings::default(),
             next_sequence: 0,
             wal_flushed: 0,
+            fence: tallymark_storage::manifest::WalFence::default(),
             catalog: PropertyCatalog::default(),
             files: Vec::new(),
             people: Vec::new(),
@@ -181,7 +182,8 @@ impl TestDataset {
             .collect();
         rows.sort_by(|a, b| (&a.0, a.2.time, a.1).cmp(&(&b.0, b.2.time, b.1)));
 
-        let lanes = self.open_lanes(rows.iter().map(|(_, _, event)| *event));
+        let sent: Vec<&Event<'static>> = rows.iter().map(|(_, _, event)| *event).collect();
+        let lanes = self.open_lanes(&sent);
         let text = |value: &dyn Fn(&Event<'static>) -> Option<String>| -> ArrayRef {
             Arc::new(rows.iter().map(|(_, _, event)| value(event)).collect::<StringViewArray>())
         };
@@ -215,9 +217,9 @@ impl TestDataset {
     }
 
     /// Opens the lanes these events need; the lanes they use, ascending.
-    fn open_lanes<'a>(&mut self, events: impl Iterator<Item = &'a Event<'static>> + Clone) -> Vec<LaneId> {
+    fn open_lanes(&mut self, events: &[&Event<'static>]) -> Vec<LaneId> {
         let mut kinds: Vec<(String, ValueKinds)> = Vec::new();
-        for (name, value) in events.clone().flat_map(|event| &event.properties) {
+        for (name, value) in events.iter().flat_map(|event| &event.properties) {
             let at = kinds.iter().position(|(known, _)| known == name.as_ref()).unwrap_or_else(|| {
                 kinds.push((name.to_string(), ValueKinds::default()));
                 kinds.len() - 1
@@ -227,7 +229,7 @@ impl TestDataset {
         let mut used = std::collections::BTreeSet::new();
         for (name, kinds) in &kinds {
             let id = self.catalog.open_lanes(name, kinds);
-            let values = events.clone().filter_map(|event| event.property(name));
+            let values = events.iter().filter_map(|event| event.property(name));
             used.extend(values.filter_map(|value| self.catalog.route(id, value)));
         }
         used.into_iter().collect()

@@ -10,13 +10,16 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Column, DataFusionError, ScalarValue, TableReference};
+use datafusion::common::{Column, DataFusionError, Result as DfResult, ScalarValue, TableReference, plan_err};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::SessionState;
 use datafusion::functions::expr_fn::{coalesce, nullif, round};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, lit};
+use futures::TryStreamExt as _;
+use glob::{MatchOptions, Pattern};
+use object_store::path::Path;
 use tallymark_event::columns::{DAY, DISTINCT_ID, EVENT, TIME, USER_ID, is_reserved, timestamp_type};
 use tallymark_storage::{Attachment, Location};
 use url::Url;
@@ -28,8 +31,8 @@ use crate::error::{Error, Result};
 /// Shape: `event` (Utf8View; the attachment's name where it has no event column), `time`
 /// (Timestamp(ms, UTC)), `distinct_id` (Utf8View, never null), `user_id` (Utf8View, null for
 /// nobody: G-12), `day` (Date32, UTC), then the other columns of the files, and the `key=value`
-/// directories they lie in, under their own names; `properties.NAME` for a name events already
-/// have.
+/// directories below a directory, under their own names; `properties.NAME` for a name events
+/// already have.
 ///
 /// The files are listed and their schema is read now; they are listed again by every scan.
 ///
@@ -55,49 +58,76 @@ fn read_error(name: &str, attachment: &Attachment, source: DataFusionError) -> E
 
 async fn listing(name: &str, attachment: &Attachment, state: &SessionState) -> Result<ListingTable> {
     let failed = |source| read_error(name, attachment, source);
-    let url = place(name, attachment, state)?;
+    let (place, pattern) = place(name, attachment, state)?;
     // Any file that a path or a pattern names is taken, whatever its ending.
-    let ending = if url.is_collection() && url.get_glob().is_none() { ".parquet" } else { "" };
+    let ending = if place.is_collection() && pattern.is_none() { ".parquet" } else { "" };
     let format = ParquetFormat::default().with_options(state.default_table_options().parquet);
     let mut options = ListingOptions::new(Arc::new(format)).with_file_extension(ending);
-    let schema = options.infer_schema(state, &url).await.map_err(failed)?;
-    let partitions = options.infer_partitions(state, &url).await.map_err(failed)?;
-    let partitions = partitions.into_iter().filter(|partition| schema.index_of(partition).is_err());
-    options = options.with_table_partition_cols(partitions.map(|partition| (partition, DataType::Utf8)).collect());
-    let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema);
+    let config = if let Some(pattern) = pattern {
+        let files = matching(&place, &pattern, state).await.map_err(failed)?;
+        ListingTableConfig::new_with_multi_paths(files).with_listing_options(options)
+    } else {
+        let schema = options.infer_schema(state, &place).await.map_err(failed)?;
+        let partitions = options.infer_partitions(state, &place).await.map_err(failed)?;
+        let partitions = partitions.into_iter().filter(|partition| schema.index_of(partition).is_err());
+        options = options.with_table_partition_cols(partitions.map(|name| (name, DataType::Utf8)).collect());
+        ListingTableConfig::new(place).with_listing_options(options).with_schema(schema)
+    };
+    let config = config.infer_schema(state).await.map_err(failed)?;
     ListingTable::try_new(config).map_err(failed)
 }
 
-/// The listing's URL, its store known to the session.
-fn place(name: &str, attachment: &Attachment, state: &SessionState) -> Result<ListingTableUrl> {
+/// Where the files are, the store known to the session, and the pattern of their names below it.
+fn place(name: &str, attachment: &Attachment, state: &SessionState) -> Result<(ListingTableUrl, Option<String>)> {
     let failed = |source| read_error(name, attachment, source);
     let given = attachment.url.as_str();
-    let Some(url) = given.contains("://").then(|| Url::parse(given).ok()).flatten() else {
-        return ListingTableUrl::parse(given).map_err(failed);
-    };
-    if url.scheme() == "file" {
-        let path = given.trim_start_matches("file://");
-        let decoded = url.to_file_path().ok().and_then(|path| path.to_str().map(str::to_owned));
-        return ListingTableUrl::parse(decoded.as_deref().unwrap_or(path)).map_err(failed);
+    let path = Url::parse(given).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok());
+    let path = path.as_deref().and_then(std::path::Path::to_str).unwrap_or(given);
+    let (base, pattern) = split_pattern(path);
+    let place = ListingTableUrl::parse(base).map_err(failed)?;
+    if place.scheme() != "file" {
+        let location = Location::parse(base)
+            .map_err(Box::new)
+            .map_err(|source| Error::OpenAttached { name: name.to_owned(), url: given.to_owned(), source })?;
+        let store_url = place.object_store();
+        state.runtime_env().register_object_store(store_url.as_ref(), Arc::clone(location.store()));
     }
-    let (base, pattern) = split_pattern(given);
-    let location = Location::parse(base)
-        .map_err(|source| Error::OpenAttached { name: name.to_owned(), url: given.to_owned(), source })?;
-    let listing = ListingTableUrl::parse(base).map_err(failed)?;
-    let store_url = listing.object_store();
-    state.runtime_env().register_object_store(store_url.as_ref(), Arc::clone(location.store()));
-    match pattern {
-        Some(pattern) => listing.with_glob(pattern).map_err(failed),
-        None => Ok(listing),
-    }
+    Ok((place, pattern.map(str::to_owned)))
 }
 
-/// Splits a URL before the first part of its path that is a pattern.
+/// The files below a place whose path matches: `*` and `?` stay in one directory, `**` does not.
+async fn matching(place: &ListingTableUrl, pattern: &str, state: &SessionState) -> DfResult<Vec<ListingTableUrl>> {
+    let pattern = Pattern::new(pattern).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+    let store = state.runtime_env().object_store(place)?;
+    let mut paths: Vec<Path> = store
+        .list(Some(place.prefix()))
+        .try_filter_map(|object| {
+            let below = object.location.prefix_match(place.prefix()).map(Vec::from_iter);
+            let below = below.map(|parts| parts.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join("/"));
+            let matches = below.is_some_and(|path| pattern.matches_with(&path, options));
+            std::future::ready(Ok(matches.then_some(object.location)))
+        })
+        .try_collect()
+        .await?;
+    paths.sort_unstable();
+    if paths.is_empty() {
+        return plan_err!("no file matches {pattern} below {}", place.as_str());
+    }
+    let file = |path: &Path| {
+        let mut url = place.get_url().clone();
+        url.set_path(&path.as_ref().replace('%', "%25"));
+        ListingTableUrl::try_new(url, None)
+    };
+    paths.iter().map(file).collect()
+}
+
+/// Splits a path or URL before the first part that is a pattern.
 fn split_pattern(url: &str) -> (&str, Option<&str>) {
     let Some(first) = url.find(['*', '?', '[']) else { return (url, None) };
     match url[..first].rfind('/') {
         Some(slash) => (&url[..=slash], Some(&url[slash + 1..])),
-        None => (url, None),
+        None => ("./", Some(url)),
     }
 }
 
@@ -182,8 +212,12 @@ impl AttachedColumns<'_> {
             other => other,
         };
         match data_type {
-            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Ok(cast(column, timestamp_type())),
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(cast(column, timestamp_type())),
+            DataType::Timestamp(..)
+            | DataType::Date32
+            | DataType::Date64
+            | DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Utf8View => Ok(cast(column, timestamp_type())),
             number if number.is_numeric() => {
                 let unit = attachment.time_unit.as_deref();
                 let unit = unit.ok_or_else(|| wrong("say what the number counts with --time-unit s, ms, us or ns"))?;

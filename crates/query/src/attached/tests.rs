@@ -52,11 +52,30 @@ async fn a_file_kept_elsewhere_is_a_table_of_events() {
     ]);
     let mut dataset = TestDataset::new();
     dataset.attach("log", attachment(path.to_str().unwrap(), "ts", None));
-    insta::assert_snapshot!(dataset.ask("SELECT * FROM log ORDER BY time").await, @"");
-    insta::assert_snapshot!(dataset.ask("DESCRIBE log").await, @"");
+    insta::assert_snapshot!(dataset.ask("SELECT * FROM log ORDER BY time").await, @r"
+        +-------+--------------------------+-------------+---------+------------+-----------------+-------------+
+        | event | time                     | distinct_id | user_id | day        | properties.time | Song Length |
+        +-------+--------------------------+-------------+---------+------------+-----------------+-------------+
+        | Play  | 2024-01-01T00:00:00.250Z | ann         | ann     | 2024-01-01 | 1               | 1.5         |
+        | Buy   | 2024-01-02T00:00:00.250Z |             |         | 2024-01-02 | 2               | 2.5         |
+        +-------+--------------------------+-------------+---------+------------+-----------------+-------------+
+        ");
+    insta::assert_snapshot!(dataset.ask("DESCRIBE log").await, @r#"
+        +-----------------+----------------------+-------------+
+        | column_name     | data_type            | is_nullable |
+        +-----------------+----------------------+-------------+
+        | event           | Utf8View             | YES         |
+        | time            | Timestamp(ms, "UTC") | YES         |
+        | distinct_id     | Utf8View             | NO          |
+        | user_id         | Utf8View             | YES         |
+        | day             | Date32               | YES         |
+        | properties.time | Int64                | YES         |
+        | Song Length     | Float64              | YES         |
+        +-----------------+----------------------+-------------+
+        "#);
     let session_ctx = dataset.session();
     assert_eq!(
-        rows(&session_ctx, r#"SELECT event, count(DISTINCT user_id) FROM log WHERE time >= '2024-01-02' GROUP BY event"#).await,
+        rows(&session_ctx, "SELECT event, count(DISTINCT user_id) FROM log WHERE time >= '2024-01-02' GROUP BY event").await,
         ["Buy|0"]
     );
     let plan = answer(&session_ctx, "EXPLAIN FORMAT indent SELECT event FROM log WHERE time >= '2024-01-02'").await;
@@ -162,7 +181,14 @@ async fn what_is_missing_is_said_with_the_flag_that_helps() {
         let message = error(&session_ctx, &format!("SELECT * FROM {table}")).await;
         errors = format!("{errors}{}\n", message.replace(dir.path().to_str().unwrap(), "DIR"));
     }
-    insta::assert_snapshot!(errors, @"");
+    insta::assert_snapshot!(errors, @r#"
+        "no_user" has no column "uid": name the column of the user with --user-column; its columns are ts (Int64), name (Utf8View), flag (Boolean)
+        cannot read column "ts" (Int64) of "no_unit" as the time: say what the number counts with --time-unit s, ms, us or ns
+        cannot read column "ts" (Int64) of "bad_unit" as the time: --time-unit is one of s, ms, us and ns
+        cannot read column "flag" (Boolean) of "no_time" as the time: name a column of timestamps, dates, numbers or ISO 8601 text with --time-column
+        cannot read DIR/log.parquet.not, attached as "nowhere"
+          because Error during planning: No files found at file://DIR/log.parquet.not. Cannot infer schema from an empty location; either add data files or declare an explicit schema for the table.
+        "#);
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Scan<'_> {
     /// The files whose stored `user_id` is the present one.
     pub(super) fn current_files(&self, selected: &Selected<'_>) -> Result<Arc<dyn ExecutionPlan>> {
         let source = self.source(selected);
-        let source = project(&source, self.projection(None)?)?;
+        let source = project(&source, &self.projection(None)?)?;
         self.scan_files(source, &selected.current, true)
     }
 
@@ -50,7 +50,7 @@ impl Scan<'_> {
             source = source.with_predicate(predicate);
         }
         let canonical = Arc::new(canonical_user_udf(Arc::clone(&self.table.snapshot.identities)));
-        let source = project(&source, self.projection(Some(&canonical))?)?;
+        let source = project(&source, &self.projection(Some(&canonical))?)?;
         self.scan_files(source, &selected.stale, false)
     }
 
@@ -62,7 +62,9 @@ impl Scan<'_> {
         let footer_bytes = options.global.metadata_size_hint;
         let footers = self.state.runtime_env().cache_manager.get_file_metadata_cache();
         let store = Arc::clone(self.table.snapshot.location.store());
-        let mut source = ParquetSource::new(TableSchema::new(self.read_schema(), vec![day_field()]))
+        let table_schema =
+            TableSchema::builder(self.read_schema()).with_table_partition_cols(vec![day_field()]).build();
+        let mut source = ParquetSource::new(table_schema)
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(store, footers)));
         if let Some(bytes) = footer_bytes {
@@ -186,9 +188,9 @@ impl Scan<'_> {
     }
 }
 
-fn project(source: &ParquetSource, projection: ProjectionExprs) -> Result<Arc<dyn FileSource>> {
+fn project(source: &ParquetSource, projection: &ProjectionExprs) -> Result<Arc<dyn FileSource>> {
     source
-        .try_pushdown_projection(&projection)?
+        .try_pushdown_projection(projection)?
         .ok_or_else(|| internal_datafusion_err!("the Parquet source takes no projection"))
 }
 

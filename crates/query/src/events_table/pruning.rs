@@ -12,11 +12,13 @@ use tallymark_event::LaneId;
 use tallymark_event::columns::{EVENT, SEQUENCE, TIME, USER_ID};
 use tallymark_storage::DataFile;
 
+use super::derived::DerivedTime;
 use super::{EventColumn, EventsTable};
 
 /// What the manifest knows of the columns of some files.
 pub(super) struct ManifestStatistics<'a> {
     pub(super) table: &'a EventsTable,
+    pub(super) derived: &'a [DerivedTime],
     pub(super) files: &'a [&'a DataFile],
     /// Whether the stored `user_id` is the present one.
     pub(super) users_current: bool,
@@ -27,8 +29,16 @@ impl ManifestStatistics<'_> {
         self.files.iter().map(move |file| value(file))
     }
 
+    fn times(&self, greatest: bool) -> ArrayRef {
+        let times = self.of_files(|file| if greatest { file.max_time } else { file.min_time }.millis());
+        Arc::new(TimestampMillisecondArray::from_iter_values(times).with_timezone("UTC"))
+    }
+
     fn bounds(&self, column: &Column, bound: Bound) -> Option<ArrayRef> {
         let greatest = matches!(bound, Bound::Max);
+        if let Some(derived) = self.derived.iter().find(|derived| derived.field.name() == &column.name) {
+            return derived.of_times(self.times(greatest)).ok();
+        }
         Some(match self.table.column(&column.name)? {
             EventColumn::Day => Arc::new(self.of_files(|file| Some(file.day.days())).collect::<Date32Array>()),
             EventColumn::Lane(_) => return None,
@@ -40,11 +50,7 @@ impl ManifestStatistics<'_> {
                     })
                     .collect::<StringViewArray>(),
                 ),
-                TIME => Arc::new(
-                    self.of_files(|file| Some(if greatest { file.max_time } else { file.min_time }.millis()))
-                        .collect::<TimestampMillisecondArray>()
-                        .with_timezone("UTC"),
-                ),
+                TIME => self.times(greatest),
                 USER_ID if self.users_current => Arc::new(
                     self.of_files(|file| if greatest { file.max_user.clone() } else { file.min_user.clone() })
                         .collect::<StringViewArray>(),
@@ -59,6 +65,7 @@ impl ManifestStatistics<'_> {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Bound {
     Min,
     Max,

@@ -20,6 +20,7 @@ use tallymark_event::Day;
 use tallymark_event::columns::{DAY, EVENT, USER_ID};
 use tallymark_storage::DataFile;
 
+use super::derived::DerivedTime;
 use super::pruning::{ManifestStatistics, literal_text};
 use super::{EventColumn, EventsTable, day_field};
 
@@ -36,8 +37,10 @@ pub(super) struct Scan<'a> {
     pub(super) day_filter: Option<Arc<dyn PhysicalExpr>>,
     /// Filters on `event` alone.
     event_filter: Option<Arc<dyn PhysicalExpr>>,
-    /// All other filters, over [`Scan::read_schema`] and `day`.
+    /// All other filters, over [`Scan::pruning_schema`]; somebody else applies them to rows.
     row_filter: Option<Arc<dyn PhysicalExpr>>,
+    /// What stands in `row_filter` for expressions of the time that grow with it.
+    derived: Vec<DerivedTime>,
     /// How many rows will do, if any will.
     pub(super) limit: Option<usize>,
 }
@@ -95,10 +98,22 @@ impl<'a> Scan<'a> {
         for filter in event_filters.iter().chain(&row_filters) {
             wanted.extend(filter.column_refs().iter().filter_map(|column| table.by_name.get(&column.name)));
         }
+        let mut derived = Vec::new();
+        let row_filters = row_filters.into_iter().map(|filter| DerivedTime::take(state, filter, &mut derived));
+        let row_filters = row_filters.collect::<Result<Vec<_>>>()?;
         let read = wanted.into_iter().filter(|at| table.columns[*at] != EventColumn::Day).collect();
         let limit = limit.filter(|_| event_filters.is_empty() && row_filters.is_empty());
-        let mut scan =
-            Self { table, state, output, read, day_filter: None, event_filter: None, row_filter: None, limit };
+        let mut scan = Self {
+            table,
+            state,
+            output,
+            read,
+            day_filter: None,
+            event_filter: None,
+            row_filter: None,
+            derived,
+            limit,
+        };
         scan.day_filter = scan.physical(day_filters, &Schema::new(vec![day_field()]))?;
         scan.event_filter = scan.physical(event_filters, &event_schema())?;
         scan.row_filter = scan.physical(row_filters, &scan.pruning_schema())?;
@@ -137,10 +152,11 @@ impl<'a> Scan<'a> {
         Schema::new(positions.iter().map(|at| Arc::clone(&self.table.schema.fields()[*at])).collect::<Vec<_>>())
     }
 
-    /// What is read from files, and `day`.
+    /// What is read from files, `day`, and what is derived from the time.
     fn pruning_schema(&self) -> Schema {
         let mut fields: Vec<_> = self.read_schema().fields().iter().cloned().collect();
         fields.push(day_field());
+        fields.extend(self.derived.iter().map(|derived| Arc::clone(&derived.field)));
         Schema::new(fields)
     }
 
@@ -200,7 +216,9 @@ impl<'a> Scan<'a> {
         let Some(predicate) = PruningPredicateBuilder::new().with_file_schema(schema).build(Arc::clone(filter)) else {
             return Ok(files);
         };
-        let keep = predicate.prune(&ManifestStatistics { table: self.table, files: &files, users_current })?;
+        let statistics =
+            ManifestStatistics { table: self.table, derived: &self.derived, files: &files, users_current };
+        let keep = predicate.prune(&statistics)?;
         Ok(files.into_iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
     }
 
@@ -250,7 +268,7 @@ pub(super) fn accepts(filter: &Arc<dyn PhysicalExpr>, field: &Field, values: Arr
     let Some(accepted) = accepted.as_boolean_opt() else {
         return internal_err!("a filter must be boolean, this one is {}", accepted.data_type());
     };
-    Ok(arrow::compute::prep_null_mask_filter(accepted))
+    Ok(accepted.iter().map(|accepted| Some(accepted.unwrap_or(false))).collect())
 }
 
 fn chosen<T: Ord>(values: BTreeSet<T>, wanted: &BooleanArray) -> BTreeSet<T> {

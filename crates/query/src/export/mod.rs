@@ -14,7 +14,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::TimestampMillisecondType;
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, ScalarValue};
-use datafusion::logical_expr::lit;
+use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{DataFrame, SessionContext, ident};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
@@ -79,6 +79,33 @@ pub fn export(
         .boxed()
 }
 
+/// The events of a snapshot as a table, for other formats such as Parquet: the columns of `events`,
+/// rows in no particular order. [`ExportOptions::canonical`] makes no difference, as both ids are
+/// columns.
+///
+/// # Errors
+/// [`Error::Plan`], which no option causes.
+pub fn export_rows(
+    session_ctx: &SessionContext,
+    snapshot: &Arc<Snapshot>,
+    options: &ExportOptions,
+) -> Result<DataFrame> {
+    let day = |day: Day| lit(ScalarValue::Date32(Some(day.days())));
+    let filters = [
+        options.from.map(|from| ident(DAY).gt_eq(day(from))),
+        options.to.map(|to| ident(DAY).lt_eq(day(to))),
+        options.events.as_ref().map(|events| one_of(events)),
+    ];
+    let table = EventsTable::new(Arc::clone(snapshot));
+    let rows = session_ctx.read_table(Arc::new(table));
+    let rows = rows.and_then(|rows| filters.into_iter().flatten().try_fold(rows, DataFrame::filter));
+    rows.map_err(|source| Error::Plan { source })
+}
+
+fn one_of(events: &[String]) -> Expr {
+    ident(EVENT).in_list(events.iter().map(lit).collect(), false)
+}
+
 /// The days to export, ascending.
 fn days_of(snapshot: &Snapshot, options: &ExportOptions) -> BTreeSet<Day> {
     let in_files = snapshot.manifest.files.iter().map(|file| file.day);
@@ -132,7 +159,7 @@ fn rows_of(
         .read_table(Arc::new(table))?
         .filter(ident(DAY).eq(lit(ScalarValue::Date32(Some(day.days())))))?;
     if let Some(events) = &options.events {
-        rows = rows.filter(ident(EVENT).in_list(events.iter().map(lit).collect(), false))?;
+        rows = rows.filter(one_of(events))?;
     }
     rows.sort(vec![ident(TIME).sort(true, false), ident(SEQUENCE).sort(true, false)])
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use futures::TryStreamExt as _;
 use tallymark_event::Day;
 
-use super::{ExportOptions, export};
+use super::{ExportOptions, export, export_rows};
 use crate::testing::{TestDataset, event};
 
 async fn lines(dataset: &TestDataset, options: &ExportOptions) -> Vec<String> {
@@ -45,7 +45,14 @@ async fn q1_events_come_back_as_they_were_in_order_of_time_and_ingestion() {
         event("E6", "u1", "2024-01-02T00:00:00Z", properties[5]),
     ]);
     let found = lines(&dataset, &ExportOptions::default()).await;
-    insta::assert_snapshot!(found.join("\n"), @"");
+    insta::assert_snapshot!(found.join("\n"), @r#"
+        {"event":"E5","properties":{"time":31536000.500,"distinct_id":"","a":null,"b":[[1],"x"],"tags":[1.5,2],"flags":[true,null]}}
+        {"event":"E4","properties":{"time":1704067200122,"distinct_id":"u9","a":9007199254740993,"b":[],"d":null,"tags":[1,2],"weird \"name\"\n":"\u0000é😀"}}
+        {"event":"E2","properties":{"time":1704067200123,"distinct_id":"$device:d1","$device_id":"d1","a":2.5,"b":true,"c":null}}
+        {"event":"E3","properties":{"time":1704067200123,"distinct_id":"u0","a":"5","b":["x",null],"c":{"k":[1,{"z":0.5}]},"d":"2024-02-29","e":"2024-02-29T12:00:00.250Z"}}
+        {"event":"E1","properties":{"time":1704153600000,"distinct_id":"u1","$insert_id":"i1","a":1,"b":"x"}}
+        {"event":"E6","properties":{"time":1704153600000,"distinct_id":"u1"}}
+        "#);
 
     // Every value is what was sent, of the type it was sent with.
     for (line, at) in found.iter().zip([4, 3, 1, 2, 0, 5]) {
@@ -98,6 +105,8 @@ async fn days_and_names_can_be_chosen() {
     assert_eq!(lines(&dataset, &options).await.len(), 4);
     let options = ExportOptions { events: Some(vec!["B's".to_owned()]), ..options };
     assert_eq!(lines(&dataset, &options).await.len(), 2);
+    let table = export_rows(&dataset.session(), &dataset.snapshot(), &options).unwrap();
+    assert_eq!(table.count().await.unwrap(), 2);
     let options = ExportOptions { from: day("2025-01-01"), ..ExportOptions::default() };
     assert_eq!(lines(&dataset, &options).await, Vec::<String>::new());
 }

@@ -69,7 +69,7 @@ pub async fn run(session_ctx: &SessionContext, statement: Statement) -> Result<D
     let mut state = session_ctx.state();
     let plan = match state.statement_to_plan(statement.0.clone()).await {
         Ok(plan) => plan,
-        Err(source) => return Err(explain_error(&state, &statement.0, source).await),
+        Err(source) => return Err(explain_error(&state, &statement.0, source)),
     };
     match plan {
         LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => {
@@ -117,7 +117,7 @@ fn check_allowed(statement: &DfStatement) -> Result<()> {
         | SqlStatement::CreateView(_)
         | SqlStatement::Drop { object_type: ObjectType::View, .. } => Ok(()),
         SqlStatement::Set(Set::SingleAssignment { variable, .. }) => check_setting(&variable.to_string()),
-        SqlStatement::Set(_) => Ok(()),
+        SqlStatement::Set(other) => check_setting(&other.to_string()),
         SqlStatement::Insert(_) => refuse("INSERT", "add events with `tallymark import` or `Engine::append`"),
         SqlStatement::Delete(_) => {
             refuse("DELETE", "events do not change once stored; remove a user with `tallymark delete-user`")
@@ -182,14 +182,25 @@ fn selects_ids(predicate: &Expr) -> bool {
 }
 
 /// Says what was probably meant where a name is unknown.
-async fn explain_error(state: &SessionState, statement: &DfStatement, source: DataFusionError) -> Error {
+fn explain_error(state: &SessionState, statement: &DfStatement, source: DataFusionError) -> Error {
     if let Some((name, known)) = unknown_column(&source) {
         let suggestions = closest(&name, known.iter().map(String::as_str));
         return Error::UnknownColumn { name, suggestions };
     }
-    match unknown_table(state, statement).await {
+    match unknown_table(state, statement) {
         Some(error) => error,
-        None => Error::Plan { source },
+        None => own_error(source).unwrap_or_else(|source| Error::Plan { source }),
+    }
+}
+
+/// An error of ours that went through DataFusion, as it was.
+fn own_error(error: DataFusionError) -> Result<Error, DataFusionError> {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => own_error(*inner),
+        DataFusionError::External(inner) => {
+            inner.downcast::<Error>().map(|error| *error).map_err(DataFusionError::External)
+        }
+        other => Err(other),
     }
 }
 
@@ -208,7 +219,7 @@ fn unknown_column(error: &DataFusionError) -> Option<(String, Vec<String>)> {
     }
 }
 
-async fn unknown_table(state: &SessionState, statement: &DfStatement) -> Option<Error> {
+fn unknown_table(state: &SessionState, statement: &DfStatement) -> Option<Error> {
     let catalogs = state.catalog_list();
     for reference in state.resolve_table_references(statement).ok()? {
         let name = match &reference {

@@ -76,7 +76,49 @@ async fn what_would_write_is_refused_with_advice() {
     ] {
         answers = format!("{answers}{text}\n  {}\n", error(&session_ctx, text).await);
     }
-    insta::assert_snapshot!(answers, @"");
+    insta::assert_snapshot!(answers, @r"
+        INSERT INTO events VALUES (1)
+          INSERT is not allowed in SQL: add events with `tallymark import` or `Engine::append`
+        DELETE FROM events
+          DELETE is not allowed in SQL: events do not change once stored; remove a user with `tallymark delete-user`
+        UPDATE users SET user_id = 'x'
+          UPDATE is not allowed in SQL: events do not change once stored; change profiles by importing profile updates such as `$set`
+        DROP TABLE events
+          DROP TABLE is not allowed in SQL: SQL reads the dataset; CREATE VIEW names a query for the session
+        CREATE TABLE t AS SELECT 1
+          CREATE TABLE is not allowed in SQL: SQL reads the dataset; CREATE VIEW names a query for the session
+        CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '/tmp/x'
+          CREATE EXTERNAL TABLE is not allowed in SQL: attach Parquet kept elsewhere with `tallymark attach`
+        COPY events TO '/tmp/x.parquet'
+          COPY is not allowed in SQL: write a result with `tallymark sql --output`, events with `tallymark export`
+        COPY (SELECT 1) TO '/tmp/x.csv'
+          COPY is not allowed in SQL: write a result with `tallymark sql --output`, events with `tallymark export`
+        EXPLAIN INSERT INTO events SELECT * FROM events
+          INSERT is not allowed in SQL: add events with `tallymark import` or `Engine::append`
+        TRUNCATE TABLE events
+          TRUNCATE TABLE is not allowed in SQL: SQL reads the dataset; CREATE VIEW names a query for the session
+        ALTER TABLE events ADD COLUMN x INT
+          ALTER TABLE is not allowed in SQL: SQL reads the dataset; CREATE VIEW names a query for the session
+        CREATE SCHEMA s
+          CREATE SCHEMA is not allowed in SQL: SQL reads the dataset; CREATE VIEW names a query for the session
+        BEGIN
+          BEGIN is not allowed in SQL: SQL reads the dataset; CREATE VIEW names a query for the session
+        SET datafusion.runtime.memory_limit = '100G'
+          SET datafusion.runtime.memory_limit is not allowed in SQL: memory, spill space and caches are limits of the whole process, set when it starts
+        RESET datafusion.runtime.memory_limit
+          SET datafusion.runtime.memory_limit is not allowed in SQL: memory, spill space and caches are limits of the whole process, set when it starts
+        CREATE VIEW users AS SELECT 1
+          cannot plan the query
+          because Execution error: Table 'users' already exists
+        CREATE OR REPLACE VIEW events AS SELECT 1
+          cannot plan the query
+          because Execution error: events is a table of the dataset: it cannot be dropped or replaced
+        DROP VIEW events
+          cannot plan the query
+          because Execution error: View 'events' doesn't exist.
+        ATTACH 'x.db' AS y
+          ATTACH 'x.db' is not allowed in SQL: SQL reads the dataset; CREATE VIEW names a query for the session
+        ");
     assert_eq!(rows(&session_ctx, "SELECT count(*) FROM events").await, ["2"]);
 }
 
@@ -99,7 +141,35 @@ async fn an_unknown_name_is_answered_with_the_ones_meant() {
     ] {
         answers = format!("{answers}{text}\n  {}\n", error(&session_ctx, text).await);
     }
-    insta::assert_snapshot!(answers, @"");
+    insta::assert_snapshot!(answers, @r#"
+        SELECT * FROM event
+          there is no table "event"; did you mean "events" or "event_catalog"? (`SHOW TABLES` lists all)
+        SELECT * FROM Events
+          there is no table "Events"; did you mean "events"? (`SHOW TABLES` lists all)
+        SELECT * FROM nothing_like_it
+          there is no table "nothing_like_it"; `SHOW TABLES` lists all
+        SELECT song_length FROM events
+          there is no column "song_length"; did you mean "Song Length"? (`DESCRIBE` a table to see its columns; `property_catalog` lists all properties)
+        SELECT Genre FROM events
+          there is no column "Genre"; did you mean "genre"? (`DESCRIBE` a table to see its columns; `property_catalog` lists all properties)
+        SELECT events.gnere FROM events
+          there is no column "gnere"; did you mean "genre"? (`DESCRIBE` a table to see its columns; `property_catalog` lists all properties)
+        SELECT qqqq FROM events
+          there is no column "qqqq"; `DESCRIBE` a table to see its columns; `property_catalog` lists all properties
+        WITH x AS (SELECT genre FROM events) SELECT * FROM x JOIN usrs USING (user_id)
+          there is no table "usrs"; did you mean "users"? (`SHOW TABLES` lists all)
+        SELECT FROM WHERE
+          cannot read the SQL text
+          because SQL error: ParserError("Expected an expression, found: FROM at Line: 1, Column: 13")
+          because sql parser error: Expected an expression, found: FROM at Line: 1, Column: 13
+        SELECT coun(*) FROM events
+          cannot plan the query
+          because Error during planning: Invalid function 'coun'.
+        Did you mean 'count'?
+        SELECT genre + 1 FROM events
+          cannot plan the query
+          because Error during planning: Cannot coerce arithmetic expression Utf8View + Int64 to valid types
+        "#);
 }
 
 #[tokio::test]
@@ -142,7 +212,25 @@ async fn the_tables_describe_themselves() {
         rows(&session_ctx, "SELECT table_catalog, table_schema, table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY table_name").await,
         ["event_catalog", "events", "groups", "identities", "property_catalog", "users"].map(|table| format!("tallymark|public|{table}"))
     );
-    insta::assert_snapshot!(answer(&session_ctx, "DESCRIBE events").await, @"");
+    insta::assert_snapshot!(answer(&session_ctx, "DESCRIBE events").await, @r#"
+        +-------------+-------------------------------+-------------+
+        | column_name | data_type                     | is_nullable |
+        +-------------+-------------------------------+-------------+
+        | event       | Utf8View                      | NO          |
+        | time        | Timestamp(ms, "UTC")          | NO          |
+        | distinct_id | Utf8View                      | NO          |
+        | user_id     | Utf8View                      | YES         |
+        | device_id   | Utf8View                      | YES         |
+        | insert_id   | Utf8View                      | YES         |
+        | received_at | Timestamp(ms, "UTC")          | NO          |
+        | sequence    | Int64                         | NO          |
+        | day         | Date32                        | NO          |
+        | Song Length | Int64                         | YES         |
+        | genre       | Utf8View                      | YES         |
+        | tags        | List(Int64, field: 'element') | YES         |
+        | ctx         | Utf8View                      | YES         |
+        +-------------+-------------------------------+-------------+
+        "#);
     assert_eq!(rows(&session_ctx, "SHOW COLUMNS FROM identities").await.len(), 2);
     assert_eq!(rows(&session_ctx, "SELECT arrow_typeof(now())").await, ["Timestamp(ns, \"UTC\")"]);
 }

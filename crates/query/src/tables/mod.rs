@@ -166,7 +166,7 @@ impl SchemaProvider for DatasetSchema {
 
     fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if self.is_ours(name) {
-            return exec_err!("{name} is a table of the dataset: it cannot be dropped");
+            return exec_err!("{name} is a table of the dataset: it cannot be dropped or replaced");
         }
         self.added.deregister_table(name)
     }

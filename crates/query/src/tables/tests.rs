@@ -27,7 +27,14 @@ async fn people() -> TestDataset {
 #[tokio::test]
 async fn u18_every_user_with_a_profile_is_one_row() {
     let dataset = people().await;
-    insta::assert_snapshot!(dataset.ask("SELECT * FROM users ORDER BY user_id").await, @"");
+    insta::assert_snapshot!(dataset.ask("SELECT * FROM users ORDER BY user_id").await, @r"
+        +---------+----------------------+----------------------+------+-----+------------+------+----------------------+------------+
+        | user_id | last_seen            | first_event_time     | plan | age | age@string | tags | properties.last_seen | since      |
+        +---------+----------------------+----------------------+------+-----+------------+------+----------------------+------------+
+        | ann     | 2024-01-01T00:00:00Z | 2024-01-01T10:00:00Z | pro  | 33  |            | [a]  | a property           | 2024-01-01 |
+        | zed     | 2024-01-01T00:00:00Z |                      | free |     | old        |      |                      |            |
+        +---------+----------------------+----------------------+------+-----+------------+------+----------------------+------------+
+        ");
     let session_ctx = dataset.session();
     assert_eq!(rows(&session_ctx, "SELECT count(*) FROM users").await, ["2"]);
     assert_eq!(rows(&session_ctx, r#"SELECT user_id, "age@string" FROM users WHERE age IS NULL"#).await, ["zed|old"]);
@@ -54,7 +61,13 @@ async fn u15_profiles_join_events_on_the_present_user() {
 
 #[tokio::test]
 async fn u34_groups_have_profiles_of_their_own() {
-    insta::assert_snapshot!(people().await.ask("SELECT * FROM groups").await, @"");
+    insta::assert_snapshot!(people().await.ask("SELECT * FROM groups").await, @r"
+        +-----------+----------+----------------------+------------+-------+
+        | group_key | group_id | last_seen            | plan       | seats |
+        +-----------+----------+----------------------+------------+-------+
+        | company   | acme     | 2024-01-01T00:00:00Z | enterprise | 9     |
+        +-----------+----------+----------------------+------------+-------+
+        ");
 }
 
 #[tokio::test]
@@ -66,6 +79,30 @@ async fn i30_the_mapping_of_ids_is_a_table() {
 #[tokio::test]
 async fn the_catalogs_say_what_there_is() {
     let dataset = people().await;
-    insta::assert_snapshot!(dataset.ask("SELECT * FROM event_catalog").await, @"");
-    insta::assert_snapshot!(dataset.ask("SELECT * FROM property_catalog").await, @"");
+    insta::assert_snapshot!(dataset.ask("SELECT * FROM event_catalog").await, @r"
+        +-------+------+------------+------------+------+
+        | event | rows | first_day  | last_day   | days |
+        +-------+------+------------+------------+------+
+        | Buy   | 1    | 2024-01-02 | 2024-01-02 | 1    |
+        | Visit | 2    | 2024-01-01 | 2024-01-05 | 2    |
+        +-------+------+------------+------------+------+
+        ");
+    insta::assert_snapshot!(dataset.ask("SELECT * FROM property_catalog").await, @r"
+        +--------+-----------+----------------------+--------+----------------------------------+------+--------------------+
+        | source | property  | column               | type   | arrow_type                       | rows | share              |
+        +--------+-----------+----------------------+--------+----------------------------------+------+--------------------+
+        | events | plan      | plan                 | string | Utf8View                         | 1    | 0.3333333333333333 |
+        | events | n         | n                    | number | Float64                          | 2    | 0.6666666666666666 |
+        | events | n         | n@string             | string | Utf8View                         | 1    | 0.3333333333333333 |
+        | events | nothing   |                      | null   | Boolean                          | 1    | 0.3333333333333333 |
+        | users  | plan      | plan                 | string | Utf8View                         | 2    | 1.0                |
+        | users  | age       | age                  | number | Int64                            | 1    | 0.5                |
+        | users  | age       | age@string           | string | Utf8View                         | 1    | 0.5                |
+        | users  | tags      | tags                 | list   | List(Utf8View, field: 'element') | 1    | 0.5                |
+        | users  | last_seen | properties.last_seen | string | Utf8View                         | 1    | 0.5                |
+        | users  | since     | since                | date   | Date32                           | 1    | 0.5                |
+        | groups | plan      | plan                 | string | Utf8View                         | 1    | 1.0                |
+        | groups | seats     | seats                | number | Int64                            | 1    | 1.0                |
+        +--------+-----------+----------------------+--------+----------------------------------+------+--------------------+
+        ");
 }
