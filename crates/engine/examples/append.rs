@@ -4,7 +4,8 @@
 
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use tallymark::{
-    DistinctId, Engine, EngineConfig, Event, ProfileKey, ProfileOp, ProfileUpdate, Properties, Timestamp, datafusion,
+    DistinctId, Engine, EngineConfig, Event, ProfileKey, ProfileOp, ProfileUpdate, Properties, Timestamp,
+    datafusion,
 };
 
 #[tokio::main]
@@ -20,7 +21,8 @@ async fn main() -> anyhow::Result<()> {
     let mut sign_up = Event::new("Sign up", at(60), "ada").with("plan", "pro");
     sign_up.device_id = Some(device.into());
     sign_up.user_id = Some("ada".into());
-    let report = engine.append([Event::new("Visit", at(0), visitor).with("page", "/pricing"), sign_up]).await?;
+    let report =
+        engine.append([Event::new("Visit", at(0), visitor).with("page", "/pricing"), sign_up]).await?;
     println!("{} stored", report.stored);
 
     let set = ProfileOp::Set(Properties(vec![("name".into(), "Ada".into())]));

@@ -50,7 +50,7 @@ impl Default for EngineConfig {
             import_memory_bytes: ingest.memory_bytes,
             flush_bytes: ingest.flush_bytes,
             flush_age: ingest.flush_age,
-            snapshot_retention: Duration::from_secs(600),
+            snapshot_retention: Duration::from_mins(10),
             holder: format!("tallymark (process {})", std::process::id()),
             clock: Arc::new(SystemClock),
         }

@@ -83,6 +83,11 @@ pub struct LaneSummary {
 }
 
 impl Engine {
+    /// How ids become users, as decided when the dataset was made.
+    pub fn identity(&self) -> IdentitySystem {
+        self.snapshot().manifest.settings.identity
+    }
+
     /// What is in the dataset.
     ///
     /// # Errors

@@ -79,6 +79,8 @@ struct State {
     pending_keys: HashSet<u64>,
     pending_since: Option<Timestamp>,
     stored_keys: StoredKeys,
+    /// Of a reader: the commit that the log was last replayed onto, without what was replayed.
+    commit: Option<Arc<Snapshot>>,
 }
 
 impl State {
@@ -149,10 +151,23 @@ impl Ingestor {
     /// after opening, by readers after each refresh.
     pub async fn replay(&self) -> Result<()> {
         let mut state = self.state.lock().await;
+        let mut entries = self.store.wal_entries().await?;
+        let present = self.store.snapshot();
+        // A reader's view has what was replayed before: it starts over from the commit alone.
+        let snapshot = match state.commit.take() {
+            Some(commit) if commit.manifest.version == present.manifest.version => commit,
+            _ => Arc::clone(&present),
+        };
+        if !self.store.is_writable() {
+            state.commit = Some(Arc::clone(&snapshot));
+        }
+        // The commit may be newer than the log as it was read, by a refresh beside this one.
+        entries.retain(|entry| entry.number >= snapshot.manifest.wal_flushed);
+        let last_wal = entries.last().map(|entry| entry.number);
         state.clear_pending();
-        let entries = self.store.wal_entries().await?;
-        let snapshot = self.store.snapshot();
-        let Some(last_wal) = entries.last().map(|entry| entry.number) else { return Ok(()) };
+        if last_wal.is_none() && present.last_wal.is_none() {
+            return Ok(());
+        }
         let mut identities = (*snapshot.identities).clone();
         let mut profiles = (*snapshot.profiles).clone();
         let mut people = Vec::new();
@@ -167,20 +182,23 @@ impl Ingestor {
             state.pending.push(Numbered { batch: Arc::new(batch), first_sequence: payload.first_sequence });
         }
         let mut catalog = (*snapshot.catalog).clone();
-        let batch = memtable(&state.pending, &identities, &mut catalog, last_wal)?;
+        let batches = match last_wal {
+            Some(last_wal) => vec![memtable(&state.pending, &identities, &mut catalog, last_wal)?],
+            None => Vec::new(),
+        };
         info!(
             entries = entries.len(),
             records = next_sequence - snapshot.next_sequence,
             "replayed the write-ahead log"
         );
         self.store.publish_replayed(Replayed {
-            batches: vec![batch],
+            batches,
             catalog: Arc::new(catalog),
             identities: Arc::new(identities),
             profiles: Arc::new(profiles),
             people,
             next_sequence,
-            last_wal: Some(last_wal),
+            last_wal,
             version: snapshot.manifest.version,
         });
         Ok(())

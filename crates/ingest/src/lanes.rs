@@ -25,6 +25,9 @@ use crate::partition::{Chunk, Partitioned, rebase, user_column};
 /// Not stored: replaced by a later repeat.
 const DROPPED: u32 = u32::MAX;
 
+/// The batches that have a property, ascending, and its values there.
+type Parts<'a> = Vec<(usize, &'a PropertyValues)>;
+
 /// A lane of a chunk and where its values are.
 #[derive(Debug)]
 pub(crate) struct LaneSource<'a> {
@@ -34,13 +37,12 @@ pub(crate) struct LaneSource<'a> {
     /// The lanes the property's integers go to: exact ones, and those beyond ±2^53.
     int_lanes: [Option<LaneId>; 2],
     date_shape: Option<DateShape>,
-    /// The batches that have the property, ascending.
-    parts: Vec<(usize, &'a PropertyValues)>,
+    parts: Parts<'a>,
 }
 
 /// Opens lanes for everything the chunk holds and returns those it uses, by lane id.
 pub(crate) fn open_lanes<'a>(chunk: &Chunk<'a>, catalog: &mut PropertyCatalog) -> Vec<LaneSource<'a>> {
-    let mut properties: Vec<(&'a str, ValueKinds, Vec<(usize, &'a PropertyValues)>)> = Vec::new();
+    let mut properties: Vec<(&'a str, ValueKinds, Parts<'a>)> = Vec::new();
     let mut index: HashMap<&'a str, usize> = HashMap::new();
     for (b, batch) in chunk.batches.iter().enumerate() {
         for values in &batch.properties {

@@ -15,11 +15,16 @@
 //!
 //! Rule ids such as D-9 refer to `crates/query/SEMANTICS.md`.
 
+#[cfg(test)]
+extern crate self as tallymark_ingest;
+
 mod batch;
 mod compression;
 mod csv_input;
 mod error;
 mod frame;
+#[cfg(test)]
+mod fuzz_corpus;
 mod import;
 mod ingestor;
 mod lanes;
@@ -35,6 +40,8 @@ mod repeats;
 mod report;
 mod source;
 mod table_row;
+#[cfg(test)]
+mod tests;
 mod wal_payload;
 mod write;
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use tallymark_event::{DateValue, Event, Properties, PropertyValue, Timestamp, parse_date};
-use tallymark_users::{ProfileKey, ProfileOp, ProfileUpdate, assign};
+use tallymark_users::{IdentitySystem, ProfileKey, ProfileOp, ProfileUpdate, assign};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::parts::{Parts, RawTime, Slot, Whole};
@@ -93,6 +93,9 @@ pub(crate) fn event_record<'a>(
         Some(id) => id,
         // What the ids assign the event to stands for it (I-2).
         None if user_id.is_some() || device_id.is_some() => Cow::Borrowed(""),
+        None if options.identity == IdentitySystem::Original && name == "$identify" => {
+            identified_id(&parts.properties).unwrap_or_default()
+        }
         None => id_of_address(parts.ip.as_ref(), options),
     };
     let insert_id = insert_id(parts.insert_id.take(), options)?;
@@ -297,6 +300,14 @@ fn distinct_id<'a>(
         )),
         Err(problem) => Err(RecordError::new(field, format!("{problem}; {ID_WANTED}"))),
     }
+}
+
+/// What the `distinct_id` of an `$identify` event is by default (I-21).
+fn identified_id<'a>(properties: &[(Cow<'a, str>, PropertyValue<'a>)]) -> Option<Cow<'a, str>> {
+    properties.iter().find_map(|(name, value)| match value {
+        PropertyValue::String(id) if name == "$identified_id" => Some(id.clone()),
+        _ => None,
+    })
 }
 
 /// The id of an event sent without any: a stable hash of the sender's address, else nobody (D-4).
