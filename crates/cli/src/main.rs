@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(commands::run(invocation, &terminal)));
+        .and_then(|runtime| runtime.block_on(commands::run(invocation, terminal)));
     match outcome {
         Ok(outcome) => outcome.into(),
         // Whoever read our output has seen enough.

@@ -25,7 +25,7 @@ pub(crate) struct ProgressDisplay {
 
 impl ProgressDisplay {
     /// Starts to show `progress`, whose counters may move on any thread.
-    pub(crate) fn start(progress: Arc<ImportProgress>, terminal: &Terminal) -> Self {
+    pub(crate) fn start(progress: Arc<ImportProgress>, terminal: Terminal) -> Self {
         if !terminal.stderr {
             return Self { stop: None, thread: None };
         }

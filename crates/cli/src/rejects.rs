@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_refused_record_stands_next_to_its_reason() {
-        insta::assert_snapshot!(line(b"{\"event\":\"A\"}\n", false), @"");
+        insta::assert_snapshot!(line(b"{\"event\":\"A\"}\n", false), @r#"{"reason":"\"soon\" is no time","field":"properties.time","input":"a.ndjson","index":3,"line":4,"byte_offset":812,"record":"{\"event\":\"A\"}"}"#);
     }
 
     #[test]

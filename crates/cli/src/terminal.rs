@@ -42,7 +42,7 @@ impl Terminal {
 
     /// How many columns standard output shows; `None` where nobody watches and lines may be of any
     /// length.
-    pub(crate) fn width(&self) -> Option<usize> {
+    pub(crate) fn width(self) -> Option<usize> {
         if !self.stdout {
             return None;
         }

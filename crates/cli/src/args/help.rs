@@ -26,7 +26,7 @@ pub(super) fn grouped(command: Command) -> Command {
         }
     }
     command.help_template(format!(
-        "{{about}}\n\n{{usage-heading}} {{usage}}\n{text}\n{header}Options:{header:#}\n{{options}}\n{{after-help}}"
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n{text}\n{header}Options:{header:#}\n{{options}}{{after-help}}"
     ))
     .after_help(TOP)
 }
@@ -89,13 +89,13 @@ Tables:
   event_catalog      event names, how often, from when to when
   property_catalog   properties, their columns and types
 
-Names of properties that are not plain lower-case words go in double quotes: \"Order Total\".
-All times are UTC.";
+Names are taken as they are written, upper and lower case differ; those with blanks or signs go in
+double quotes: \"Order Total\". Texts go in single quotes. All times are UTC.";
 
 pub(super) const INSPECT: &str = "\
 Examples:
   tallymark inspect
-  tallymark inspect --files                         the data files, as any Parquet reader may read them
+  tallymark inspect --files                         the files any Parquet reader may read
   tallymark inspect --output json | jq .events";
 
 pub(super) const EXPORT: &str = "\
@@ -109,7 +109,7 @@ Exported NDJSON imported again gives the same events.";
 pub(super) const COMPACT: &str = "\
 Examples:
   tallymark compact
-  tallymark compact --all                           one file a day wherever possible
+  tallymark compact --all                           after many users were merged
 
 Readers are not disturbed: files of retained snapshots stay until those expire.";
 

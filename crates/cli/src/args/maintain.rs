@@ -18,7 +18,7 @@ pub(crate) struct InspectArgs {
 /// `tallymark compact`
 #[derive(Debug, Args)]
 pub(crate) struct CompactArgs {
-    /// Merge every day with more than one file, however large the files are
+    /// Rewrite also the days of users who were merged since, not only days of several files
     #[arg(long)]
     pub(crate) all: bool,
     /// How the summary is printed

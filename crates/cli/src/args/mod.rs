@@ -9,7 +9,7 @@ mod sql;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use export::{ExportArgs, ExportFormat};
-pub(crate) use import::{AttachArgs, DetachArgs, ImportArgs};
+pub(crate) use import::{AttachArgs, DetachArgs, IdentityChoice, ImportArgs};
 pub(crate) use maintain::{CompactArgs, DeleteUserArgs, InspectArgs, SnapshotsArgs};
 pub(crate) use sql::SqlArgs;
 
@@ -18,13 +18,7 @@ pub(crate) const DATASET_DEFAULT: &str = "./tallymark-data";
 
 /// Product analytics over open Parquet: events in, SQL out
 #[derive(Debug, Parser)]
-#[command(
-    name = "tallymark",
-    version,
-    propagate_version = true,
-    max_term_width = 100,
-    subcommand_required = true
-)]
+#[command(name = "tallymark", version, max_term_width = 100, subcommand_required = true)]
 pub(crate) struct Cli {
     /// The dataset: a directory, or a URL (file, memory, s3, gs, az)
     #[arg(

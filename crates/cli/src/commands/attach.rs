@@ -12,7 +12,7 @@ use crate::terminal::Terminal;
 pub(super) async fn attach(
     args: &AttachArgs,
     dataset: &Dataset,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> anyhow::Result<Outcome> {
     let attachment = Attachment {
         url: location(&args.path)?,
@@ -42,7 +42,7 @@ pub(super) async fn attach(
 pub(super) async fn detach(
     args: &DetachArgs,
     dataset: &Dataset,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> anyhow::Result<Outcome> {
     let engine = open_existing_for_writing(dataset, "detach").await?;
     let detached = engine.detach(&args.name).await;

@@ -12,7 +12,7 @@ use crate::text::{bytes, count, counted};
 pub(super) async fn run(
     args: &CompactArgs,
     dataset: &Dataset,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> anyhow::Result<Outcome> {
     let engine = open_existing_for_writing(dataset, "compact").await?;
     let compacted = engine.compact(&CompactOptions { all: args.all }).await;

@@ -15,7 +15,7 @@ use crate::text::{count, counted};
 pub(super) async fn run(
     args: &DeleteUserArgs,
     dataset: &Dataset,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> anyhow::Result<Outcome> {
     if !args.yes && !is_confirmed(&args.id, dataset, terminal)? {
         note("nothing was deleted");
@@ -57,7 +57,7 @@ fn proof(id: &str, deleted: &DeleteReport, paint: Paint) -> String {
 }
 
 /// Asks whoever sits at the terminal.
-fn is_confirmed(id: &str, dataset: &Dataset, terminal: &Terminal) -> anyhow::Result<bool> {
+fn is_confirmed(id: &str, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<bool> {
     if !terminal.stdin || !terminal.stderr {
         return Err(failure(
             "deleting a user cannot be undone, and there is nobody to ask",

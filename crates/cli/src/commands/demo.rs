@@ -1,5 +1,6 @@
 //! `tallymark demo`: what a first visitor sees.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -58,13 +59,14 @@ struct Question {
 }
 
 /// Imports the bundled data and asks it questions.
-pub(super) async fn run(dataset: &Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
+pub(super) async fn run(dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let paint = terminal.out;
     let temporary = TempDir::with_prefix("tallymark-demo-").context("cannot make a temporary directory")?;
-    let dataset = match dataset.is_named {
-        true => dataset.clone(),
-        false => Dataset { url: temporary.path().join("dataset").display().to_string(), is_named: false },
+    let dataset = if dataset.is_named {
+        dataset.clone()
+    } else {
+        Dataset { url: temporary.path().join("dataset").display().to_string(), is_named: false }
     };
     report::print(&format!(
         "{}\nEvents in, SQL out. What follows is done here and now, with data inside this program.\n",
@@ -102,7 +104,7 @@ fn section(heading: &str, paint: Paint) -> anyhow::Result<()> {
     report::print(&format!("\n{} {}\n\n", paint.strong(heading), paint.faint(rule)))
 }
 
-async fn import_set(set: &Set, directory: &Path, engine: &Engine, terminal: &Terminal) -> anyhow::Result<()> {
+async fn import_set(set: &Set, directory: &Path, engine: &Engine, terminal: Terminal) -> anyhow::Result<()> {
     let paint = terminal.out;
     let inputs = unpack(set, directory)?.into_iter().map(Input::Path).collect();
     let imported = import::import(engine, inputs, ImportOptions::default(), None, terminal).await?;
@@ -150,7 +152,7 @@ fn stored(inspection: &Inspection, paint: Paint) -> String {
     )
 }
 
-async fn ask(question: &Question, engine: &Engine, terminal: &Terminal) -> anyhow::Result<()> {
+async fn ask(question: &Question, engine: &Engine, terminal: Terminal) -> anyhow::Result<()> {
     let paint = terminal.out;
     report::print(&format!("{}\n{}\n", paint.strong(question.heading), paint.code(question.sql)))?;
     let answer = engine.sql(question.sql).await?;
@@ -178,7 +180,7 @@ fn next(dataset: &Dataset, paint: Paint) -> String {
     let mut text = String::new();
     for (command, what) in lines {
         let blanks = " ".repeat(wide - command.chars().count());
-        text.push_str(&format!("  {}{blanks}   {}\n", paint.code(&command), paint.faint(what)));
+        let _ = writeln!(text, "  {}{blanks}   {}", paint.code(&command), paint.faint(what));
     }
     if !dataset.is_named {
         text.push_str("\nThis dataset was a temporary one and is gone.\n");

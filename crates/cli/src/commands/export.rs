@@ -14,11 +14,7 @@ use crate::output::{Format, TableStyle, Target, write_rows};
 use crate::terminal::Terminal;
 
 /// Writes the events that were asked for.
-pub(super) async fn run(
-    args: &ExportArgs,
-    dataset: &Dataset,
-    terminal: &Terminal,
-) -> anyhow::Result<Outcome> {
+pub(super) async fn run(args: &ExportArgs, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from > to
     {

@@ -1,14 +1,15 @@
 //! `tallymark import`
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tallymark::{Engine, EngineConfig, ImportOptions, ImportProgress, ImportReport, Input};
+use tallymark::{Engine, EngineConfig, ErrorKind, ImportOptions, ImportProgress, ImportReport, Input};
 
 use super::{open_for_writing, report};
-use crate::args::{Dataset, ImportArgs, ReportFormat};
-use crate::failure::{Outcome, failure};
+use crate::args::{Dataset, IdentityChoice, ImportArgs, ReportFormat};
+use crate::failure::{Outcome, advised, failure};
 use crate::interrupt::Interrupt;
 use crate::progress::ProgressDisplay;
 use crate::rejects::Rejects;
@@ -19,14 +20,11 @@ use crate::text::{bytes, count, counted, duration};
 const REFUSED_SHOWN: usize = 5;
 
 /// Imports what was named and says what became of it.
-pub(super) async fn run(
-    args: &ImportArgs,
-    dataset: &Dataset,
-    terminal: &Terminal,
-) -> anyhow::Result<Outcome> {
+pub(super) async fn run(args: &ImportArgs, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
+    check_paths(&args.paths)?;
     let rejects = args.rejects.as_deref().map(Rejects::create).transpose()?;
     let config = EngineConfig {
-        identity: args.identity.map_or_else(Default::default, |identity| identity.system()),
+        identity: args.identity.map_or_else(Default::default, IdentityChoice::system),
         limits: args.limits.limits(),
         ..EngineConfig::default()
     };
@@ -56,16 +54,24 @@ pub(super) async fn import(
     inputs: Vec<Input>,
     options: ImportOptions,
     rejects: Option<&Rejects>,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> anyhow::Result<ImportReport> {
     let mut progress = ImportProgress::new();
     if let Some(rejects) = rejects.cloned() {
         progress = progress.on_reject(move |input, rejection| rejects.add(input, rejection));
     }
     let progress = Arc::new(progress);
+    let is_strict = options.strict;
     let _interrupt = Interrupt::cancels(Arc::clone(&progress));
     let _display = ProgressDisplay::start(Arc::clone(&progress), terminal);
-    Ok(engine.import(inputs, options, progress).await?)
+    engine.import(inputs, options, Arc::clone(&progress)).await.map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput if is_strict && progress.refused() > 0 => {
+            let stored = counted(progress.stored(), "record");
+            let advice = "mend it and import again, or leave out --strict";
+            advised(error, format!("what came before it is stored ({stored}); {advice}"))
+        }
+        _ => error.into(),
+    })
 }
 
 /// The summary for people.
@@ -132,10 +138,24 @@ fn warn(report: &ImportReport, args: &ImportArgs, paint: Paint) {
     match &args.rejects {
         Some(path) => note(format!("  all of them are in {}", path.display())),
         None if hidden > 0 => {
-            note(format!("  and {} more; --rejects FILE keeps all, with reasons", count(hidden)))
+            note(format!("  and {} more; --rejects FILE keeps all, with reasons", count(hidden)));
         }
         None => note("  --rejects FILE keeps them, with reasons"),
     }
+}
+
+/// Finds a mistyped path before a dataset is made for it. What may be a pattern is left to the
+/// engine.
+fn check_paths(paths: &[String]) -> anyhow::Result<()> {
+    let missing = paths
+        .iter()
+        .find(|path| *path != "-" && !path.contains(['*', '?', '[']) && !Path::new(path).exists());
+    missing.map_or(Ok(()), |path| {
+        Err(failure(
+            format!("no such file or directory: {path}"),
+            "name files, directories or quoted globs; - reads standard input",
+        ))
+    })
 }
 
 /// A dataset keeps the identity system it was made with.

@@ -1,5 +1,7 @@
 //! `tallymark inspect`
 
+use std::fmt::Write as _;
+
 use tallymark::{DataFile, Inspection, PropertySummary};
 
 use super::{identity_name, open_for_reading, report};
@@ -16,7 +18,7 @@ const NAMES_SHOWN: usize = 200;
 pub(super) async fn run(
     args: &InspectArgs,
     dataset: &Dataset,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> anyhow::Result<Outcome> {
     let engine = open_for_reading(dataset).await?;
     if args.files {
@@ -40,7 +42,7 @@ pub(super) async fn run(
 }
 
 /// Prints the event names and the properties, at most `most` of each.
-pub(super) fn print_catalog(inspection: &Inspection, most: usize, terminal: &Terminal) -> anyhow::Result<()> {
+pub(super) fn print_catalog(inspection: &Inspection, most: usize, terminal: Terminal) -> anyhow::Result<()> {
     let paint = terminal.out;
     if inspection.events == 0 {
         return report::print("There are no events yet: `tallymark import FILE` brings some\n");
@@ -152,12 +154,12 @@ fn overview(inspection: &Inspection, dataset: &Dataset, paint: Paint) -> String 
     );
     for (name, number, remark) in lines {
         let remark = if remark.is_empty() { String::new() } else { paint.faint(format!("  {remark}")) };
-        text.push_str(&format!("  {name:<10}  {number:>wide$}{remark}\n"));
+        let _ = writeln!(text, "  {name:<10}  {number:>wide$}{remark}");
     }
     text
 }
 
-fn print_files(files: &[DataFile], terminal: &Terminal) -> anyhow::Result<()> {
+fn print_files(files: &[DataFile], terminal: Terminal) -> anyhow::Result<()> {
     let mut table = Table::new(&[
         ("file", Align::Left),
         ("rows", Align::Right),

@@ -19,7 +19,7 @@ use crate::failure::{Outcome, advised, failure};
 use crate::terminal::Terminal;
 
 /// Does what was asked.
-pub(crate) async fn run(invocation: Invocation, terminal: &Terminal) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::Result<Outcome> {
     let Invocation { dataset, command } = &invocation;
     match command {
         Command::Import(args) => import::run(args, dataset, terminal).await,

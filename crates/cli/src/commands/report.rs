@@ -22,7 +22,7 @@ pub(super) fn print_json(report: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// Prints a table that fits the terminal.
-pub(super) fn print_table(table: &Table, terminal: &Terminal) -> anyhow::Result<()> {
+pub(super) fn print_table(table: &Table, terminal: Terminal) -> anyhow::Result<()> {
     let mut text = Vec::new();
     table.write(&mut text, terminal.width(), terminal.out).context("cannot print")?;
     print(&String::from_utf8_lossy(&text))

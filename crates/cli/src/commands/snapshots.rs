@@ -22,7 +22,7 @@ struct Entry {
 pub(super) async fn run(
     args: &SnapshotsArgs,
     dataset: &Dataset,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> anyhow::Result<Outcome> {
     let engine = open_for_reading(dataset).await?;
     let mut snapshots = engine.snapshots().await?;

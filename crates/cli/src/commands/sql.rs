@@ -14,7 +14,7 @@ use crate::statements::Script;
 use crate::terminal::Terminal;
 
 /// Answers a question or a script, or opens a prompt.
-pub(super) async fn run(args: &SqlArgs, dataset: &Dataset, terminal: &Terminal) -> anyhow::Result<Outcome> {
+pub(super) async fn run(args: &SqlArgs, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
     let target = Target::new(args.out.clone());
     target.check(args.output, terminal)?;
     let script = script(args, terminal)?;
@@ -44,7 +44,7 @@ async fn run_script(
     format: Format,
     style: TableStyle,
     target: &Target,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> anyhow::Result<()> {
     let mut statements = Script::split(script).statements();
     let Some(last) = statements.pop() else {
@@ -69,13 +69,13 @@ async fn run_script(
 }
 
 /// The text to run; `None` for a prompt.
-fn script(args: &SqlArgs, terminal: &Terminal) -> anyhow::Result<Option<String>> {
+fn script(args: &SqlArgs, terminal: Terminal) -> anyhow::Result<Option<String>> {
     if let Some(path) = &args.file {
         let text = std::fs::read_to_string(path);
         return Ok(Some(text.with_context(|| format!("cannot read the script {}", path.display()))?));
     }
     match args.text.as_deref() {
-        None if terminal.stdin => Ok(None),
+        None if terminal.stdin && terminal.stdout => Ok(None),
         None | Some("-") => {
             let mut text = String::new();
             io::stdin().read_to_string(&mut text).context("cannot read SQL from standard input")?;

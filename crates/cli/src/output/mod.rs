@@ -69,7 +69,7 @@ pub(crate) struct TableStyle {
 
 impl TableStyle {
     /// `limit_rows` as the user gave it: 0 is all, nothing is the default.
-    pub(crate) fn new(terminal: &Terminal, limit_rows: Option<usize>, to_stdout: bool) -> Self {
+    pub(crate) fn new(terminal: Terminal, limit_rows: Option<usize>, to_stdout: bool) -> Self {
         let on_terminal = terminal.stdout && to_stdout;
         let rows_max = match limit_rows {
             Some(0) => usize::MAX,
@@ -93,7 +93,7 @@ pub(crate) async fn write_rows<E>(
     format: Format,
     style: TableStyle,
     target: &Target,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> anyhow::Result<()>
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -114,7 +114,7 @@ async fn write_table<E>(
     schema: &SchemaRef,
     style: TableStyle,
     mut sink: Sink,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> anyhow::Result<()>
 where
     E: std::error::Error + Send + Sync + 'static,

@@ -23,7 +23,7 @@ const ROW_GROUP_ROWS: usize = 131_072;
 
 /// One of the formats, over a [`Sink`].
 pub(crate) enum RowWriter {
-    Csv(csv::Writer<Sink>),
+    Csv(Box<csv::Writer<Sink>>),
     Json(json::Writer<Sink, JsonArray>),
     Ndjson(json::Writer<Sink, LineDelimited>),
     Parquet(Box<ArrowWriter<Sink>>),
@@ -41,7 +41,7 @@ impl RowWriter {
                 let mut writer = csv::WriterBuilder::new().with_header(true).build(sink);
                 // The header is written with the first batch, which may never come.
                 writer.write(&RecordBatch::new_empty(Arc::clone(schema))).context("cannot write CSV")?;
-                Self::Csv(writer)
+                Self::Csv(Box::new(writer))
             }
             Format::Json => Self::Json(json().build(sink)),
             Format::Ndjson => Self::Ndjson(json().build(sink)),

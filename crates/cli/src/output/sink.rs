@@ -28,7 +28,7 @@ impl Target {
     }
 
     /// Refuses to show binary data on a terminal.
-    pub(crate) fn check(&self, format: Format, terminal: &Terminal) -> anyhow::Result<()> {
+    pub(crate) fn check(&self, format: Format, terminal: Terminal) -> anyhow::Result<()> {
         match self {
             Self::Stdout if format.is_binary() && terminal.stdout => Err(failure(
                 "this format is binary and would only garble the terminal",
@@ -117,11 +117,11 @@ mod tests {
             |stdout| Terminal { stdin: true, stdout, stderr: true, out: Paint(false), err: Paint(false) };
         let file = Target::File("x".into());
         for format in [Format::Parquet, Format::Arrow] {
-            assert!(Target::Stdout.check(format, &terminal(true)).is_err());
-            assert!(Target::Stdout.check(format, &terminal(false)).is_ok());
-            assert!(file.check(format, &terminal(true)).is_ok());
+            assert!(Target::Stdout.check(format, terminal(true)).is_err());
+            assert!(Target::Stdout.check(format, terminal(false)).is_ok());
+            assert!(file.check(format, terminal(true)).is_ok());
         }
-        assert!(Target::Stdout.check(Format::Csv, &terminal(true)).is_ok());
+        assert!(Target::Stdout.check(Format::Csv, terminal(true)).is_ok());
     }
 
     #[test]

@@ -372,8 +372,21 @@ mod tests {
             ("four", Align::Right),
         ]);
         table.push(["a".repeat(30), "b".repeat(40), "c".repeat(20), "4".to_owned()]);
-        insta::assert_snapshot!(rendered(&table, Some(70)), @"");
-        insta::assert_snapshot!(rendered(&table, Some(40)), @"");
+        insta::assert_snapshot!(rendered(&table, Some(70)), @r"
+        ┌────────────────────┬────────────────────┬───────────────────┬──────┐
+        │ one                │ two                │ three             │ four │
+        ├────────────────────┼────────────────────┼───────────────────┼──────┤
+        │ aaaaaaaaaaaaaaaaa… │ bbbbbbbbbbbbbbbbb… │ cccccccccccccccc… │    4 │
+        └────────────────────┴────────────────────┴───────────────────┴──────┘
+        ");
+        insta::assert_snapshot!(rendered(&table, Some(40)), @r"
+        ┌──────────────────┬───┐
+        │ one              │ … │
+        ├──────────────────┼───┤
+        │ aaaaaaaaaaaaaaa… │ … │
+        └──────────────────┴───┘
+        1 of 4 columns shown; name the ones you need, or use --output json
+        ");
         for width in 0..120 {
             let text = rendered(&table, Some(width));
             let widest = text.lines().filter(|line| line.starts_with('│')).map(crate::text::width).max();
@@ -385,6 +398,13 @@ mod tests {
     fn text_cannot_move_the_cursor() {
         let mut table = Table::new(&[("value", Align::Left)]);
         table.push(["two\r\nlines\tand \x1b[31mred".to_owned()]);
-        insta::assert_snapshot!(rendered(&table, None), @"");
+        insta::assert_snapshot!(rendered(&table, None), @r"
+        ┌────────────────────┐
+        │ value              │
+        ├────────────────────┤
+        │ two                │
+        │ lines and �[31mred │
+        └────────────────────┘
+        ");
     }
 }

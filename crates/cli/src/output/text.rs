@@ -20,9 +20,12 @@ pub(crate) fn schema_for(format: Format, schema: &SchemaRef) -> SchemaRef {
     let fields: Vec<FieldRef> = schema
         .fields()
         .iter()
-        .map(|field| match becomes_text(format, field.data_type()) {
-            true => Arc::new(Field::new(field.name(), DataType::Utf8, true)),
-            false => Arc::clone(field),
+        .map(|field| {
+            if becomes_text(format, field.data_type()) {
+                Arc::new(Field::new(field.name(), DataType::Utf8, true))
+            } else {
+                Arc::clone(field)
+            }
         })
         .collect();
     Arc::new(Schema::new(fields))
@@ -39,9 +42,12 @@ pub(crate) fn for_format(
         .fields()
         .iter()
         .zip(batch.columns())
-        .map(|(field, column)| match becomes_text(format, field.data_type()) {
-            true => json_text(field, column),
-            false => Ok(Arc::clone(column)),
+        .map(|(field, column)| {
+            if becomes_text(format, field.data_type()) {
+                json_text(field, column)
+            } else {
+                Ok(Arc::clone(column))
+            }
         })
         .collect::<Result<Vec<_>, _>>()?;
     RecordBatch::try_new(Arc::clone(schema), columns)

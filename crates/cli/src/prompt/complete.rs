@@ -240,7 +240,7 @@ mod tests {
         check("SELECT \"ord", 7, &["\"Order Total\""]);
         check("\\d ev", 3, &["event_catalog", "events"]);
         check("", 0, &["event_catalog", "events"]);
-        check("SELECT 'ünï', ti", 17, &["time", "TIMESTAMP "]);
+        check("SELECT 'ünï', ti", 16, &["time", "TIMESTAMP "]);
     }
 
     #[test]

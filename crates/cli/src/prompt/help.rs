@@ -1,5 +1,7 @@
 //! `\h`
 
+use std::fmt::Write as _;
+
 use crate::terminal::Paint;
 
 /// What can be typed at the prompt.
@@ -26,7 +28,7 @@ pub(super) fn text(paint: Paint) -> String {
     }
     text.push_str("\n\n");
     for (command, what) in rows {
-        text.push_str(&format!("  {}{}{what}\n", paint.strong(command), " ".repeat(14 - command.len())));
+        let _ = writeln!(text, "  {}{}{what}", paint.strong(command), " ".repeat(14 - command.len()));
     }
     text.push_str(
         "\nNames are taken as they are written, upper and lower case differ; those with blanks or signs\n\

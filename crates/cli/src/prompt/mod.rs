@@ -35,13 +35,13 @@ pub(crate) async fn run(
     dataset: &Dataset,
     format: Format,
     style: TableStyle,
-    terminal: &Terminal,
+    terminal: Terminal,
 ) -> anyhow::Result<()> {
     let mut prompt = Prompt {
         asker,
         format,
         style: TableStyle { timing: true, limit_advice: "\\limit 0", ..style },
-        terminal: *terminal,
+        terminal,
     };
     let names = Names::read(&mut prompt.asker).await;
     note(format!(
@@ -160,7 +160,7 @@ impl Prompt {
             answer.collect().await?;
             return Ok(());
         }
-        write_rows(answer, schema, format, self.style, &Target::Stdout, &self.terminal).await
+        write_rows(answer, schema, format, self.style, &Target::Stdout, self.terminal).await
     }
 }
 

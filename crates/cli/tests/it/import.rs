@@ -1,5 +1,9 @@
 //! `import`: what comes in, what is refused, what is told.
 
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{Place, THREE_RECORDS, bundled};
@@ -25,7 +29,14 @@ fn the_summary_adds_up() {
         (r"in \d+\.\d+ s, [\d,]+/s", "in TIME, RATE"),
         (r"snapshot \d+", "snapshot N"),
     ]}, {
-        insta::assert_snapshot!(first.out, @"");
+        insta::assert_snapshot!(first.out, @r"
+        Imported 3 records from 1 file (251 B) in TIME, RATE
+          received    3
+          stored      3  2 events, 1 profile update
+          duplicates  0
+          refused     0
+        dataset ./tallymark-data, snapshot N
+        ");
     });
     assert_eq!(first.err, "");
 
@@ -63,7 +74,16 @@ fn refused_records_are_told_and_kept_as_they_were() {
     let report = ran.json();
     let numbers = ["received", "stored", "duplicates", "refused"].map(|name| report[name].as_u64().unwrap());
     assert_eq!(numbers, [6, 3, 0, 3]);
-    insta::assert_snapshot!(ran.err, @"");
+    insta::assert_snapshot!(ran.err, @r#"
+    warning: 3 records were refused
+      bad.ndjson line 2 (record 1, byte 66)
+        not valid JSON: the text ends inside the record
+      bad.ndjson line 4 (record 3, byte 146)
+        time: missing; expected Unix time in seconds or milliseconds, such as 1700000000, or a date such as "2024-01-31T12:00:00Z", at the top level or in properties
+      bad.ndjson line 5 (record 4, byte 178)
+        not valid UTF-8 at byte 36 of the record (ff 22 7d); JSON must be UTF-8
+      all of them are in refused.ndjson
+    "#);
 
     let kept: Vec<Value> =
         place.read("refused.ndjson").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -83,7 +103,10 @@ fn strict_stops_at_the_first_bad_record() {
     let place = Place::new();
     place.write_bytes("bad.ndjson", SOME_BAD);
     let ran = place.run(&["import", "bad.ndjson", "--strict"]).fails(1);
-    insta::assert_snapshot!(ran.err, @"");
+    insta::assert_snapshot!(ran.err, @"
+    error: bad.ndjson: record 1 (line 2, byte 66): not valid JSON: the text ends inside the record
+      hint: what came before it is stored (1 record); mend it and import again, or leave out --strict
+    ");
     assert_eq!(place.value("SELECT count(*) FROM events"), "1");
 }
 
@@ -118,10 +141,36 @@ fn columns_of_csv_are_mapped() {
     );
 }
 
+/// One writer at a time, any number of readers.
+#[test]
+fn a_second_writer_is_told_who_writes() {
+    let place = Place::with_coffee_shop();
+    let mut first =
+        place.command(&["import", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    // It takes the lease before it reads, and leaves its name there.
+    let holder = format!("process {}", first.id());
+    while !place.read("tallymark-data/_tallymark/writer.lock").contains(&holder) {
+        assert!(first.try_wait().unwrap().is_none(), "the first import ended");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let second = place.feed(&["import", "-"], THREE_RECORDS.as_bytes()).fails(1);
+    assert!(second.err.contains(&holder) && second.err.contains("hint: wait"), "{}", second.err);
+    assert_eq!(place.value("SELECT count(*) FROM events"), "361");
+
+    first.stdin.take().unwrap().write_all(THREE_RECORDS.as_bytes()).unwrap();
+    assert!(first.wait().unwrap().success());
+    assert_eq!(place.value("SELECT count(*) FROM events"), "363");
+}
+
 #[test]
 fn a_missing_file_is_named() {
-    let ran = Place::new().run(&["import", "nowhere.ndjson"]).fails(1);
-    insta::assert_snapshot!(ran.err, @"");
+    let place = Place::new();
+    let ran = place.run(&["import", "nowhere.ndjson"]).fails(1);
+    insta::assert_snapshot!(ran.err, @"
+    error: no such file or directory: nowhere.ndjson
+      hint: name files, directories or quoted globs; - reads standard input
+    ");
+    assert!(!place.path("tallymark-data").exists());
 }
 
 #[test]
@@ -131,7 +180,10 @@ fn the_identity_system_is_decided_once() {
     place.run(&["import", "three.ndjson", "--identity", "original"]).ok();
     assert_eq!(place.run(&["inspect", "--output", "json"]).ok().json()["identity"], json!("original"));
     let ran = place.run(&["import", "three.ndjson", "--identity", "none"]).fails(1);
-    insta::assert_snapshot!(ran.err, @"");
+    insta::assert_snapshot!(ran.err, @r"
+    error: this dataset was made with --identity original
+      hint: leave the flag out, or import into a new dataset
+    ");
 }
 
 #[test]
@@ -139,11 +191,11 @@ fn the_environment_names_a_dataset_and_a_flag_overrules_it() {
     let place = Place::new();
     place.write("three.ndjson", THREE_RECORDS);
     let mut import = place.command(&["import", "three.ndjson"]);
-    assert!(import.env("TALLYMARK_DATASET", "from-environment").status().unwrap().success());
+    assert!(import.env("TALLYMARK_DATASET", "from-environment").output().unwrap().status.success());
     assert!(place.path("from-environment/_tallymark").is_dir());
     assert!(!place.path("tallymark-data").exists());
     let mut import = place.command(&["import", "three.ndjson", "--dataset", "named"]);
-    assert!(import.env("TALLYMARK_DATASET", "from-environment").status().unwrap().success());
+    assert!(import.env("TALLYMARK_DATASET", "from-environment").output().unwrap().status.success());
     assert!(place.path("named/_tallymark").is_dir());
 }
 

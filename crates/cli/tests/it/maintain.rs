@@ -54,11 +54,21 @@ fn a_deleted_user_is_gone_and_proved_gone() {
     place.write("three.ndjson", THREE_RECORDS);
     place.run(&["import", "three.ndjson"]).ok();
     let refused = place.run(&["delete-user", "u1"]).fails(1);
-    insta::assert_snapshot!(refused.err, @"");
+    insta::assert_snapshot!(refused.err, @r"
+    error: deleting a user cannot be undone, and there is nobody to ask
+      hint: say --yes if you are sure
+    ");
     assert_eq!(place.value("SELECT count(*) FROM events"), "2");
 
     let proof = place.run(&["delete-user", "u1", "--yes"]).ok().out;
-    insta::assert_snapshot!(proof, @"");
+    insta::assert_snapshot!(proof, @r"
+    Erased user u1
+      ids         u1
+      events      1
+      profiles    1
+      rewritten   1 file
+      left        0  rows of this user, by a scan of all live files
+    ");
     assert_eq!(place.value("SELECT string_agg(user_id, ',') FROM events"), "u2");
     assert_eq!(place.value("SELECT count(*) FROM users WHERE user_id = 'u1'"), "0");
     let nobody = place.run(&["delete-user", "u1", "--yes"]).ok().out;
@@ -71,7 +81,10 @@ fn an_exported_parquet_file_can_be_attached() {
     place.run(&["export", "--format", "parquet", "--out", "shop.parquet"]).ok();
     let attach = ["attach", "visits", "shop.parquet", "--event-column", "event", "--user-column", "user_id"];
     let attached = place.run(&[attach.as_slice(), &["--dataset", "other"]].concat()).ok().out;
-    insta::assert_snapshot!(attached, @"");
+    insta::assert_snapshot!(attached, @r"
+    Attached shop.parquet as table visits
+    ask it: tallymark sql --dataset other 'SELECT event, count(*) FROM visits GROUP BY event'
+    ");
     let ask = |dataset: &str, table: &str| {
         let sql = format!(
             "SELECT event, count(*) AS n, count(DISTINCT user_id) AS users FROM {table} GROUP BY event ORDER BY event"

@@ -64,7 +64,20 @@ fn a_script_shows_every_table_and_keeps_what_it_sets() {
          SELECT count(*) AS all_of_them FROM events;\nSELECT count(*) AS big_ones FROM big;",
     );
     let ran = place.run(&["sql", "--file", "script.sql"]).ok();
-    insta::assert_snapshot!(ran.out, @"");
+    insta::assert_snapshot!(ran.out, @r"
+    ┌─────────────┐
+    │ all_of_them │
+    ├─────────────┤
+    │           2 │
+    └─────────────┘
+    1 row
+    ┌──────────┐
+    │ big_ones │
+    ├──────────┤
+    │        1 │
+    └──────────┘
+    1 row
+    ");
     let last = place.run(&["sql", "--file", "script.sql", "--output", "csv"]).ok().out;
     assert_eq!(last, "big_ones\n1\n");
     let piped = place.feed(&["sql", "--output", "csv"], b"SELECT 1 AS one; SELECT 2 AS two;").ok().out;
@@ -128,14 +141,14 @@ fn a_missing_dataset_says_how_to_make_one() {
 #[test]
 fn an_older_snapshot_can_be_asked() {
     let place = three();
-    let before = place.run(&["inspect", "--output", "json"]).ok().json()["snapshot"].to_string();
+    let before = place.run(&["inspect", "--output", "json"]).ok().json()["snapshot"].as_u64().unwrap();
     place.feed(&["import", "-"], br#"{"event":"Late","time":1700000000,"distinct_id":"u9"}"#).ok();
     assert_eq!(place.value("SELECT count(*) FROM events"), "3");
     let count = "SELECT count(*) AS n FROM events";
-    let old = place.run(&["sql", "--output", "csv", "--as-of-snapshot", &before, count]).ok();
+    let old = place.run(&["sql", "--output", "csv", "--as-of-snapshot", &before.to_string(), count]).ok();
     assert_eq!(old.out, "n\n2\n");
     let listed = place.run(&["snapshots", "--output", "json"]).ok().json();
-    assert!(listed.as_array().unwrap().iter().any(|entry| entry["version"].to_string() == before));
+    assert!(listed.as_array().unwrap().iter().any(|entry| entry["version"] == before));
     let ran = place.run(&["sql", "--as-of-snapshot", "99999", count]).fails(1);
     assert!(ran.err.contains("tallymark snapshots"), "{}", ran.err);
 }

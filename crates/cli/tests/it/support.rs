@@ -59,7 +59,7 @@ impl Place {
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
-        Ran::new(self.command(args).output().unwrap())
+        Ran::new(&self.command(args).output().unwrap())
     }
 
     /// Runs with `input` on standard input.
@@ -68,7 +68,7 @@ impl Place {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
-        Ran::new(child.wait_with_output().unwrap())
+        Ran::new(&child.wait_with_output().unwrap())
     }
 
     /// The one value a question answers with.
@@ -82,7 +82,7 @@ impl Place {
 }
 
 impl Ran {
-    fn new(output: std::process::Output) -> Self {
+    fn new(output: &std::process::Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -105,7 +105,7 @@ impl Ran {
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+        serde_json::from_str(&self.out).unwrap()
     }
 }
 
