@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::data_file::{self, FileSettings, Projection};
 use crate::error::{Error, Result};
 use crate::lease::Lease;
+use crate::local::FileSystem;
 use crate::manifest::DataFile;
 use crate::wal::WalEntry;
 use crate::{Location, MemBatch, PeopleEntry, Snapshot, objects, people_log, wal};
@@ -85,6 +86,8 @@ struct Inner {
     in_flight: Mutex<BTreeSet<String>>,
     /// Files put since the last sync of a local directory.
     unsynced: Mutex<BTreeSet<String>>,
+    /// Files a sync failed to make durable.
+    unsafe_to_name: Mutex<BTreeSet<String>>,
     /// `None` for a reader.
     writer: Option<Writer>,
 }
@@ -99,6 +102,8 @@ struct Writer {
     unreplayed: Mutex<Vec<WalEntry>>,
     /// Whether `close` gave the lease back.
     closed: AtomicBool,
+    /// Of a local directory.
+    file_system: Option<FileSystem>,
 }
 
 /// The state after replay of the write-ahead log, for [`EventStore::publish_replayed`].
@@ -180,10 +185,19 @@ impl EventStore {
         if self.is_writable() {
             return Ok(current);
         }
-        let Some(manifest) = open::newer_than(&self.inner.location, current.manifest.version).await? else {
-            return Ok(self.snapshot());
+        let mut known = current.manifest.version;
+        let snapshot = loop {
+            let Some(manifest) = open::newer_than(&self.inner.location, known).await? else {
+                return Ok(self.snapshot());
+            };
+            known = manifest.version;
+            match self.inner.view(manifest).await {
+                Err(error) if open::newer_than(&self.inner.location, known).await?.is_some() => {
+                    debug!(version = known, error = %error, "a commit was replaced while it was read");
+                }
+                view => break view?,
+            }
         };
-        let snapshot = self.inner.view(manifest).await?;
         Ok(self.inner.publish_if(snapshot, |current, new| current.manifest.version < new.manifest.version))
     }
 
@@ -391,6 +405,7 @@ impl Inner {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
         let put = objects::put_unique(&self.location, path, bytes).await;
         if put.is_ok() && self.location.local_root().is_some() {
+            self.unsafe_to_name.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
             self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
         }
         put

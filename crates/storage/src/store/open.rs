@@ -12,6 +12,7 @@ use super::write::WriterState;
 use super::{EventStore, Inner, StorageConfig, Writer};
 use crate::error::{Error, Result};
 use crate::lease::Lease;
+use crate::local::FileSystem;
 use crate::manifest::{self, DatasetSettings, FORMAT_VERSION, Manifest, WalFence};
 use crate::objects::PutOnce;
 use crate::paths::ObjectKind;
@@ -26,8 +27,16 @@ pub(super) async fn for_reading(
     config: StorageConfig,
     clock: Arc<dyn Clock>,
 ) -> Result<EventStore> {
-    let manifest = newest(&location).await?;
-    let (snapshot, people) = first_view(&location, manifest).await?;
+    let (snapshot, people) = loop {
+        let manifest = newest(&location).await?;
+        let version = manifest.version;
+        match first_view(&location, manifest).await {
+            Err(error) if newer_than(&location, version).await?.is_some() => {
+                debug!(version, error = %error, "a commit was replaced, and its files deleted, while it was read");
+            }
+            view => break view?,
+        }
+    };
     Ok(EventStore {
         inner: Arc::new(Inner {
             location,
@@ -37,6 +46,7 @@ pub(super) async fn for_reading(
             people: tokio::sync::Mutex::new(people),
             in_flight: Mutex::default(),
             unsynced: Mutex::default(),
+            unsafe_to_name: Mutex::default(),
             writer: None,
         }),
     })
@@ -51,6 +61,10 @@ pub(super) async fn for_writing(
     let id = Uuid::now_v7();
     let (manifest, log) = take_over(&location, &config, &clock, &lease, id).await?;
     let (snapshot, people) = first_view(&location, Arc::new(manifest)).await?;
+    let file_system = match location.local_root() {
+        Some(root) => Some(FileSystem::open(root.to_owned()).await?),
+        None => None,
+    };
     info!(
         url = %location.url(),
         version = snapshot.manifest.version,
@@ -65,6 +79,7 @@ pub(super) async fn for_writing(
         state: tokio::sync::Mutex::new(state),
         unreplayed: Mutex::new(log.entries),
         closed: false.into(),
+        file_system,
     };
     Ok(EventStore {
         inner: Arc::new(Inner {
@@ -75,6 +90,7 @@ pub(super) async fn for_writing(
             people: tokio::sync::Mutex::new(people),
             in_flight: Mutex::default(),
             unsynced: Mutex::default(),
+            unsafe_to_name: Mutex::default(),
             writer: Some(writer),
         }),
     })
