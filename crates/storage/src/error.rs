@@ -118,6 +118,13 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A file put for a commit may have lost its data when an earlier commit failed to make it
+    /// durable; it must be put again.
+    #[error("{path} may have lost its data and must be written again")]
+    NotDurable {
+        /// Which.
+        path: String,
+    },
     /// An object does not hold what was written.
     #[error("{path} is damaged")]
     Damaged {

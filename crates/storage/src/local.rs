@@ -4,9 +4,12 @@
 //! acknowledges a write goes through here; data files are written by the object store and synced
 //! together by the commit that names them.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -33,16 +36,70 @@ pub(crate) async fn put_once(file: PathBuf, bytes: Bytes, lock: Option<LockedFil
     .await
 }
 
-/// Makes durable what the object store wrote to `files` in the dataset at `root`.
-pub(crate) async fn sync(root: PathBuf, files: Vec<PathBuf>) -> Result<()> {
-    blocking(move || {
-        sync_all(&root, &files).map_err(|source| Error::LocalFile {
-            action: "make durable",
-            path: root.display().to_string(),
-            source,
+/// Makes durable what the object store wrote to a local dataset.
+#[derive(Debug, Clone)]
+pub(crate) struct FileSystem {
+    root: PathBuf,
+    /// Open from before anything is written: the kernel reports a failure to write data out only
+    /// to handles opened before it.
+    #[cfg(target_os = "linux")]
+    handle: Arc<File>,
+}
+
+impl FileSystem {
+    /// That of the dataset at `root`, which exists.
+    pub(crate) async fn open(root: PathBuf) -> Result<Self> {
+        blocking(move || {
+            #[cfg(target_os = "linux")]
+            let handle = Arc::new(File::open(&root).map_err(|source| Error::LocalFile {
+                action: "open",
+                path: root.display().to_string(),
+                source,
+            })?);
+            Ok(Self {
+                root,
+                #[cfg(target_os = "linux")]
+                handle,
+            })
         })
-    })
-    .await
+        .await
+    }
+
+    /// Makes `files`, relative to the dataset, durable. After an error none of them can be trusted,
+    /// even if a later call succeeds: the kernel reports lost data once.
+    pub(crate) async fn sync(&self, files: BTreeSet<String>) -> Result<()> {
+        let file_system = self.clone();
+        blocking(move || {
+            file_system.sync_blocking(&files).map_err(|source| Error::LocalFile {
+                action: "make durable",
+                path: file_system.root.display().to_string(),
+                source,
+            })
+        })
+        .await
+    }
+
+    /// One call for all of them: the kernel writes out everything the file system holds back.
+    #[cfg(target_os = "linux")]
+    fn sync_blocking(&self, _files: &BTreeSet<String>) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&*self.handle)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn sync_blocking(&self, files: &BTreeSet<String>) -> io::Result<()> {
+        let mut directories = BTreeSet::new();
+        for file in files.iter().map(|file| self.root.join(file)) {
+            match File::open(&file) {
+                Ok(handle) => handle.sync_all()?,
+                // Discarded since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            }
+            let above = file.ancestors().skip(1).take_while(|directory| directory.starts_with(&self.root));
+            directories.extend(above.map(Path::to_owned));
+        }
+        directories.iter().try_for_each(|directory| sync_directory(directory))
+    }
 }
 
 /// Files in the dataset at `root` that writes left unfinished, and their sizes: a process died.
@@ -139,22 +196,6 @@ fn link_if_free(unfinished: &Path, file: &Path) -> io::Result<PutOnce> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(PutOnce::Taken),
         Err(error) => Err(error),
     }
-}
-
-/// One call for all of them: the kernel writes out everything the file system holds back.
-#[cfg(target_os = "linux")]
-fn sync_all(root: &Path, _files: &[PathBuf]) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(File::open(root)?)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sync_all(root: &Path, files: &[PathBuf]) -> io::Result<()> {
-    let mut directories = std::collections::BTreeSet::new();
-    for file in files {
-        File::open(file)?.sync_all()?;
-        directories.extend(file.ancestors().skip(1).take_while(|directory| directory.starts_with(root)));
-    }
-    directories.into_iter().try_for_each(sync_directory)
 }
 
 #[cfg(unix)]

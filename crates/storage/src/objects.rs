@@ -78,7 +78,7 @@ async fn put_once_remote(location: &Location, relative: &str, bytes: &Bytes) -> 
 }
 
 /// Puts an object of a name nobody else uses, over whatever is there. On a local directory it is
-/// durable only after [`local::sync`].
+/// durable only after [`local::FileSystem::sync`].
 pub(crate) async fn put_unique(location: &Location, relative: &str, bytes: Bytes) -> Result<()> {
     retrying(location, || upload(location, relative, bytes.clone()).boxed())
         .await

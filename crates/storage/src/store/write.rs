@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{self, Attachment, DataFile, FORMAT_VERSION, LogFile, Manifest, WalFence};
 use crate::objects::{self, PutOnce};
 use crate::wal::{self, Header};
-use crate::{MemBatch, PeopleEntry, Snapshot, local, paths, people_log};
+use crate::{MemBatch, PeopleEntry, Snapshot, paths, people_log};
 
 /// How many numbers of the log may be taken by entries of deposed writers.
 const NUMBERS_TRIED: usize = 100;
@@ -216,7 +216,7 @@ impl WriteGuard<'_> {
             let before = self.snapshot();
             let files = changed_files(&before.manifest, &change)?;
             let people = self.put_people(&before, &change).await?;
-            self.sync().await?;
+            self.sync(&change.add).await?;
             let manifest = self.next_manifest(&before, &change, files, people);
             tracing::Span::current().record("version", manifest.version);
             self.put_manifest(&manifest).await?;
@@ -263,20 +263,25 @@ impl WriteGuard<'_> {
     }
 
     /// Makes durable what was put since the last time.
-    async fn sync(&self) -> Result<()> {
-        let Some(root) = self.inner.location.local_root() else { return Ok(()) };
-        let paths = self.inner.unsynced.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if paths.is_empty() {
-            return Ok(());
+    ///
+    /// Files of a sync that failed may have lost their data for good, so that no commit may name
+    /// them until they are put again.
+    async fn sync(&self, added: &[DataFile]) -> Result<()> {
+        let Some(file_system) = &self.writer.file_system else { return Ok(()) };
+        let unsynced =
+            std::mem::take(&mut *self.inner.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
+        let unsafe_to_name = || self.inner.unsafe_to_name.lock().unwrap_or_else(PoisonError::into_inner);
+        if !unsynced.is_empty() {
+            // Noted before it is tried: we may fail, or be dropped, half-way.
+            unsafe_to_name().extend(unsynced.iter().cloned());
+            file_system.sync(unsynced.clone()).await?;
+            unsafe_to_name().retain(|path| !unsynced.contains(path));
         }
-        let files = paths.iter().map(|path| root.join(path)).filter(|file| file.exists()).collect();
-        local::sync(root.to_owned(), files).await?;
-        self.inner
-            .unsynced
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|path| !paths.contains(path));
-        Ok(())
+        let unsafe_to_name = unsafe_to_name();
+        match added.iter().find(|file| unsafe_to_name.contains(&file.path)) {
+            Some(file) => Err(Error::NotDurable { path: file.path.clone() }),
+            None => Ok(()),
+        }
     }
 
     fn next_manifest(
@@ -404,4 +409,37 @@ fn changed_files(last: &Manifest, change: &Commit) -> Result<Vec<DataFile>> {
         return Err(outdated(&pair[0].path));
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use tallymark_event::{Day, FixedClock};
+
+    use super::*;
+    use crate::{DataFileWriter, EventStore, FileSettings, Location, StorageConfig};
+
+    /// A disk that loses data cannot be had in a test, but what comes of it can.
+    #[tokio::test]
+    async fn a_file_that_a_sync_may_have_lost_must_be_put_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let location = Location::parse(directory.path().to_str().unwrap()).unwrap();
+        let clock = Arc::new(FixedClock::default());
+        let store = EventStore::create_or_open(location, StorageConfig::default(), clock).await.unwrap();
+        let (settings, catalog) = (FileSettings::default(), PropertyCatalog::default());
+        let writer = DataFileWriter::try_new(Day::from_days(0), &[], &catalog, &settings).unwrap();
+        let (bytes, file) = writer.finish(0).unwrap();
+        store.put_data_file(&file, bytes.clone()).await.unwrap();
+        let unsynced = std::mem::take(&mut *store.inner.unsynced.lock().unwrap());
+        assert_eq!(unsynced.iter().collect::<Vec<_>>(), [&file.path]);
+        store.inner.unsafe_to_name.lock().unwrap().extend(unsynced);
+
+        let mut guard = store.write().await.unwrap();
+        let change = Commit { add: vec![file.clone()], ..Commit::of(&guard.snapshot()) };
+        let error = guard.commit(change.clone()).await.unwrap_err();
+        assert!(matches!(&error, Error::NotDurable { path } if *path == file.path), "{error:?}");
+        store.put_data_file(&file, bytes).await.unwrap();
+        guard.commit(change).await.unwrap();
+        assert_eq!(store.snapshot().manifest.files, [file]);
+        assert!(store.inner.unsynced.lock().unwrap().is_empty());
+    }
 }
