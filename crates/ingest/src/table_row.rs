@@ -31,15 +31,15 @@ impl<'a, 'o> TableRow<'a, 'o> {
     }
 
     pub(crate) fn set_time(&mut self, column: &'a str, value: RawTime<'a>) {
-        self.parts.time = Some(Slot { value, field: Cow::Borrowed(column) });
+        self.parts.time = Some(Slot { value, field: column });
     }
 
     pub(crate) fn set_user(&mut self, column: &'a str, value: PropertyValue<'a>) {
-        self.parts.distinct_id = Some(Slot { value, field: Cow::Borrowed(column) });
+        self.parts.distinct_id = Some(Slot { value, field: column });
     }
 
     pub(crate) fn set_insert_id(&mut self, column: &'a str, value: PropertyValue<'a>) {
-        self.parts.insert_id = Some(Slot { value, field: Cow::Borrowed(column) });
+        self.parts.insert_id = Some(Slot { value, field: column });
     }
 
     /// A cell of any other column; null is not sent.
@@ -61,7 +61,7 @@ impl<'a, 'o> TableRow<'a, 'o> {
     pub(crate) fn finish(mut self) -> Result<Record<'a>, RecordError> {
         debug_assert_eq!(self.options.form, WireForm::Lenient, "tables have no wire form");
         self.parts.settle(WireForm::Import);
-        event_record(self.parts, self.options)
+        event_record(&mut self.parts, self.options)
     }
 }
 

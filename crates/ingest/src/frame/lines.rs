@@ -16,6 +16,7 @@ impl Lines {
         for newline in memchr::memchr_iter(b'\n', buffer) {
             self.line(buffer, (start, newline), cursor, bytes_max, &mut found);
             start = newline + 1;
+            cursor.next_line(start);
         }
         if end == End::Whole {
             self.line(buffer, (start, buffer.len()), cursor, bytes_max, &mut found);

@@ -168,6 +168,12 @@ impl Cursor {
         place
     }
 
+    /// A line that starts at byte `start` of the buffer is next, all before it counted.
+    fn next_line(&mut self, start: usize) {
+        self.line += 1;
+        self.counted_to = start;
+    }
+
     fn count_lines(&mut self, buffer: &[u8], to: usize) {
         self.line += memchr::memchr_iter(b'\n', &buffer[self.counted_to..to]).count() as u64;
         self.counted_to = to;

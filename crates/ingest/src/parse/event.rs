@@ -29,13 +29,12 @@ pub fn check_event<'a>(event: Event<'a>, options: &ParseOptions) -> Result<Recor
             return Err(RecordError::new(field(), "is given twice; names of properties are unique"));
         }
     }
-    let slot = |text: Cow<'a, str>, field: &'static str| {
-        Some(Slot { value: PropertyValue::String(text), field: Cow::Borrowed(field) })
-    };
-    let parts = Parts {
+    let slot =
+        |text: Cow<'a, str>, field: &'static str| Some(Slot { value: PropertyValue::String(text), field });
+    let mut parts = Parts {
         name: Some(PropertyValue::String(event.name)),
         whole: Whole::Missing,
-        time: Some(Slot { value: RawTime::Instant(event.time), field: Cow::Borrowed("time") }),
+        time: Some(Slot { value: RawTime::Instant(event.time), field: "time" }),
         distinct_id: slot(event.distinct_id, "distinct_id"),
         insert_id: event.insert_id.and_then(|id| slot(id, "insert_id")),
         device_id: event.device_id.and_then(|id| slot(id, "device_id")),
@@ -44,7 +43,7 @@ pub fn check_event<'a>(event: Event<'a>, options: &ParseOptions) -> Result<Recor
         properties: within_limits(event.properties, options),
         ..Parts::default()
     };
-    event_record(parts, options)
+    event_record(&mut parts, options)
 }
 
 /// Names and strings cut where those of a sent record are.

@@ -12,7 +12,7 @@ use crate::NAME_CHARS_MAX;
 #[derive(Debug)]
 pub(crate) struct Slot<'a, V> {
     pub(crate) value: V,
-    pub(crate) field: Cow<'a, str>,
+    pub(crate) field: &'a str,
 }
 
 /// A time as sent.
@@ -101,7 +101,7 @@ impl<'a> Parts<'a> {
             self.push(name, value);
             return;
         }
-        let slot = |value, field| Some(Slot { value, field: Cow::Borrowed(field) });
+        let slot = |value, field| Some(Slot { value, field });
         match name.as_ref() {
             "time" => self.time = Some(slot_time(value, "properties.time")),
             "distinct_id" => self.distinct_id = slot(value, "properties.distinct_id"),
@@ -145,7 +145,7 @@ impl<'a> Parts<'a> {
         // `$time` before `time`, so that the better spelling wins.
         top_level.sort_by_key(|(name, _)| !matches!(name.as_ref(), "$time" | "$distinct_id" | "insert_id"));
         for (name, value) in top_level {
-            let slot = |value, field| Some(Slot { value, field: Cow::Borrowed(field) });
+            let slot = |value, field| Some(Slot { value, field });
             match name.as_ref() {
                 "time" => self.time = Some(slot_time(value, "time")),
                 "$time" => self.time = Some(slot_time(value, "$time")),
@@ -172,12 +172,11 @@ impl<'a> Parts<'a> {
         }
         if self.distinct_id.is_none() {
             let found = self.take_last("$distinct_id");
-            self.distinct_id =
-                found.map(|value| Slot { value, field: Cow::Borrowed("properties.$distinct_id") });
+            self.distinct_id = found.map(|value| Slot { value, field: "properties.$distinct_id" });
         }
         if self.insert_id.is_none() {
             let found = self.take_last("insert_id");
-            self.insert_id = found.map(|value| Slot { value, field: Cow::Borrowed("properties.insert_id") });
+            self.insert_id = found.map(|value| Slot { value, field: "properties.insert_id" });
         }
     }
 
@@ -196,5 +195,5 @@ impl<'a> Parts<'a> {
 }
 
 fn slot_time<'a>(value: PropertyValue<'a>, field: &'static str) -> Slot<'a, RawTime<'a>> {
-    Slot { value: RawTime::Value(value), field: Cow::Borrowed(field) }
+    Slot { value: RawTime::Value(value), field }
 }

@@ -117,16 +117,23 @@ impl<'a> Text<'a> {
     /// A string whose opening quote is next.
     #[inline]
     pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Flaw> {
-        let start = self.at + 1;
-        self.at = self.plain_until(start);
-        match self.bytes.get(self.at) {
-            Some(b'"') => {
-                let text = &self.whole[start..self.at];
-                self.at += 1;
-                Ok(Cow::Borrowed(text))
-            }
-            _ => self.escaped_string(start).map(Cow::Owned),
+        match self.plain_string() {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => self.escaped_string().map(Cow::Owned),
         }
+    }
+
+    /// The string whose opening quote is next, if it holds nothing but plain characters; else
+    /// nothing is passed.
+    #[inline]
+    fn plain_string(&mut self) -> Option<&'a str> {
+        let start = self.at + 1;
+        let end = self.plain_until(start);
+        if self.bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        self.whole.get(start..end)
     }
 
     /// Where the first quote, backslash or control character at or after `at` is.
@@ -159,12 +166,13 @@ impl<'a> Text<'a> {
         at
     }
 
-    /// A string from `start` on that is not plain up to its end, scanned up to `at`.
+    /// A string whose opening quote is next, with escapes in it.
     #[cold]
-    fn escaped_string(&mut self, start: usize) -> Result<String, Flaw> {
+    fn escaped_string(&mut self) -> Result<String, Flaw> {
         let mut text = String::new();
-        let mut from = start;
+        let mut from = self.at + 1;
         loop {
+            self.at = self.plain_until(from);
             text.push_str(&self.whole[from..self.at]);
             match self.bytes.get(self.at) {
                 None => return Err(Flaw::Ends),
@@ -176,7 +184,6 @@ impl<'a> Text<'a> {
                 Some(_) => return Err(Flaw::ControlCharacter),
             }
             from = self.at;
-            self.at = self.plain_until(from);
         }
     }
 

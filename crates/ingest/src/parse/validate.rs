@@ -47,7 +47,7 @@ const FORBIDDEN_IDS: [&str; 17] = [
 ];
 
 /// Judges a record read from JSON.
-pub(super) fn record<'a>(mut parts: Parts<'a>, options: &ParseOptions) -> Result<Record<'a>, RecordError> {
+pub(super) fn record<'a>(parts: &mut Parts<'a>, options: &ParseOptions) -> Result<Record<'a>, RecordError> {
     if parts.name.is_none() {
         if options.form == WireForm::Lenient && parts.top_level.iter().any(|(key, _)| marks_profile(key)) {
             return profile(&parts.top_level, options);
@@ -73,7 +73,7 @@ pub(super) fn record<'a>(mut parts: Parts<'a>, options: &ParseOptions) -> Result
 
 /// Judges an event whose parts are settled, from whatever format.
 pub(crate) fn event_record<'a>(
-    mut parts: Parts<'a>,
+    parts: &mut Parts<'a>,
     options: &ParseOptions,
 ) -> Result<Record<'a>, RecordError> {
     let name = event_name(parts.name.take())?;
@@ -106,7 +106,7 @@ pub(crate) fn event_record<'a>(
     // Other values were held to their depth while they were read.
     let unchecked = parts.whole != Whole::Object || limits_shapes(&options.limits);
     if unchecked {
-        check_properties(&parts, &options.limits)?;
+        check_properties(parts, &options.limits)?;
     }
     let ignored = match &parts.ignore {
         Some(PropertyValue::Bool(ignore)) => *ignore,
@@ -116,7 +116,7 @@ pub(crate) fn event_record<'a>(
     if ignored {
         return Ok(Record::Ignored);
     }
-    let properties = parts.properties;
+    let properties = std::mem::take(&mut parts.properties);
     let event = Event { name, time, distinct_id, device_id, user_id, insert_id, properties };
     Ok(match user_properties.and_then(|set| set_on_user(&event, set, options)) {
         Some(update) => Record::EventAndProfile(event, update),
