@@ -20,7 +20,8 @@ use tallymark_users::Identities;
 /// The SQL function `canonical_user(id)`: the canonical id of the user that an id belongs to as of
 /// the session's snapshot; null for null. Utf8View to Utf8View.
 pub fn canonical_user_udf(identities: Arc<Identities>) -> ScalarUDF {
-    let signature = Signature::one_of(vec![TypeSignature::Exact(vec![DataType::Utf8View])], Volatility::Immutable);
+    let signature =
+        Signature::one_of(vec![TypeSignature::Exact(vec![DataType::Utf8View])], Volatility::Immutable);
     ScalarUDF::new_from_impl(CanonicalUser { identities, signature })
 }
 

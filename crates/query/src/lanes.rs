@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, BooleanBuilder, Date32Array, Float64Array, Float64Builder, Int64Array, Int64Builder,
-    ListBuilder, StringViewArray, StringViewBuilder, TimestampMillisecondArray,
+    ArrayRef, BooleanArray, BooleanBuilder, Date32Array, Float64Array, Float64Builder, Int64Array,
+    Int64Builder, ListBuilder, StringViewArray, StringViewBuilder, TimestampMillisecondArray,
 };
 use arrow::datatypes::{DataType, FieldRef};
 use tallymark_event::{DateShape, LaneKind, Properties, PropertyCatalog, PropertyValue, ValueKinds};
@@ -60,9 +60,11 @@ pub(crate) fn lane_array<'a>(
         LaneKind::Json => {
             Arc::new(values.map(|value| value.map(ToString::to_string)).collect::<StringViewArray>())
         }
-        LaneKind::Null => {
-            Arc::new(values.map(|value| value.map(|value| matches!(value, PropertyValue::Null))).collect::<BooleanArray>())
-        }
+        LaneKind::Null => Arc::new(
+            values
+                .map(|value| value.map(|value| matches!(value, PropertyValue::Null)))
+                .collect::<BooleanArray>(),
+        ),
     }
 }
 
@@ -80,7 +82,10 @@ fn as_int(value: &PropertyValue<'_>) -> Option<i64> {
     }
 }
 
-fn date_array<'a>(shape: DateShape, values: impl Iterator<Item = Option<&'a PropertyValue<'static>>>) -> ArrayRef {
+fn date_array<'a>(
+    shape: DateShape,
+    values: impl Iterator<Item = Option<&'a PropertyValue<'static>>>,
+) -> ArrayRef {
     let dates = values.map(|value| {
         let (found, date) = DateShape::recognise(value?.as_str()?)?;
         (found == shape).then_some(date)

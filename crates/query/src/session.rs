@@ -175,7 +175,9 @@ impl RelationPlanner for RefuseSamples {
     ) -> Result<RelationPlanning, DataFusionError> {
         match relation {
             TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
-                plan_err!("TABLESAMPLE is not supported: answers are exact; filter by a hash of user_id to look at a part")
+                plan_err!(
+                    "TABLESAMPLE is not supported: answers are exact; filter by a hash of user_id to look at a part"
+                )
             }
             other => Ok(RelationPlanning::Original(Box::new(other))),
         }

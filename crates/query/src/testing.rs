@@ -12,7 +12,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tallymark_event::columns::system_fields;
 use tallymark_event::{Day, Event, Lane, LaneId, PropertyCatalog, PropertyValue, Timestamp, ValueKinds};
-use tallymark_storage::{DataFileWriter, DatasetSettings, FileSettings, Location, Manifest, MemBatch, Snapshot};
+use tallymark_storage::{
+    DataFileWriter, DatasetSettings, FileSettings, Location, Manifest, MemBatch, Snapshot,
+};
 use tallymark_users::{
     Identities, IdentityOp, IdentitySystem, ProfileKey, ProfileOp, ProfileUpdate, Profiles, assign,
 };
@@ -97,7 +99,9 @@ impl TestDataset {
             let mut writer = DataFileWriter::try_new(day, &lanes, &self.catalog, &settings).unwrap();
             for offset in (0..batch.batch.num_rows()).step_by(self.row_group_rows) {
                 let rows = self.row_group_rows.min(batch.batch.num_rows() - offset);
-                writer.write_row_group(rows, &mut |at| Ok(batch.batch.column(at).slice(offset, rows))).unwrap();
+                writer
+                    .write_row_group(rows, &mut |at| Ok(batch.batch.column(at).slice(offset, rows)))
+                    .unwrap();
             }
             let (bytes, file) = writer.finish(batch.identity_version).unwrap();
             self.store.put(&self.location.path(&file.path), bytes.into()).await.unwrap();
@@ -210,8 +214,10 @@ impl TestDataset {
             });
             columns.push(crate::lanes::lane_array(lane.kind, values));
         }
-        let fields: Vec<FieldRef> =
-            system_fields().into_iter().chain(lanes.iter().map(|id| self.catalog.lane(*id).field())).collect();
+        let fields: Vec<FieldRef> = system_fields()
+            .into_iter()
+            .chain(lanes.iter().map(|id| self.catalog.lane(*id).field()))
+            .collect();
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
         MemBatch { batch, lanes, identity_version: self.identities.version(), last_wal: 0 }
     }

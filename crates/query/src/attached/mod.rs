@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Column, DataFusionError, Result as DfResult, ScalarValue, TableReference, plan_err};
+use datafusion::common::{
+    Column, DataFusionError, Result as DfResult, ScalarValue, TableReference, plan_err,
+};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::datasource::{ViewTable, provider_as_source};
@@ -39,7 +41,11 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::OpenAttached`], [`Error::ReadAttached`], [`Error::NoAttachedColumn`],
 /// [`Error::AttachedTime`].
-pub async fn table(name: &str, attachment: &Attachment, state: &SessionState) -> Result<Arc<dyn TableProvider>> {
+pub async fn table(
+    name: &str,
+    attachment: &Attachment,
+    state: &SessionState,
+) -> Result<Arc<dyn TableProvider>> {
     let listing = listing(name, attachment, state).await?;
     let schema = listing.schema();
     let files = TableReference::bare(name);
@@ -78,17 +84,24 @@ async fn listing(name: &str, attachment: &Attachment, state: &SessionState) -> R
 }
 
 /// Where the files are, the store known to the session, and the pattern of their names below it.
-fn place(name: &str, attachment: &Attachment, state: &SessionState) -> Result<(ListingTableUrl, Option<String>)> {
+fn place(
+    name: &str,
+    attachment: &Attachment,
+    state: &SessionState,
+) -> Result<(ListingTableUrl, Option<String>)> {
     let failed = |source| read_error(name, attachment, source);
     let given = attachment.url.as_str();
-    let path = Url::parse(given).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok());
+    let path =
+        Url::parse(given).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok());
     let path = path.as_deref().and_then(std::path::Path::to_str).unwrap_or(given);
     let (base, pattern) = split_pattern(path);
     let place = ListingTableUrl::parse(base).map_err(failed)?;
     if place.scheme() != "file" {
-        let location = Location::parse(base)
-            .map_err(Box::new)
-            .map_err(|source| Error::OpenAttached { name: name.to_owned(), url: given.to_owned(), source })?;
+        let location = Location::parse(base).map_err(Box::new).map_err(|source| Error::OpenAttached {
+            name: name.to_owned(),
+            url: given.to_owned(),
+            source,
+        })?;
         let store_url = place.object_store();
         state.runtime_env().register_object_store(store_url.as_ref(), Arc::clone(location.store()));
     }
@@ -96,7 +109,11 @@ fn place(name: &str, attachment: &Attachment, state: &SessionState) -> Result<(L
 }
 
 /// The files below a place whose path matches: `*` and `?` stay in one directory, `**` does not.
-async fn matching(place: &ListingTableUrl, pattern: &str, state: &SessionState) -> DfResult<Vec<ListingTableUrl>> {
+async fn matching(
+    place: &ListingTableUrl,
+    pattern: &str,
+    state: &SessionState,
+) -> DfResult<Vec<ListingTableUrl>> {
     let pattern = Pattern::new(pattern).map_err(|error| DataFusionError::External(Box::new(error)))?;
     let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
     let store = state.runtime_env().object_store(place)?;
@@ -166,8 +183,13 @@ impl AttachedColumns<'_> {
 
     /// The columns that are not event, time or user.
     fn properties(&self, attachment: &Attachment) -> Vec<Expr> {
-        let used = [Some(&attachment.time_column), attachment.event_column.as_ref(), attachment.user_column.as_ref()];
-        let mut taken: HashSet<String> = self.schema.fields().iter().map(|field| field.name().clone()).collect();
+        let used = [
+            Some(&attachment.time_column),
+            attachment.event_column.as_ref(),
+            attachment.user_column.as_ref(),
+        ];
+        let mut taken: HashSet<String> =
+            self.schema.fields().iter().map(|field| field.name().clone()).collect();
         let mut properties = Vec::new();
         for field in self.schema.fields().iter().filter(|field| !used.contains(&Some(field.name()))) {
             let column = self.column(field.name());
@@ -193,7 +215,12 @@ impl AttachedColumns<'_> {
             column: column.to_owned(),
             role,
             flag,
-            columns: self.schema.fields().iter().map(|field| format!("{} ({})", field.name(), field.data_type())).collect(),
+            columns: self
+                .schema
+                .fields()
+                .iter()
+                .map(|field| format!("{} ({})", field.name(), field.data_type()))
+                .collect(),
         })
     }
 
@@ -220,7 +247,8 @@ impl AttachedColumns<'_> {
             | DataType::Utf8View => Ok(cast(column, timestamp_type())),
             number if number.is_numeric() => {
                 let unit = attachment.time_unit.as_deref();
-                let unit = unit.ok_or_else(|| wrong("say what the number counts with --time-unit s, ms, us or ns"))?;
+                let unit =
+                    unit.ok_or_else(|| wrong("say what the number counts with --time-unit s, ms, us or ns"))?;
                 let (unit, per_second) = match unit {
                     "s" => (TimeUnit::Second, 1.0),
                     "ms" => (TimeUnit::Millisecond, 1e3),
@@ -235,7 +263,9 @@ impl AttachedColumns<'_> {
                 let ms = round(vec![cast(column, DataType::Float64) * lit(1e3 / per_second)]);
                 Ok(cast(cast(ms, DataType::Int64), timestamp_type()))
             }
-            _ => Err(wrong("name a column of timestamps, dates, numbers or ISO 8601 text with --time-column")),
+            _ => {
+                Err(wrong("name a column of timestamps, dates, numbers or ISO 8601 text with --time-column"))
+            }
         }
     }
 }

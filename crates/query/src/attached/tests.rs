@@ -2,7 +2,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    TimestampNanosecondArray,
 };
 use arrow::datatypes::{Field, Schema};
 use datafusion::parquet::arrow::ArrowWriter;
@@ -12,11 +13,16 @@ use super::split_pattern;
 use crate::testing::{TestDataset, answer, error, rows};
 
 fn write(path: &Path, columns: &[(&str, ArrayRef)]) {
-    let fields: Vec<Field> = columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
-    let batch =
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.iter().map(|(_, array)| Arc::clone(array)).collect()).unwrap();
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+    let batch = RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns.iter().map(|(_, array)| Arc::clone(array)).collect(),
+    )
+    .unwrap();
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut writer = ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
@@ -43,13 +49,16 @@ async fn a_file_kept_elsewhere_is_a_table_of_events() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a b").join("log.parquet");
     let times = TimestampMicrosecondArray::from_iter_values(TIMES_S.map(|s| s * 1_000_000 + 250_000));
-    write(&path, &[
-        ("ts", Arc::new(times)),
-        ("name", text(&["Play", "Buy"])),
-        ("uid", text(&["ann", ""])),
-        ("time", Arc::new(Int64Array::from(vec![1, 2]))),
-        ("Song Length", Arc::new(Float64Array::from(vec![1.5, 2.5]))),
-    ]);
+    write(
+        &path,
+        &[
+            ("ts", Arc::new(times)),
+            ("name", text(&["Play", "Buy"])),
+            ("uid", text(&["ann", ""])),
+            ("time", Arc::new(Int64Array::from(vec![1, 2]))),
+            ("Song Length", Arc::new(Float64Array::from(vec![1.5, 2.5]))),
+        ],
+    );
     let mut dataset = TestDataset::new();
     dataset.attach("log", attachment(path.to_str().unwrap(), "ts", None));
     insta::assert_snapshot!(dataset.ask("SELECT * FROM log ORDER BY time").await, @r"
@@ -75,10 +84,15 @@ async fn a_file_kept_elsewhere_is_a_table_of_events() {
         "#);
     let session_ctx = dataset.session();
     assert_eq!(
-        rows(&session_ctx, "SELECT event, count(DISTINCT user_id) FROM log WHERE time >= '2024-01-02' GROUP BY event").await,
+        rows(
+            &session_ctx,
+            "SELECT event, count(DISTINCT user_id) FROM log WHERE time >= '2024-01-02' GROUP BY event"
+        )
+        .await,
         ["Buy|0"]
     );
-    let plan = answer(&session_ctx, "EXPLAIN FORMAT indent SELECT event FROM log WHERE time >= '2024-01-02'").await;
+    let plan =
+        answer(&session_ctx, "EXPLAIN FORMAT indent SELECT event FROM log WHERE time >= '2024-01-02'").await;
     assert!(plan.contains("pruning_predicate=") && plan.contains("ts_max"), "{plan}");
 }
 
@@ -87,11 +101,18 @@ async fn times_of_any_type_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let seconds = || TIMES_S.into_iter();
     let columns: [(&str, Option<&str>, ArrayRef); 9] = [
-        ("ns", None, Arc::new(TimestampNanosecondArray::from_iter_values(seconds().map(|s| s * 1_000_000_000)))),
+        (
+            "ns",
+            None,
+            Arc::new(TimestampNanosecondArray::from_iter_values(seconds().map(|s| s * 1_000_000_000))),
+        ),
         (
             "zoned",
             None,
-            Arc::new(TimestampMicrosecondArray::from_iter_values(seconds().map(|s| s * 1_000_000)).with_timezone("Europe/Berlin")),
+            Arc::new(
+                TimestampMicrosecondArray::from_iter_values(seconds().map(|s| s * 1_000_000))
+                    .with_timezone("Europe/Berlin"),
+            ),
         ),
         ("s", Some("s"), Arc::new(Int64Array::from_iter_values(seconds()))),
         ("ms", Some("ms"), Arc::new(Int64Array::from_iter_values(seconds().map(|s| s * 1000)))),
@@ -109,7 +130,8 @@ async fn times_of_any_type_are_read() {
         let mut dataset = TestDataset::new();
         dataset.attach("times", attachment(path.to_str().unwrap(), column, *unit));
         assert_eq!(
-            rows(&dataset.session(), "SELECT event, time FROM times WHERE time < '2025-01-01' ORDER BY time").await,
+            rows(&dataset.session(), "SELECT event, time FROM times WHERE time < '2025-01-01' ORDER BY time")
+                .await,
             ["A|2024-01-01T00:00:00Z", "B|2024-01-02T00:00:00Z"],
             "{column}"
         );
@@ -121,11 +143,14 @@ async fn directories_and_patterns_are_listed_anew_by_every_query() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().canonicalize().unwrap();
     let add = |file: &str, name: &str| {
-        write(&root.join(file), &[
-            ("ts", Arc::new(Int64Array::from(vec![TIMES_S[0]]))),
-            ("name", text(&[name])),
-            ("uid", text(&["u"])),
-        ]);
+        write(
+            &root.join(file),
+            &[
+                ("ts", Arc::new(Int64Array::from(vec![TIMES_S[0]]))),
+                ("name", text(&[name])),
+                ("uid", text(&["u"])),
+            ],
+        );
     };
     add("region=eu/1.parquet", "A");
     add("region=us/2.parquet", "B");
@@ -137,7 +162,8 @@ async fn directories_and_patterns_are_listed_anew_by_every_query() {
     dataset.attach("glob", attachment(&format!("{directory}*/1.parquet"), "ts", Some("s")));
     let session_ctx = dataset.session();
     for table in ["dir", "url"] {
-        let query = format!("SELECT event, region FROM {table} WHERE region = 'eu' OR event = 'B' ORDER BY event");
+        let query =
+            format!("SELECT event, region FROM {table} WHERE region = 'eu' OR event = 'B' ORDER BY event");
         assert_eq!(rows(&session_ctx, &query).await, ["A|eu", "B|us"], "{table}");
     }
     assert_eq!(rows(&session_ctx, "SELECT event FROM glob").await, ["A"]);
@@ -152,7 +178,14 @@ async fn a_store_in_memory_can_be_attached() {
     let location = tallymark_storage::Location::parse("memory://attached-test/some/dir").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("1.parquet");
-    write(&path, &[("ts", Arc::new(Int64Array::from(vec![TIMES_S[0]]))), ("name", text(&["A"])), ("uid", text(&["u"]))]);
+    write(
+        &path,
+        &[
+            ("ts", Arc::new(Int64Array::from(vec![TIMES_S[0]]))),
+            ("name", text(&["A"])),
+            ("uid", text(&["u"])),
+        ],
+    );
     let bytes = std::fs::read(&path).unwrap();
     location.store().put(&location.path("1.parquet"), bytes.into()).await.unwrap();
     let mut dataset = TestDataset::new();
@@ -167,7 +200,14 @@ async fn a_store_in_memory_can_be_attached() {
 async fn what_is_missing_is_said_with_the_flag_that_helps() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.parquet");
-    write(&path, &[("ts", Arc::new(Int64Array::from(vec![1]))), ("name", text(&["A"])), ("flag", Arc::new(arrow::array::BooleanArray::from(vec![true])))]);
+    write(
+        &path,
+        &[
+            ("ts", Arc::new(Int64Array::from(vec![1]))),
+            ("name", text(&["A"])),
+            ("flag", Arc::new(arrow::array::BooleanArray::from(vec![true]))),
+        ],
+    );
     let url = path.to_str().unwrap();
     let mut dataset = TestDataset::new();
     dataset.attach("no_user", attachment(url, "ts", Some("s")));

@@ -136,7 +136,10 @@ impl Scan<'_> {
         let schema = Arc::clone(source.table_schema().table_schema());
         let groups = groups.into_iter().map(|group| summed(group, &schema)).collect::<Result<Vec<_>>>()?;
         let statistics = if per_file {
-            Statistics::try_merge_iter(groups.iter().filter_map(|group| group.file_statistics(None)), &schema)?
+            Statistics::try_merge_iter(
+                groups.iter().filter_map(|group| group.file_statistics(None)),
+                &schema,
+            )?
         } else {
             let rows = files.iter().map(|file| file.rows as usize).sum();
             Statistics::new_unknown(&schema).with_num_rows(Precision::Exact(rows))
@@ -158,7 +161,10 @@ impl Scan<'_> {
             let (min, max) = match (column, name.as_str()) {
                 (EventColumn::System(_), EVENT) => {
                     let text = |name: &str| ScalarValue::Utf8View(Some(name.to_owned()));
-                    (file.events.first().map(|event| text(&event.name)), file.events.last().map(|event| text(&event.name)))
+                    (
+                        file.events.first().map(|event| text(&event.name)),
+                        file.events.last().map(|event| text(&event.name)),
+                    )
                 }
                 (EventColumn::System(_), TIME) => {
                     let time = |ms: i64| ScalarValue::TimestampMillisecond(Some(ms), Some("UTC".into()));
@@ -174,7 +180,8 @@ impl Scan<'_> {
                 _ => (None, None),
             };
             ColumnStatistics {
-                null_count: null_count(file, column).map_or(Precision::Absent, |nulls| Precision::Exact(nulls as usize)),
+                null_count: null_count(file, column)
+                    .map_or(Precision::Absent, |nulls| Precision::Exact(nulls as usize)),
                 min_value: exact(min),
                 max_value: exact(max),
                 ..ColumnStatistics::new_unknown()
@@ -213,7 +220,8 @@ fn object_meta(location: &Location, file: &DataFile) -> object_store::ObjectMeta
 
 /// A group with the statistics of its files taken together.
 fn summed(group: FileGroup, schema: &Schema) -> Result<FileGroup> {
-    let statistics = Statistics::try_merge_iter(group.iter().filter_map(|file| file.statistics.as_deref()), schema)?;
+    let statistics =
+        Statistics::try_merge_iter(group.iter().filter_map(|file| file.statistics.as_deref()), schema)?;
     Ok(group.with_statistics(Arc::new(statistics)))
 }
 

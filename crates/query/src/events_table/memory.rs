@@ -88,7 +88,9 @@ impl Scan<'_> {
         let array = match self.table.columns[at] {
             EventColumn::Day => days(rows)?,
             EventColumn::Lane(lane) => match lanes.get(&lane) {
-                Some(position) => Arc::clone(rows.column(tallymark_event::columns::SYSTEM_COLUMN_COUNT + position)),
+                Some(position) => {
+                    Arc::clone(rows.column(tallymark_event::columns::SYSTEM_COLUMN_COUNT + position))
+                }
                 None => return Ok(None),
             },
             EventColumn::System(position) => {
@@ -103,7 +105,11 @@ impl Scan<'_> {
             }
         };
         // The lane may have widened since the rows were taken.
-        if array.data_type() == field.data_type() { Ok(Some(array)) } else { Ok(Some(cast(&array, field.data_type())?)) }
+        if array.data_type() == field.data_type() {
+            Ok(Some(array))
+        } else {
+            Ok(Some(cast(&array, field.data_type())?))
+        }
     }
 }
 

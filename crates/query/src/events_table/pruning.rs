@@ -40,7 +40,9 @@ impl ManifestStatistics<'_> {
             return derived.of_times(self.times(greatest)).ok();
         }
         Some(match self.table.column(&column.name)? {
-            EventColumn::Day => Arc::new(self.of_files(|file| Some(file.day.days())).collect::<Date32Array>()),
+            EventColumn::Day => {
+                Arc::new(self.of_files(|file| Some(file.day.days())).collect::<Date32Array>())
+            }
             EventColumn::Lane(_) => return None,
             EventColumn::System(_) => match column.name.as_str() {
                 EVENT => Arc::new(
@@ -52,8 +54,10 @@ impl ManifestStatistics<'_> {
                 ),
                 TIME => self.times(greatest),
                 USER_ID if self.users_current => Arc::new(
-                    self.of_files(|file| if greatest { file.max_user.clone() } else { file.min_user.clone() })
-                        .collect::<StringViewArray>(),
+                    self.of_files(
+                        |file| if greatest { file.max_user.clone() } else { file.min_user.clone() },
+                    )
+                    .collect::<StringViewArray>(),
                 ),
                 SEQUENCE => Arc::new(
                     self.of_files(|file| Some(if greatest { file.max_sequence } else { file.min_sequence }))

@@ -67,7 +67,11 @@ fn has_subquery(filter: &Expr) -> bool {
         .exists(|expr| {
             Ok(matches!(
                 expr,
-                Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) | Expr::Placeholder(_)
+                Expr::ScalarSubquery(_)
+                    | Expr::InSubquery(_)
+                    | Expr::Exists(_)
+                    | Expr::SetComparison(_)
+                    | Expr::Placeholder(_)
             ))
         })
         .unwrap_or(true)
@@ -99,7 +103,8 @@ impl<'a> Scan<'a> {
             wanted.extend(filter.column_refs().iter().filter_map(|column| table.by_name.get(&column.name)));
         }
         let mut derived = Vec::new();
-        let row_filters = row_filters.into_iter().map(|filter| DerivedTime::take(state, filter, &mut derived));
+        let row_filters =
+            row_filters.into_iter().map(|filter| DerivedTime::take(state, filter, &mut derived));
         let row_filters = row_filters.collect::<Result<Vec<_>>>()?;
         let read = wanted.into_iter().filter(|at| table.columns[*at] != EventColumn::Day).collect();
         let limit = limit.filter(|_| event_filters.is_empty() && row_filters.is_empty());
@@ -149,7 +154,9 @@ impl<'a> Scan<'a> {
     }
 
     fn schema_of(&self, positions: &[usize]) -> Schema {
-        Schema::new(positions.iter().map(|at| Arc::clone(&self.table.schema.fields()[*at])).collect::<Vec<_>>())
+        Schema::new(
+            positions.iter().map(|at| Arc::clone(&self.table.schema.fields()[*at])).collect::<Vec<_>>(),
+        )
     }
 
     /// What is read from files, `day`, and what is derived from the time.
@@ -177,9 +184,9 @@ impl<'a> Scan<'a> {
 
         let current = self.prune(current, true)?;
         let mut stale = self.prune(stale, false)?;
-        let stale_ids = self.wanted_users().map(|users| {
-            users.iter().flat_map(|user| identities.ids_of(user)).collect::<BTreeSet<_>>()
-        });
+        let stale_ids = self
+            .wanted_users()
+            .map(|users| users.iter().flat_map(|user| identities.ids_of(user)).collect::<BTreeSet<_>>());
         if let Some(ids) = &stale_ids {
             stale.retain(|file| holds_any(file, ids));
         }
@@ -203,17 +210,23 @@ impl<'a> Scan<'a> {
     /// Any predicate on the name alone, patterns too, is decided on the names the files have.
     fn files_of_events(&self, files: Vec<&'a DataFile>) -> Result<Vec<&'a DataFile>> {
         let Some(filter) = &self.event_filter else { return Ok(files) };
-        let names: BTreeSet<&str> = files.iter().flat_map(|file| &file.events).map(|event| event.name.as_str()).collect();
+        let names: BTreeSet<&str> =
+            files.iter().flat_map(|file| &file.events).map(|event| event.name.as_str()).collect();
         let array: StringViewArray = names.iter().map(Some).collect();
         let wanted = accepts(filter, event_schema().field(0), Arc::new(array))?;
         let wanted: BTreeSet<&str> = chosen(names, &wanted);
-        Ok(files.into_iter().filter(|file| file.events.iter().any(|event| wanted.contains(event.name.as_str()))).collect())
+        Ok(files
+            .into_iter()
+            .filter(|file| file.events.iter().any(|event| wanted.contains(event.name.as_str())))
+            .collect())
     }
 
     fn prune(&self, files: Vec<&'a DataFile>, users_current: bool) -> Result<Vec<&'a DataFile>> {
         let Some(filter) = &self.row_filter else { return Ok(files) };
         let schema = Arc::new(self.pruning_schema());
-        let Some(predicate) = PruningPredicateBuilder::new().with_file_schema(schema).build(Arc::clone(filter)) else {
+        let Some(predicate) =
+            PruningPredicateBuilder::new().with_file_schema(schema).build(Arc::clone(filter))
+        else {
             return Ok(files);
         };
         let statistics =
@@ -261,7 +274,11 @@ fn event_schema() -> Schema {
 }
 
 /// Which values of a column a filter on that column accepts; null counts as no.
-pub(super) fn accepts(filter: &Arc<dyn PhysicalExpr>, field: &Field, values: ArrayRef) -> Result<BooleanArray> {
+pub(super) fn accepts(
+    filter: &Arc<dyn PhysicalExpr>,
+    field: &Field,
+    values: ArrayRef,
+) -> Result<BooleanArray> {
     let rows = values.len();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field.clone()])), vec![values])?;
     let accepted = filter.evaluate(&batch)?.into_array(rows)?;

@@ -72,7 +72,8 @@ pub fn export(
     let days = days_of(&snapshot, &options);
     stream::iter(days)
         .then(move |day| {
-            let (session_ctx, snapshot, options) = (session_ctx.clone(), Arc::clone(&snapshot), options.clone());
+            let (session_ctx, snapshot, options) =
+                (session_ctx.clone(), Arc::clone(&snapshot), options.clone());
             async move { export_day(&session_ctx, &snapshot, &options, day).await }
         })
         .try_flatten()
@@ -110,11 +111,16 @@ fn one_of(events: &[String]) -> Expr {
 fn days_of(snapshot: &Snapshot, options: &ExportOptions) -> BTreeSet<Day> {
     let in_files = snapshot.manifest.files.iter().map(|file| file.day);
     let in_memory = snapshot.memtable.iter().flat_map(|batch| {
-        let times = batch.batch.column_by_name(TIME).and_then(|times| times.as_primitive_opt::<TimestampMillisecondType>());
-        let days = times.map(|times| times.values().iter().map(|ms| Timestamp::from_millis(*ms).day()).collect());
+        let times = batch
+            .batch
+            .column_by_name(TIME)
+            .and_then(|times| times.as_primitive_opt::<TimestampMillisecondType>());
+        let days =
+            times.map(|times| times.values().iter().map(|ms| Timestamp::from_millis(*ms).day()).collect());
         days.unwrap_or_else(BTreeSet::new)
     });
-    let wanted = |day: &Day| options.from.is_none_or(|from| *day >= from) && options.to.is_none_or(|to| *day <= to);
+    let wanted =
+        |day: &Day| options.from.is_none_or(|from| *day >= from) && options.to.is_none_or(|to| *day <= to);
     in_files.chain(in_memory).filter(wanted).collect()
 }
 

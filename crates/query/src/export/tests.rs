@@ -62,7 +62,11 @@ async fn q1_events_come_back_as_they_were_in_order_of_time_and_ingestion() {
             assert_eq!(&line["properties"][name], value, "{name} of {line}");
         }
         let system = ["time", "distinct_id"].len();
-        assert_eq!(line["properties"].as_object().unwrap().len(), sent.as_object().unwrap().len() + system, "{line}");
+        assert_eq!(
+            line["properties"].as_object().unwrap().len(),
+            sent.as_object().unwrap().len() + system,
+            "{line}"
+        );
     }
 }
 
@@ -101,7 +105,8 @@ async fn days_and_names_can_be_chosen() {
         dataset.memory(&[event("B's", "u", &format!("2024-01-0{day}T23:59:59.999Z"), "{}")]);
     }
     let day = |text: &str| text.parse::<Day>().ok();
-    let options = ExportOptions { from: day("2024-01-02"), to: day("2024-01-03"), ..ExportOptions::default() };
+    let options =
+        ExportOptions { from: day("2024-01-02"), to: day("2024-01-03"), ..ExportOptions::default() };
     assert_eq!(lines(&dataset, &options).await.len(), 4);
     let options = ExportOptions { events: Some(vec!["B's".to_owned()]), ..options };
     assert_eq!(lines(&dataset, &options).await.len(), 2);

@@ -92,7 +92,10 @@ fn check_allowed(statement: &DfStatement) -> Result<()> {
         DfStatement::Explain(explain) => return check_allowed(&explain.statement),
         DfStatement::Reset(ResetStatement::Variable(name)) => return check_setting(&name.to_string()),
         DfStatement::CopyTo(_) => {
-            return refuse("COPY", "write a result with `tallymark sql --output`, events with `tallymark export`");
+            return refuse(
+                "COPY",
+                "write a result with `tallymark sql --output`, events with `tallymark export`",
+            );
         }
         DfStatement::CreateExternalTable(_) => {
             return refuse("CREATE EXTERNAL TABLE", "attach Parquet kept elsewhere with `tallymark attach`");
@@ -169,12 +172,17 @@ fn reads_few_rows(plan: &LogicalPlan) -> bool {
 fn selects_ids(predicate: &Expr) -> bool {
     let is_id = |expr: &Expr| match expr {
         Expr::Column(column) => {
-            matches!(column.name.as_str(), columns::USER_ID | columns::DISTINCT_ID | columns::INSERT_ID | columns::DEVICE_ID)
+            matches!(
+                column.name.as_str(),
+                columns::USER_ID | columns::DISTINCT_ID | columns::INSERT_ID | columns::DEVICE_ID
+            )
         }
         _ => false,
     };
     match predicate {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => selects_ids(left) || selects_ids(right),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            selects_ids(left) || selects_ids(right)
+        }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => is_id(left) || is_id(right),
         Expr::InList(list) => !list.negated && is_id(&list.expr),
         _ => false,

@@ -5,7 +5,12 @@ async fn plays() -> TestDataset {
     let mut dataset = TestDataset::new();
     dataset
         .files(&[
-            event("Play", "ann", "2024-03-30T23:30:00Z", r#"{"Song Length": 3, "genre": "rock", "tags": [1, 2, 3], "ctx": {"a": {"b": "x"}}}"#),
+            event(
+                "Play",
+                "ann",
+                "2024-03-30T23:30:00Z",
+                r#"{"Song Length": 3, "genre": "rock", "tags": [1, 2, 3], "ctx": {"a": {"b": "x"}}}"#,
+            ),
             event("Play", "bob", "2024-03-31T22:30:00Z", r#"{"Song Length": 5, "genre": "jazz"}"#),
         ])
         .await;
@@ -23,8 +28,15 @@ async fn a_script_runs_in_order_and_answers_with_its_last_statement() {
         SELECT count(*) FROM rock;";
     assert_eq!(rows(&session_ctx, script).await, ["1"]);
     assert_eq!(rows(&session_ctx, "SELECT count(*) FROM rock").await, ["1"]);
-    assert_eq!(rows(&session_ctx, "SHOW datafusion.execution.batch_size").await, ["datafusion.execution.batch_size|1024"]);
-    assert_eq!(rows(&session_ctx, "PREPARE q AS SELECT count(*) FROM events WHERE genre = $1; EXECUTE q('jazz')").await, ["1"]);
+    assert_eq!(
+        rows(&session_ctx, "SHOW datafusion.execution.batch_size").await,
+        ["datafusion.execution.batch_size|1024"]
+    );
+    assert_eq!(
+        rows(&session_ctx, "PREPARE q AS SELECT count(*) FROM events WHERE genre = $1; EXECUTE q('jazz')")
+            .await,
+        ["1"]
+    );
     assert_eq!(rows(&session_ctx, "DROP VIEW rock; SELECT 1 AS one").await, ["1"]);
     assert_eq!(statements("SELECT 1; ;; SELECT ';'").unwrap().len(), 2);
     assert_eq!(error(&session_ctx, " -- nothing\n").await, "there is no statement in the SQL text");
@@ -42,11 +54,34 @@ async fn functions_are_found_in_any_case_and_columns_in_theirs() {
 #[tokio::test]
 async fn lambdas_and_json_arrows_are_told_apart() {
     let session_ctx = plays().await.session();
-    assert_eq!(rows(&session_ctx, "SELECT array_filter(tags, x -> x > 1) FROM events WHERE genre = 'rock'").await, ["[2, 3]"]);
-    assert_eq!(rows(&session_ctx, "SELECT array_transform(tags, x -> x * 2) FROM events WHERE genre = 'rock'").await, ["[2, 4, 6]"]);
-    assert_eq!(rows(&session_ctx, "SELECT ctx -> 'a' ->> 'b' FROM events WHERE ctx ->> 'a' IS NOT NULL AND genre = 'rock'").await, ["x"]);
-    assert_eq!(rows(&session_ctx, r#"SELECT count(*) FROM events e WHERE 1 = 1 AND "ctx" -> 'a' ->> 'b' = 'x' OR false"#).await, ["1"]);
-    assert_eq!(rows(&session_ctx, "SELECT json_get_str(ctx, 'a', 'b') FROM events WHERE genre = 'rock'").await, ["x"]);
+    assert_eq!(
+        rows(&session_ctx, "SELECT array_filter(tags, x -> x > 1) FROM events WHERE genre = 'rock'").await,
+        ["[2, 3]"]
+    );
+    assert_eq!(
+        rows(&session_ctx, "SELECT array_transform(tags, x -> x * 2) FROM events WHERE genre = 'rock'").await,
+        ["[2, 4, 6]"]
+    );
+    assert_eq!(
+        rows(
+            &session_ctx,
+            "SELECT ctx -> 'a' ->> 'b' FROM events WHERE ctx ->> 'a' IS NOT NULL AND genre = 'rock'"
+        )
+        .await,
+        ["x"]
+    );
+    assert_eq!(
+        rows(
+            &session_ctx,
+            r#"SELECT count(*) FROM events e WHERE 1 = 1 AND "ctx" -> 'a' ->> 'b' = 'x' OR false"#
+        )
+        .await,
+        ["1"]
+    );
+    assert_eq!(
+        rows(&session_ctx, "SELECT json_get_str(ctx, 'a', 'b') FROM events WHERE genre = 'rock'").await,
+        ["x"]
+    );
 }
 
 #[tokio::test]
@@ -250,7 +285,8 @@ async fn a_query_past_the_memory_limit_fails_with_an_error() {
     let dataset = plays().await;
     let config = crate::QueryConfig { memory_bytes_max: 1 << 20, ..crate::QueryConfig::default() };
     let session_ctx = crate::session(&dataset.snapshot(), &config).unwrap();
-    let message = error(&session_ctx, "SELECT array_agg(repeat('x', 1000)) FROM generate_series(1, 100000)").await;
+    let message =
+        error(&session_ctx, "SELECT array_agg(repeat('x', 1000)) FROM generate_series(1, 100000)").await;
     assert!(message.contains("Resources exhausted"), "{message}");
     assert_eq!(rows(&session_ctx, "SELECT count(*) FROM events").await, ["2"]);
 }

@@ -31,7 +31,10 @@ pub(super) fn event_catalog(snapshot: &Snapshot) -> Result<Arc<dyn TableProvider
     }
     for batch in snapshot.memtable.iter() {
         let names = batch.batch.column_by_name(EVENT).and_then(|names| names.as_string_view_opt());
-        let times = batch.batch.column_by_name(TIME).and_then(|times| times.as_primitive_opt::<TimestampMillisecondType>());
+        let times = batch
+            .batch
+            .column_by_name(TIME)
+            .and_then(|times| times.as_primitive_opt::<TimestampMillisecondType>());
         let (Some(names), Some(times)) = (names, times) else { continue };
         for row in 0..batch.batch.num_rows() {
             let (rows, days) = events.entry(names.value(row)).or_default();

@@ -80,7 +80,8 @@ impl DatasetTables {
     /// # Errors
     /// None that data can cause; DataFusion's, if a batch did not fit its schema.
     pub fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let made = |slot: &OnceLock<Arc<dyn TableProvider>>, make: &dyn Fn() -> Result<Arc<dyn TableProvider>>| {
+        let made = |slot: &OnceLock<Arc<dyn TableProvider>>,
+                    make: &dyn Fn() -> Result<Arc<dyn TableProvider>>| {
             if let Some(table) = slot.get() {
                 return Ok(Arc::clone(table));
             }
@@ -101,9 +102,10 @@ impl DatasetTables {
     }
 
     fn users(&self) -> Arc<ProfilesTable> {
-        Arc::clone(self.users.get_or_init(|| {
-            Arc::new(ProfilesTable::users(Arc::clone(&self.snapshot), self.events()))
-        }))
+        Arc::clone(
+            self.users
+                .get_or_init(|| Arc::new(ProfilesTable::users(Arc::clone(&self.snapshot), self.events()))),
+        )
     }
 
     fn groups(&self) -> Arc<ProfilesTable> {
@@ -122,7 +124,11 @@ pub(crate) struct DatasetSchema {
 }
 
 impl DatasetSchema {
-    pub(crate) fn new(tables: Arc<DatasetTables>, session_config: SessionConfig, env: Arc<RuntimeEnv>) -> Self {
+    pub(crate) fn new(
+        tables: Arc<DatasetTables>,
+        session_config: SessionConfig,
+        env: Arc<RuntimeEnv>,
+    ) -> Self {
         Self { tables, added: MemorySchemaProvider::new(), session_config, env }
     }
 
@@ -157,7 +163,11 @@ impl SchemaProvider for DatasetSchema {
         if self.is_ours(name) { Ok(Some(TableType::Base)) } else { self.added.table_type(name).await }
     }
 
-    fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
+    fn register_table(
+        &self,
+        name: String,
+        table: Arc<dyn TableProvider>,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
         if self.is_ours(&name) {
             return exec_err!("{name} is a table of the dataset: choose another name");
         }

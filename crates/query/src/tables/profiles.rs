@@ -63,7 +63,8 @@ enum ProfileColumn {
 
 impl ProfileColumn {
     fn field(self, catalog: &PropertyCatalog, taken: &mut HashSet<String>) -> FieldRef {
-        let fixed = |name: &str, data_type: DataType, nullable| Arc::new(Field::new(name, data_type, nullable));
+        let fixed =
+            |name: &str, data_type: DataType, nullable| Arc::new(Field::new(name, data_type, nullable));
         match self {
             Self::UserId => fixed(USER_ID, DataType::Utf8View, false),
             Self::GroupKey => fixed("group_key", DataType::Utf8View, false),
@@ -89,7 +90,11 @@ impl ProfilesTable {
 
     /// `group_key`, `group_id`, `last_seen`, then the properties of the groups of all keys.
     pub(super) fn groups(snapshot: Arc<Snapshot>) -> Self {
-        Self::new(snapshot, Of::Groups, &[ProfileColumn::GroupKey, ProfileColumn::GroupId, ProfileColumn::LastSeen])
+        Self::new(
+            snapshot,
+            Of::Groups,
+            &[ProfileColumn::GroupKey, ProfileColumn::GroupId, ProfileColumn::LastSeen],
+        )
     }
 
     fn new(snapshot: Arc<Snapshot>, of: Of, fixed: &[ProfileColumn]) -> Self {
@@ -133,7 +138,8 @@ impl ProfilesTable {
         for profile in profiles_of(&self.snapshot, &self.of) {
             for (name, value) in &profile.properties.0 {
                 let first = self.catalog.property(name).and_then(|property| property.lanes.first());
-                let lane = first.and_then(|first| self.catalog.route(self.catalog.lane(*first).property, value));
+                let lane =
+                    first.and_then(|first| self.catalog.route(self.catalog.lane(*first).property, value));
                 if let Some(sum) = lane.and_then(|lane| rows.get_mut(lane.0 as usize)) {
                     *sum += 1;
                 }
@@ -149,7 +155,9 @@ impl ProfilesTable {
     fn build(&self, column: ProfileColumn) -> ArrayRef {
         let profiles = &self.snapshot.profiles;
         match column {
-            ProfileColumn::UserId => Arc::new(profiles.users().map(|(id, _)| Some(id)).collect::<StringViewArray>()),
+            ProfileColumn::UserId => {
+                Arc::new(profiles.users().map(|(id, _)| Some(id)).collect::<StringViewArray>())
+            }
             ProfileColumn::GroupKey => {
                 Arc::new(profiles.groups().map(|(key, _, _)| Some(key)).collect::<StringViewArray>())
             }
@@ -181,7 +189,8 @@ impl ProfilesTable {
         let arrays = projection.iter().map(|at| Arc::clone(self.array(*at))).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), arrays, &options)?;
-        let slices = (0..self.rows).step_by(SLICE_ROWS).map(|at| batch.slice(at, SLICE_ROWS.min(self.rows - at)));
+        let slices =
+            (0..self.rows).step_by(SLICE_ROWS).map(|at| batch.slice(at, SLICE_ROWS.min(self.rows - at)));
         let mut parts = vec![Vec::new(); partitions.clamp(1, self.rows.div_ceil(SLICE_ROWS).max(1))];
         let count = parts.len();
         for (index, slice) in slices.enumerate() {
@@ -199,10 +208,12 @@ impl ProfilesTable {
         projection: &[usize],
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let (profiles, first) = (TableReference::bare("profiles"), TableReference::bare("first"));
-        let column = |table: &TableReference, name: &str| Expr::Column(Column::new(Some(table.clone()), name));
+        let column =
+            |table: &TableReference, name: &str| Expr::Column(Column::new(Some(table.clone()), name));
         // What the profiles themselves say, user_id first for the join.
-        let own: Vec<usize> =
-            (0..self.columns.len()).filter(|at| *at == 0 || (projection.contains(at) && !self.is_first_event(*at))).collect();
+        let own: Vec<usize> = (0..self.columns.len())
+            .filter(|at| *at == 0 || (projection.contains(at) && !self.is_first_event(*at)))
+            .collect();
         let schema = Arc::new(self.schema.project(&own)?);
         let arrays = own.iter().map(|at| Arc::clone(self.array(*at))).collect();
         let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
@@ -224,7 +235,10 @@ impl ProfilesTable {
             .join(
                 earliest,
                 JoinType::Left,
-                (vec![Column::new(Some(profiles.clone()), USER_ID)], vec![Column::new(Some(first.clone()), USER_ID)]),
+                (
+                    vec![Column::new(Some(profiles.clone()), USER_ID)],
+                    vec![Column::new(Some(first.clone()), USER_ID)],
+                ),
                 None,
             )?
             .project(output.collect::<Vec<_>>())?

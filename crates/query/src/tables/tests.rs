@@ -18,9 +18,15 @@ async fn people() -> TestDataset {
     dataset
         .set(user("$device:d1"), r#"{"plan": "left behind"}"#)
         .link("d1", "ann")
-        .set(user("ann"), r#"{"plan": "pro", "age": 33, "tags": ["a"], "last_seen": "a property", "since": "2024-01-01"}"#)
+        .set(
+            user("ann"),
+            r#"{"plan": "pro", "age": 33, "tags": ["a"], "last_seen": "a property", "since": "2024-01-01"}"#,
+        )
         .set(user("zed"), r#"{"age": "old", "plan": "free"}"#)
-        .set(ProfileKey::Group { key: "company".to_owned(), id: "acme".to_owned() }, r#"{"plan": "enterprise", "seats": 9}"#);
+        .set(
+            ProfileKey::Group { key: "company".to_owned(), id: "acme".to_owned() },
+            r#"{"plan": "enterprise", "seats": 9}"#,
+        );
     dataset
 }
 
@@ -37,7 +43,10 @@ async fn u18_every_user_with_a_profile_is_one_row() {
         ");
     let session_ctx = dataset.session();
     assert_eq!(rows(&session_ctx, "SELECT count(*) FROM users").await, ["2"]);
-    assert_eq!(rows(&session_ctx, r#"SELECT user_id, "age@string" FROM users WHERE age IS NULL"#).await, ["zed|old"]);
+    assert_eq!(
+        rows(&session_ctx, r#"SELECT user_id, "age@string" FROM users WHERE age IS NULL"#).await,
+        ["zed|old"]
+    );
 }
 
 #[tokio::test]
@@ -47,7 +56,10 @@ async fn d44_the_first_event_of_a_user_is_found_under_all_their_ids() {
         rows(&session_ctx, "SELECT user_id, first_event_time, plan FROM users ORDER BY user_id").await,
         ["ann|2024-01-01T10:00:00Z|pro", "zed||free"]
     );
-    assert_eq!(rows(&session_ctx, "SELECT first_event_time FROM users WHERE user_id = 'ann'").await, ["2024-01-01T10:00:00Z"]);
+    assert_eq!(
+        rows(&session_ctx, "SELECT first_event_time FROM users WHERE user_id = 'ann'").await,
+        ["2024-01-01T10:00:00Z"]
+    );
     let plan = answer(&session_ctx, "EXPLAIN FORMAT indent SELECT plan FROM users").await;
     assert!(!plan.contains("parquet"), "{plan}");
 }
@@ -55,7 +67,8 @@ async fn d44_the_first_event_of_a_user_is_found_under_all_their_ids() {
 #[tokio::test]
 async fn u15_profiles_join_events_on_the_present_user() {
     let session_ctx = people().await.session();
-    let query = "SELECT e.event, e.plan, u.plan FROM events e LEFT JOIN users u USING (user_id) ORDER BY e.time";
+    let query =
+        "SELECT e.event, e.plan, u.plan FROM events e LEFT JOIN users u USING (user_id) ORDER BY e.time";
     assert_eq!(rows(&session_ctx, query).await, ["Visit|free|pro", "Buy||pro", "Visit||"]);
 }
 
@@ -73,12 +86,18 @@ async fn u34_groups_have_profiles_of_their_own() {
 #[tokio::test]
 async fn i30_the_mapping_of_ids_is_a_table() {
     let session_ctx = people().await.session();
-    assert_eq!(rows(&session_ctx, "SELECT id, user_id FROM identities ORDER BY id").await, ["$device:d1|ann", "ann|ann"]);
+    assert_eq!(
+        rows(&session_ctx, "SELECT id, user_id FROM identities ORDER BY id").await,
+        ["$device:d1|ann", "ann|ann"]
+    );
 }
 
 #[tokio::test]
 async fn the_catalogs_say_what_there_is() {
     let dataset = people().await;
+    let session_ctx = dataset.session();
+    let query = "SELECT source, property, column, type, rows FROM property_catalog WHERE column = 'n@string'";
+    assert_eq!(rows(&session_ctx, query).await, ["events|n|n@string|string|1"]);
     insta::assert_snapshot!(dataset.ask("SELECT * FROM event_catalog").await, @r"
         +-------+------+------------+------------+------+
         | event | rows | first_day  | last_day   | days |
