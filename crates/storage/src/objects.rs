@@ -172,7 +172,7 @@ pub(crate) async fn retrying<'a, T>(
 
 /// Waits before try number `attempt`; not before the first.
 pub(crate) async fn pause(location: &Location, attempt: u32) {
-    if attempt > 0 {
+    if attempt > 0 && !location.retry_pause().is_zero() {
         tokio::time::sleep(location.retry_pause() * 2u32.pow(attempt - 1)).await;
     }
 }

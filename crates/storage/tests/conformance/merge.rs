@@ -337,13 +337,13 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn a_merge_is_what_the_rules_say(
         acts in acts(),
-        row_group_rows in 1..10usize,
-        rows_max in 1..40usize,
+        row_group_rows in 1..30usize,
+        rows_max in 3..60usize,
         dropped in prop::option::of(0..3u8),
         order in any::<bool>(),
     ) {
