@@ -303,7 +303,9 @@ impl Expected {
         let mut steps: Vec<Self> = Vec::new();
         for records in files {
             let mut next = steps.last().unwrap_or(self).clone();
-            records.iter().for_each(|record| next.record(record));
+            for record in records {
+                next.record(record);
+            }
             steps.push(next);
         }
         steps
@@ -383,35 +385,37 @@ impl Expected {
     }
 }
 
-/// Opens a dataset for reading and gives what is in it.
-///
-/// # Errors
-/// Whatever keeps it from being read, and what can never be right: an event that is there twice, a
-/// sequence number given twice, a file with other rows than the manifest says.
-pub(crate) async fn stored(location: Location) -> Result<Contents> {
+/// Opens a dataset for reading, what is in its log included.
+pub(crate) async fn open(location: Location) -> Result<EventStore> {
     let clock = Arc::new(tallymark::SystemClock);
     let store = EventStore::open(location, StorageConfig::default(), Arc::clone(&clock) as _).await?;
     let config = IngestConfig { threads: 1, ..IngestConfig::default() };
     Ingestor::new(store.clone(), config, clock).replay().await?;
-    contents_of(&store).await
+    Ok(store)
 }
 
-/// As [`stored`], and nothing where the first writer ended before the dataset was there.
-pub(crate) async fn stored_or_nothing(location: Location) -> Result<Contents> {
-    match stored(location).await {
-        Err(error)
-            if matches!(error.downcast_ref(), Some(tallymark_storage::Error::NoDataset { .. })) =>
-        {
-            Ok(Contents::default())
-        }
-        read => read,
+/// Opens a dataset for reading and gives what is in it: nothing where the first writer ended before
+/// the dataset was there.
+///
+/// # Errors
+/// Whatever keeps it from being read, and as [`contents_of`].
+pub(crate) async fn stored(location: Location) -> Result<Contents> {
+    match open(location).await {
+        Err(error) if is_no_dataset(&error) => Ok(Contents::default()),
+        store => contents_of(&store?).await,
     }
+}
+
+/// Whether there is no dataset yet.
+pub(crate) fn is_no_dataset(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(tallymark_storage::Error::NoDataset { .. }))
 }
 
 /// What is in the present view of a store.
 ///
 /// # Errors
-/// As [`stored`].
+/// Whatever keeps a file from being read, and what can never be right: an event that is there twice, a
+/// sequence number given twice, a file with other rows than the manifest says.
 pub(crate) async fn contents_of(store: &EventStore) -> Result<Contents> {
     let snapshot = store.snapshot();
     let mut contents = Contents::default();
@@ -437,8 +441,7 @@ pub(crate) async fn contents_of(store: &EventStore) -> Result<Contents> {
         add(&memory.batch).context("in the memtable")?;
     }
     for row in contents.events.values_mut() {
-        row.user_id =
-            row.user_id.as_deref().map(|stored| snapshot.identities.canonical(stored).to_owned());
+        row.user_id = row.user_id.as_deref().map(|stored| snapshot.identities.canonical(stored).to_owned());
     }
     for (user, profile) in snapshot.profiles.users() {
         let number = |name: &str| match profile.property(name) {

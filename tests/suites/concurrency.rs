@@ -22,7 +22,8 @@ use arrow::util::pretty::pretty_format_batches;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tallymark::{
-    CompactOptions, Engine, EngineConfig, ErrorKind, Event, ImportOptions, Timestamp, View,
+    CompactOptions, Engine, EngineConfig, ErrorKind, Event, ImportOptions, ProfileKey, ProfileOp,
+    ProfileUpdate, Properties, Timestamp, View,
 };
 
 /// 2024-05-01T00:00:00Z
@@ -49,7 +50,7 @@ const NUMBERS_SEEN: &str = "SELECT stream, number, count(*), min(size), max(size
 fn p2_views_are_constant_while_snapshots_are_kept() {
     let directory = tempfile::tempdir().unwrap();
     let url = directory.path().join("dataset").to_str().unwrap().to_owned();
-    run(&Case { url, retention: Duration::from_secs(3600), deletes: false });
+    run(&Case { url, retention: Duration::from_hours(1), deletes: false });
 }
 
 /// Where they are not kept, a view may end, but does not change.
@@ -60,6 +61,27 @@ fn p2_views_change_never_and_end_with_their_snapshots() {
     for url in [local, "memory://concurrency/dataset".to_owned()] {
         run(&Case { url, retention: Duration::ZERO, deletes: true });
     }
+}
+
+/// What is only in the log is replayed onto the same commit at every refresh.
+#[test]
+fn u3_a_refresh_does_not_count_again() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let url = "memory://concurrency/refresh";
+        let writer = Engine::open(url, EngineConfig::default()).await.unwrap();
+        let reader = Engine::open_read_only(url, EngineConfig::default()).await.unwrap();
+        for number in 0..3 {
+            write(&writer, 1, 5 * number, false).await.unwrap();
+            for _ in 0..3 {
+                reader.refresh().await.unwrap();
+                assert_eq!(count(&reader.view(), "appends 1").await.unwrap(), number + 1);
+            }
+        }
+        writer.flush().await.unwrap();
+        reader.refresh().await.unwrap();
+        assert_eq!(count(&reader.view(), "appends 1").await.unwrap(), 3);
+    });
 }
 
 struct Case {
@@ -178,6 +200,10 @@ async fn write(engine: &Engine, stream: usize, number: i64, deletes: bool) -> Re
             let size = events.len() as u64;
             let report = engine.append(events).await.context("append")?;
             ensure!(report.stored == size && report.duplicates == 0, "{report:?}");
+            // So that the memtable has more than events in it.
+            let one = Properties(vec![("added".to_owned(), 1.into())]);
+            let key = ProfileKey::User(format!("appends {stream}"));
+            engine.update_profiles(vec![ProfileUpdate::new(key, vec![ProfileOp::Add(one)])]).await?;
         }
         Kind::Import => {
             let mut lines: Vec<String> = events.iter().map(tallymark_testkit::json::event_line).collect();
@@ -215,15 +241,19 @@ fn events(stream: usize, number: i64, revision: i64) -> Vec<Event<'static>> {
         let at = (number as u64 * 7 + index * 11 + stream as u64) as i64;
         let user =
             if kind == Kind::Visit { visitor(stream, number) } else { format!("u{}", at.rem_euclid(9)) };
-        Event::new(["View", "Buy", "Share"][at as usize % 3], Timestamp::from_millis(START_MS + at % 40 * HOUR_MS), user)
-            .with_insert_id(format!("{stream}-{number}-{index}"))
-            .with("stream", stream as i64)
-            .with("number", number)
-            .with("size", size as i64)
-            .with("revision", revision)
-            .with("kind", format!("{kind:?}"))
-            .with("n", at % 10)
-            .with(format!("only {}", number % 20), "x")
+        Event::new(
+            ["View", "Buy", "Share"][at as usize % 3],
+            Timestamp::from_millis(START_MS + at % 40 * HOUR_MS),
+            user,
+        )
+        .with_insert_id(format!("{stream}-{number}-{index}"))
+        .with("stream", stream as i64)
+        .with("number", number)
+        .with("size", size as i64)
+        .with("revision", revision)
+        .with("kind", format!("{kind:?}"))
+        .with("n", at % 10)
+        .with(format!("only {}", number % 20), "x")
     };
     (0..size).map(event).collect()
 }
@@ -337,6 +367,7 @@ impl Watched {
 struct Seen {
     numbers: [BTreeMap<i64, Number>; 2],
     imports: [i64; 2],
+    appends: [i64; 2],
 }
 
 struct Number {
@@ -359,14 +390,9 @@ impl Seen {
                 numbers[value(0, at) as usize].insert(value(1, at), number);
             }
         }
-        let mut imports = [0; 2];
-        for (stream, count) in imports.iter_mut().enumerate() {
-            let question = format!("SELECT added FROM users WHERE user_id = 'counter {stream}'");
-            for batch in view.sql(&question).await?.collect().await? {
-                *count += arrow::compute::sum(batch.column(0).as_primitive::<Int64Type>()).unwrap_or(0);
-            }
-        }
-        Ok(Self { numbers, imports })
+        let imports = [count(view, "counter 0").await?, count(view, "counter 1").await?];
+        let appends = [count(view, "appends 0").await?, count(view, "appends 1").await?];
+        Ok(Self { numbers, imports, appends })
     }
 
     fn check(&self, at_least: [i64; 2], at_most: [i64; 2]) -> Result<()> {
@@ -374,11 +400,16 @@ impl Seen {
             let count = numbers.keys().next_back().map_or(0, |greatest| greatest + 1);
             let least = at_least[stream];
             ensure!(count >= least, "stream {stream}: {count} numbers, {least} were acknowledged");
-            ensure!(count <= at_most[stream], "stream {stream}: {count} numbers, {} were begun", at_most[stream]);
-            let mut imports = 0;
+            ensure!(
+                count <= at_most[stream],
+                "stream {stream}: {count} numbers, {} were begun",
+                at_most[stream]
+            );
+            let (mut imports, mut appends) = (0, 0);
             for number in 0..count {
                 let is_import = kind(stream, number) == Kind::Import;
                 imports += i64::from(is_import);
+                appends += i64::from(!is_import);
                 let Some(seen) = numbers.get(&number) else {
                     let may_be_gone = kind(stream, number) == Kind::Visit;
                     ensure!(may_be_gone, "stream {stream}: {number} is missing below {count}");
@@ -398,7 +429,21 @@ impl Seen {
                 "stream {stream}: {imports} imports, the profile counts {}",
                 self.imports[stream]
             );
+            // Those are counted after they are made.
+            ensure!(
+                (appends - 1..=appends).contains(&self.appends[stream]),
+                "stream {stream}: {appends} appends, the profile counts {}",
+                self.appends[stream]
+            );
         }
         Ok(())
     }
+}
+
+/// How often a profile was counted up.
+async fn count(view: &View, user: &str) -> Result<i64> {
+    let question = format!("SELECT added FROM users WHERE user_id = '{user}'");
+    let batches = view.sql(&question).await?.collect().await?;
+    let counts = batches.iter().map(|batch| arrow::compute::sum(batch.column(0).as_primitive::<Int64Type>()));
+    Ok(counts.flatten().sum())
 }

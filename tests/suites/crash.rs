@@ -33,7 +33,7 @@ const KILLS: usize = 18;
 /// The longest a writer lives after its first acknowledgement.
 const LIFE_MS_MAX: u64 = 260;
 /// No healthy child stays silent for so long, on any machine.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
+const SILENCE_MAX: Duration = Duration::from_mins(2);
 
 const DATASET: &str = "TALLYMARK_CRASH_DATASET";
 const SEED: &str = "TALLYMARK_CRASH_SEED";
@@ -109,7 +109,7 @@ fn found_again(expected: &Expected, found: &Contents) -> Contents {
 }
 
 async fn read(dataset: &Path) -> Result<Contents> {
-    acknowledged::stored_or_nothing(Location::parse(dataset.to_str().unwrap())?).await
+    acknowledged::stored(Location::parse(dataset.to_str().unwrap())?).await
 }
 
 /// What a reader finds through the whole engine.
@@ -148,8 +148,7 @@ fn files_under(directory: &Path) -> Vec<PathBuf> {
 /// of them: those under unfinished names, and data files that no manifest names.
 fn tear_what_was_never_synced(dataset: &Path, random: &mut ChaCha8Rng) {
     let manifests = files_under(&dataset.join("_tallymark/manifest"));
-    // Compressed names are not to be found, so that only the youngest file of all is known to be
-    // unnamed: one that is younger than every manifest.
+    // A manifest cannot name what is younger than itself.
     let modified = |path: &PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
     let last_commit = manifests.iter().filter_map(modified).max();
     let data = [files_under(&dataset.join("events")), files_under(&dataset.join("people"))].concat();
