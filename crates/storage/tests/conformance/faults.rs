@@ -74,6 +74,11 @@ impl Model {
     async fn write(&mut self, store: &EventStore, step: Step) {
         self.written += 1;
         let name = format!("{:04}", self.written);
+        let state = |store: &EventStore| {
+            let snapshot = store.snapshot();
+            (snapshot.manifest.version, snapshot.last_wal)
+        };
+        let before = state(store);
         let result = self.try_write(store, step, &name).await;
         let adds = matches!(step, Step::Append | Step::Import);
         match result {
@@ -81,7 +86,8 @@ impl Model {
                 if adds {
                     self.certain.insert(name);
                 }
-                if !matches!(step, Step::CleanUp) {
+                // A merge of no files, for one, writes nothing.
+                if state(store) != before {
                     self.possible.clear();
                 }
                 // Reading fails too, now and then.
