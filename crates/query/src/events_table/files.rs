@@ -23,6 +23,7 @@ use datafusion::physical_plan::metrics::MetricBuilder;
 use tallymark_event::columns::{EVENT, SEQUENCE, TIME, USER_ID};
 use tallymark_storage::{DataFile, Location};
 
+use super::adapter::LaneAdapterFactory;
 use super::pruning::null_count;
 use super::scan::{Scan, Selected};
 use super::{EventColumn, day_field};
@@ -148,6 +149,7 @@ impl Scan<'_> {
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_limit(self.limit)
+            .with_expr_adapter(Some(Arc::new(LaneAdapterFactory::new(&self.read_schema()))))
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }

@@ -7,6 +7,7 @@
 //!
 //! No file is listed: what is visible is what the manifest says.
 
+mod adapter;
 mod derived;
 mod files;
 mod memory;
