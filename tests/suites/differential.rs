@@ -11,12 +11,12 @@ use std::fmt;
 use std::io::{Cursor, Write as _};
 
 use proptest::prelude::*;
-use rand::{Rng as _, SeedableRng as _};
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tallymark::{
-    CompactOptions, Engine, EngineConfig, ImportOptions, Input, ProfileKey, ProfileOp, ProfileUpdate, Properties,
-    PropertyValue, WireForm,
+    CompactOptions, Engine, EngineConfig, ImportOptions, Input, ProfileKey, ProfileOp, ProfileUpdate,
+    Properties, PropertyValue, WireForm,
 };
 use tallymark_event::{DateValue, Event, parse_date};
 use tallymark_testkit::strategies::{self, ProfileRecord, ProfileTarget, Record};
@@ -70,7 +70,11 @@ fn history() -> impl Strategy<Value = Vec<Sent>> {
                 .zip(sets)
                 .map(|(record, set)| match record {
                     Record::Event(event) => Sent {
-                        line: if set.is_some() { product_line(&event, set.as_deref()) } else { Record::Event(event.clone()).to_line() },
+                        line: if set.is_some() {
+                            product_line(&event, set.as_deref())
+                        } else {
+                            Record::Event(event.clone()).to_line()
+                        },
                         record: Record::Event(event),
                         user_properties: set,
                     },
@@ -82,7 +86,10 @@ fn history() -> impl Strategy<Value = Vec<Sent>> {
 }
 
 /// The product form: time and ids beside the properties, user properties too.
-fn product_line(event: &Event<'static>, set: Option<&[(Cow<'static, str>, PropertyValue<'static>)]>) -> String {
+fn product_line(
+    event: &Event<'static>,
+    set: Option<&[(Cow<'static, str>, PropertyValue<'static>)]>,
+) -> String {
     let text = |text: &Cow<'static, str>| PropertyValue::String(text.clone());
     let mut properties: Vec<(Cow<'static, str>, PropertyValue<'static>)> = Vec::new();
     properties.extend(event.device_id.iter().map(|id| ("$device_id".into(), text(id))));
@@ -169,7 +176,11 @@ impl Way {
     async fn send(&mut self, records: &[Sent]) {
         let mut rest = records;
         while !rest.is_empty() {
-            let count = if self.rng.random_bool(0.2) { rest.len() } else { self.rng.random_range(1..=rest.len().min(8)) };
+            let count = if self.rng.random_bool(0.2) {
+                rest.len()
+            } else {
+                self.rng.random_range(1..=rest.len().min(8))
+            };
             let (part, later) = rest.split_at(count);
             rest = later;
             self.send_part(part).await;
@@ -221,7 +232,8 @@ impl Way {
             inputs.push(Input::from_reader(format!("part {number}"), Cursor::new(bytes)));
         }
         self.log.push(format!("import {} in {} files", lines.len(), inputs.len()));
-        let report = self.engine.import(inputs, ImportOptions::default(), Default::default()).await.unwrap();
+        let report =
+            self.engine.import(inputs, ImportOptions::default(), std::sync::Arc::default()).await.unwrap();
         self.count(report.received, report.stored, report.duplicates, report.refused);
     }
 
@@ -278,15 +290,23 @@ async fn check(engine: &Engine, expected: &Dataset, way: &str) {
     check_export(engine, expected, way).await;
 
     let counted = |rows: Vec<Vec<Value>>| -> BTreeMap<Key, (u64, u64)> {
-        rows.into_iter().map(|row| (Key::from(&row[0]), (row[1].as_u64().unwrap(), row[2].as_u64().unwrap()))).collect()
+        rows.into_iter()
+            .map(|row| (Key::from(&row[0]), (row[1].as_u64().unwrap(), row[2].as_u64().unwrap())))
+            .collect()
     };
-    let by_event = ask(engine, "SELECT event, count(*), count(DISTINCT user_id) FROM events GROUP BY event").await;
-    let expected_events = expected.by_event().into_iter().map(|(name, counts)| (Key::Text(name), counts)).collect();
+    let by_event =
+        ask(engine, "SELECT event, count(*), count(DISTINCT user_id) FROM events GROUP BY event").await;
+    let expected_events =
+        expected.by_event().into_iter().map(|(name, counts)| (Key::Text(name), counts)).collect();
     assert_eq!(counted(by_event), expected_events, "by event; {way}");
 
-    let by_day =
-        ask(engine, "SELECT arrow_cast(day, 'Int32'), count(*), count(DISTINCT user_id) FROM events GROUP BY day").await;
-    let expected_days = expected.by_day().into_iter().map(|(day, counts)| (Key::Number(day), counts)).collect();
+    let by_day = ask(
+        engine,
+        "SELECT arrow_cast(day, 'Int32'), count(*), count(DISTINCT user_id) FROM events GROUP BY day",
+    )
+    .await;
+    let expected_days =
+        expected.by_day().into_iter().map(|(day, counts)| (Key::Number(day), counts)).collect();
     assert_eq!(counted(by_day), expected_days, "by day; {way}");
 
     let users = ask(engine, "SELECT user_id FROM events ORDER BY time, sequence").await;
@@ -321,8 +341,11 @@ impl From<&Value> for Key {
 
 async fn check_catalog(engine: &Engine, expected: &Dataset, way: &str) {
     let mut counts: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
-    let catalog =
-        ask(engine, "SELECT property, type, sum(rows) FROM property_catalog WHERE source = 'events' GROUP BY 1, 2").await;
+    let catalog = ask(
+        engine,
+        "SELECT property, type, sum(rows) FROM property_catalog WHERE source = 'events' GROUP BY 1, 2",
+    )
+    .await;
     for row in catalog {
         let kind = match row[1].as_str().unwrap() {
             "string" | "date" => "string",
@@ -338,8 +361,11 @@ async fn check_catalog(engine: &Engine, expected: &Dataset, way: &str) {
     assert_eq!(counts, expected.value_counts(), "values by property and type (D-20); {way}");
 
     let inspection = engine.inspect().await.unwrap();
-    let expected_counts =
-        (expected.events.len() as u64, expected.users(&expected.events).len() as u64, expected.by_day().len() as u64);
+    let expected_counts = (
+        expected.events.len() as u64,
+        expected.users(&expected.events).len() as u64,
+        expected.by_day().len() as u64,
+    );
     assert_eq!((inspection.events, inspection.users, inspection.days), expected_counts, "inspect; {way}");
 }
 
@@ -352,8 +378,11 @@ async fn check_people(engine: &Engine, expected: &Dataset, way: &str) {
     assert_eq!(identities, expected.identity.mappings(), "identities; {way}");
 
     let users = dated_profiles(engine, "users", &["user_id"]).await;
-    let expected_users: BTreeMap<Vec<String>, Profile> =
-        expected.user_profiles().into_iter().map(|(id, profile)| (vec![id], without_nulls(profile))).collect();
+    let expected_users: BTreeMap<Vec<String>, Profile> = expected
+        .user_profiles()
+        .into_iter()
+        .map(|(id, profile)| (vec![id], without_nulls(profile)))
+        .collect();
     assert_eq!(users, expected_users, "profiles of users; {way}");
 
     let groups = dated_profiles(engine, "groups", &["group_key", "group_id"]).await;

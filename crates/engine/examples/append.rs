@@ -17,7 +17,7 @@ async fn main() -> anyhow::Result<()> {
     // A visitor without an account, who then signs up: their first event becomes Ada's, too.
     let visitor = DistinctId::generate();
     let device = visitor.as_str().trim_start_matches("$device:").to_owned();
-    let at = |seconds| Timestamp::from_millis(1_700_000_000_000 + seconds * 1000);
+    let at = |seconds: i64| Timestamp::from_millis(1_700_000_000_000 + seconds * 1000);
     let mut sign_up = Event::new("Sign up", at(60), "ada").with("plan", "pro");
     sign_up.device_id = Some(device.into());
     sign_up.user_id = Some("ada".into());

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 /// A result with this crate's [`Error`].
@@ -127,11 +128,23 @@ fn query_kind(error: &tallymark_query::Error) -> ErrorKind {
 }
 
 fn datafusion_kind(error: &DataFusionError) -> ErrorKind {
-    match error.find_root() {
+    let root = error.find_root();
+    match root {
         DataFusionError::ResourcesExhausted(_) => ErrorKind::ResourcesExhausted,
+        // Spilling beyond its limit is an I/O error like any other but for its text.
+        DataFusionError::IoError(_) | DataFusionError::ArrowError(..)
+            if root.to_string().contains("used disk space during the spilling") =>
+        {
+            ErrorKind::ResourcesExhausted
+        }
         DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) | DataFusionError::ParquetError(_) => {
             ErrorKind::Unavailable
         }
+        DataFusionError::ArrowError(arrow, _) => match arrow.as_ref() {
+            ArrowError::IoError(..) | ArrowError::ParquetError(_) => ErrorKind::Unavailable,
+            ArrowError::MemoryError(_) => ErrorKind::ResourcesExhausted,
+            _ => ErrorKind::InvalidInput,
+        },
         DataFusionError::Internal(_) => ErrorKind::Internal,
         _ => ErrorKind::InvalidInput,
     }

@@ -82,7 +82,7 @@ impl Engine {
             bytes_before: snapshot.manifest.files.iter().map(|file| file.bytes).sum(),
             ..CompactReport::default()
         };
-        let days = days_to_compact(&snapshot, options);
+        let days = days_to_compact(&snapshot, *options);
         for days in days.chunks(DAYS_PER_COMMIT) {
             report.days += self.compact_days(&snapshot, days).await?;
         }
@@ -288,7 +288,7 @@ fn without_user(
 }
 
 /// The days that a compaction would change, with their files.
-fn days_to_compact(snapshot: &Snapshot, options: &CompactOptions) -> Vec<(Day, Vec<DataFile>)> {
+fn days_to_compact(snapshot: &Snapshot, options: CompactOptions) -> Vec<(Day, Vec<DataFile>)> {
     let mut days = by_day(snapshot.manifest.files.iter());
     days.retain(|_, files| {
         let several = files.len() > 1 && files.iter().any(|file| file.rows < FULL_FILE_ROWS);

@@ -65,7 +65,9 @@ impl Dataset {
         if let Some(op) = self.identity.asked_by(&sent) {
             let before = self.identity.clone();
             match self.identity.offer(op) {
-                Verdict::Joined if self.identity.system == System::Original => self.profiles.join(&before, &self.identity),
+                Verdict::Joined if self.identity.system == System::Original => {
+                    self.profiles.join(&before, &self.identity);
+                }
                 Verdict::Joined | Verdict::Unchanged => {}
                 Verdict::Refused => {
                     sent.properties.insert(FAILURE.to_owned(), Value::from(FAILURE_NOTED));
@@ -81,7 +83,8 @@ impl Dataset {
             sent.distinct_id.clone_from(&assigned);
         }
         let mut row = EventRow { sent, assigned, order };
-        let repeated = self.events.iter().position(|old| row.sent.insert_id.is_some() && key(old) == key(&row));
+        let repeated =
+            self.events.iter().position(|old| row.sent.insert_id.is_some() && key(old) == key(&row));
         if let Some(at) = repeated {
             row.order = self.events[at].order;
             self.events[at] = row;
@@ -119,7 +122,10 @@ impl Dataset {
                 groups.entry(group).or_default().push(row);
             }
         }
-        groups.into_iter().map(|(key, rows)| (key, (rows.len() as u64, self.users(rows).len() as u64))).collect()
+        groups
+            .into_iter()
+            .map(|(key, rows)| (key, (rows.len() as u64, self.users(rows).len() as u64)))
+            .collect()
     }
 
     /// How many events have a value of which JSON type, by property and type (D-20). Lists and

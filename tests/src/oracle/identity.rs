@@ -134,14 +134,18 @@ impl Identity {
         }
         match op {
             Op::Link { user, .. } if user.starts_with("$device:") => Verdict::Refused,
-            Op::Identify { anonymous, .. } if !is_uuid_v4(anonymous.trim_start_matches("$device:")) => Verdict::Refused,
+            Op::Identify { anonymous, .. } if !is_uuid_v4(anonymous.trim_start_matches("$device:")) => {
+                Verdict::Refused
+            }
             Op::Merge(one, other) if self.cluster(one).contains(other) => Verdict::Unchanged,
             Op::Merge(..) => Verdict::Joined,
             // The first user of a device, of an anonymous id, of an alias is its only one.
             Op::Link { .. } | Op::Identify { .. } | Op::Alias { .. } => {
                 let earlier = self.joined.iter().find_map(|known| match (known, op) {
                     (Op::Link { device: a, user }, Op::Link { device: b, .. }) => (a == b).then_some(user),
-                    (Op::Identify { anonymous: a, identified }, Op::Identify { anonymous: b, .. }) => (a == b).then_some(identified),
+                    (Op::Identify { anonymous: a, identified }, Op::Identify { anonymous: b, .. }) => {
+                        (a == b).then_some(identified)
+                    }
                     (Op::Alias { alias: a, of }, Op::Alias { alias: b, .. }) => (a == b).then_some(of),
                     _ => None,
                 });
@@ -179,7 +183,9 @@ impl Identity {
     /// The canonical id of the user that `id` belongs to (I-6, I-25).
     pub fn canonical(&self, id: &str) -> String {
         let cluster = self.cluster(id);
-        let first = |wanted: &dyn Fn(&Op) -> Option<String>| self.joined.iter().filter_map(wanted).find(|id| cluster.contains(id));
+        let first = |wanted: &dyn Fn(&Op) -> Option<String>| {
+            self.joined.iter().filter_map(wanted).find(|id| cluster.contains(id))
+        };
         first(&|op| match op {
             Op::Link { user, .. } => Some(user.clone()),
             Op::Identify { identified, .. } => Some(identified.clone()),

@@ -33,7 +33,8 @@ pub fn canonical(value: &Value) -> Value {
         }
         Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
         Value::Object(entries) => {
-            let mut entries: Vec<_> = entries.iter().map(|(key, value)| (key.clone(), canonical(value))).collect();
+            let mut entries: Vec<_> =
+                entries.iter().map(|(key, value)| (key.clone(), canonical(value))).collect();
             entries.sort_by(|a, b| a.0.cmp(&b.0));
             Value::Object(entries.into_iter().collect())
         }
@@ -146,7 +147,10 @@ mod tests {
 
     #[test]
     fn text_is_read_as_written() {
-        assert_eq!(read(r#" {"a": [1, -2.5, true, null, "x\"\u00e9"], "a b": {}} "#), json!({"a": [1, -2.5, true, null, "x\"é"], "a b": {}}));
+        assert_eq!(
+            read(r#" {"a": [1, -2.5, true, null, "x\"\u00e9"], "a b": {}} "#),
+            json!({"a": [1, -2.5, true, null, "x\"é"], "a b": {}})
+        );
         assert_eq!(read(r#"{"a":1,"a":2}"#), json!({"a": 2}));
         assert_eq!(read("0.1").as_f64(), Some(0.1));
         assert_eq!(read("2.2250738585072014e-308").as_f64(), Some(f64::MIN_POSITIVE));
@@ -156,6 +160,9 @@ mod tests {
     fn d23_equal_numbers_have_one_spelling() {
         assert_eq!(canonical(&json!([5.0, {"b": 1, "a": -0.0}])), canonical(&json!([5, {"a": 0, "b": 1.0}])));
         assert_ne!(canonical(&json!(9_007_199_254_740_993_i64)), canonical(&json!(9_007_199_254_740_992.0)));
-        assert_eq!(canonical(&json!(18_446_744_073_709_551_615_u64)), canonical(&json!(1.844_674_407_370_955_2e19)));
+        assert_eq!(
+            canonical(&json!(18_446_744_073_709_551_615_u64)),
+            canonical(&json!(1.844_674_407_370_955_2e19))
+        );
     }
 }

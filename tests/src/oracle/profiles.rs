@@ -27,7 +27,11 @@ impl Profiles {
     /// The profiles of users by canonical id. One left under a device that was linked since is no
     /// actor of its own (U-18).
     pub fn users(&self, identity: &Identity) -> BTreeMap<String, Profile> {
-        self.users.iter().filter(|(id, _)| identity.canonical(id) == **id).map(|(id, p)| (id.clone(), p.clone())).collect()
+        self.users
+            .iter()
+            .filter(|(id, _)| identity.canonical(id) == **id)
+            .map(|(id, p)| (id.clone(), p.clone()))
+            .collect()
     }
 
     /// The profiles of groups by key and id.
@@ -67,11 +71,17 @@ impl Profiles {
     }
 }
 
-fn apply<K: Ord + Clone>(profiles: &mut BTreeMap<K, Profile>, key: K, record: &Map<String, Value>, time: Option<i64>) {
+fn apply<K: Ord + Clone>(
+    profiles: &mut BTreeMap<K, Profile>,
+    key: K,
+    record: &Map<String, Value>,
+    time: Option<i64>,
+) {
     if record.contains_key("$delete") {
         profiles.remove(&key);
     }
-    let creates = ["$set", "$set_once", "$add", "$append", "$union"].iter().any(|op| record.contains_key(*op));
+    let creates =
+        ["$set", "$set_once", "$add", "$append", "$union"].iter().any(|op| record.contains_key(*op));
     if !creates && !profiles.contains_key(&key) {
         return;
     }
@@ -109,7 +119,9 @@ fn changed(operation: &str, old: Option<Value>, given: Value) -> Option<Value> {
             items.push(given);
             Some(Value::Array(items))
         }
-        ("$union", None, Value::Array(given)) => changed("$union", Some(Value::Array(Vec::new())), Value::Array(given)),
+        ("$union", None, Value::Array(given)) => {
+            changed("$union", Some(Value::Array(Vec::new())), Value::Array(given))
+        }
         ("$union", Some(Value::Array(mut items)), Value::Array(given)) => {
             for item in given {
                 if !items.contains(&item) {

@@ -49,13 +49,14 @@ pub struct Sent {
 pub fn read_record(record: &Value) -> Record {
     let Value::Object(top) = record else { return Record::Refused("not an object") };
     let Some(name) = top.get("event") else { return Record::Update(top.clone()) };
-    let Some(Value::String(name)) = Some(name).filter(|name| **name != Value::from("")) else {
+    let Some(Value::String(name)) = Some(name).filter(|name| name.as_str() != Some("")) else {
         return Record::Refused("no name");
     };
     let empty = Map::new();
     let sent = top.get("properties").and_then(Value::as_object).unwrap_or(&empty);
     // The top level wins over the properties.
-    let take = |names: &[&str]| [top, sent].iter().find_map(|place| names.iter().find_map(|name| place.get(*name)));
+    let take =
+        |names: &[&str]| [top, sent].iter().find_map(|place| names.iter().find_map(|name| place.get(*name)));
     match take(&["$ignore"]) {
         Some(Value::Bool(true)) => return Record::Ignored,
         Some(Value::String(text)) if !text.is_empty() => return Record::Ignored,
@@ -73,7 +74,18 @@ pub fn read_record(record: &Value) -> Record {
     let user_id = take(&["$user_id"]).map(text_of).filter(|id| !id.is_empty());
     let mut properties = Map::new();
     for (name, value) in sent {
-        let consumed = ["time", "distinct_id", "$insert_id", "$device_id", "$user_id", "token", "ip", "$ignore", "$bucket", "bucket"];
+        let consumed = [
+            "time",
+            "distinct_id",
+            "$insert_id",
+            "$device_id",
+            "$user_id",
+            "token",
+            "ip",
+            "$ignore",
+            "$bucket",
+            "bucket",
+        ];
         if !consumed.contains(&name.as_str()) {
             properties.insert(cut(name), canonical(value));
         }

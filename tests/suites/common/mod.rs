@@ -8,11 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
+use arrow::datatypes::{
+    DataType, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
+};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt as _;
 use serde_json::Value;
-use tallymark::{Answer, Engine, EngineConfig, ExportOptions, FixedClock, IdentitySystem, ImportOptions, ImportReport, Timestamp};
+use tallymark::{
+    Answer, Engine, EngineConfig, ExportOptions, FixedClock, IdentitySystem, ImportOptions, ImportReport,
+    Timestamp,
+};
 use tallymark_tests::oracle::{FAILURE, FAILURE_NOTED, Profile, System, canonical, read};
 
 /// 2026-11-24T00:00:00Z: what all clocks of the suites show.
@@ -60,7 +66,10 @@ pub(crate) fn ndjson(records: &[Value]) -> String {
 
 /// Imports text as one stream.
 pub(crate) async fn import(engine: &Engine, text: &str) -> ImportReport {
-    engine.ingest("records", Cursor::new(text.to_owned().into_bytes()), ImportOptions::default()).await.unwrap()
+    engine
+        .ingest("records", Cursor::new(text.to_owned().into_bytes()), ImportOptions::default())
+        .await
+        .unwrap()
 }
 
 /// The rows of an answer as JSON: numbers, booleans, strings and lists as such, all else as Arrow
@@ -103,7 +112,9 @@ pub(crate) async fn ask_error(engine: &Engine, sql: &str) -> String {
 }
 
 pub(crate) fn json_rows(batch: &RecordBatch) -> Vec<Vec<Value>> {
-    (0..batch.num_rows()).map(|row| batch.columns().iter().map(|column| json_at(column, row)).collect()).collect()
+    (0..batch.num_rows())
+        .map(|row| batch.columns().iter().map(|column| json_at(column, row)).collect())
+        .collect()
 }
 
 fn json_at(array: &ArrayRef, row: usize) -> Value {

@@ -12,7 +12,8 @@ const T: i64 = 1_700_000_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d2_names_are_told_apart_by_case_and_blanks() {
-    let records = ["sign_up", "Sign_Up", "sign_up ", " sign_up"].map(|name| event(name, "u", json!(T), json!({name: 1})));
+    let records = ["sign_up", "Sign_Up", "sign_up ", " sign_up"]
+        .map(|name| event(name, "u", json!(T), json!({name: 1})));
     always(
         &records,
         &[
@@ -79,11 +80,15 @@ async fn d3_import_requires_time_distinct_id_and_insert_id() {
 #[tokio::test(flavor = "multi_thread")]
 async fn d4_g12_ids_are_text_and_the_empty_one_is_nobody() {
     let number = json!({"event": "A", "properties": {"time": T, "distinct_id": 42}});
-    let records = [number, event("A", "", json!(T), json!({"n": 2})), event("A", "42", json!(T), json!({"n": 3}))];
+    let records =
+        [number, event("A", "", json!(T), json!({"n": 2})), event("A", "42", json!(T), json!({"n": 3}))];
     always(
         &records,
         &[
-            ("SELECT count(*), count(user_id), count(DISTINCT user_id), sum(n) FROM events", json!([[3, 2, 1, 5]])),
+            (
+                "SELECT count(*), count(user_id), count(DISTINCT user_id), sum(n) FROM events",
+                json!([[3, 2, 1, 5]]),
+            ),
             ("SELECT distinct_id FROM events WHERE user_id IS NULL", json!([[""]])),
             ("SELECT DISTINCT user_id FROM events WHERE user_id IS NOT NULL", json!([["42"]])),
         ],
@@ -101,8 +106,25 @@ async fn d5_forbidden_ids() {
     assert_eq!(report.stored, 1);
     assert_eq!(ask(&engine, "SELECT distinct_id, user_id FROM events").await, [[json!(""), Value::Null]]);
     for forbidden in [
-        "00000000-0000-0000-0000-000000000000", "anon", "anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown",
-        "<nil>", "0", "-1", "true", "false", "[]", "{}", "NULL", "<NIL>",
+        "00000000-0000-0000-0000-000000000000",
+        "anon",
+        "anonymous",
+        "nil",
+        "none",
+        "null",
+        "n/a",
+        "na",
+        "undefined",
+        "unknown",
+        "<nil>",
+        "0",
+        "-1",
+        "true",
+        "false",
+        "[]",
+        "{}",
+        "NULL",
+        "<NIL>",
     ] {
         let report = import(&engine, &event("A", forbidden, json!(T), json!({})).to_string()).await;
         assert_eq!(report.refused, 1, "{forbidden}");
@@ -111,25 +133,39 @@ async fn d5_forbidden_ids() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d6_seconds_and_milliseconds() {
-    let times = [json!(T), json!(1_700_000_000.5), json!(1_700_000_000_500_i64), json!("1700000000"), json!(100_000_000_000_i64)];
+    let times = [
+        json!(T),
+        json!(1_700_000_000.5),
+        json!(1_700_000_000_500_i64),
+        json!("1700000000"),
+        json!(100_000_000_000_i64),
+    ];
     let records: Vec<Value> = times.into_iter().map(|time| event("A", "u", time, json!({}))).collect();
     always(
         &records,
         &[(
             "SELECT arrow_cast(time, 'Int64') FROM events ORDER BY sequence",
-            json!([[1_700_000_000_000_i64], [1_700_000_000_500_i64], [1_700_000_000_500_i64], [1_700_000_000_000_i64], [100_000_000_000_i64]]),
+            json!([
+                [1_700_000_000_000_i64],
+                [1_700_000_000_500_i64],
+                [1_700_000_000_500_i64],
+                [1_700_000_000_000_i64],
+                [100_000_000_000_i64]
+            ]),
         )],
     )
     .await;
     // 99999999999 is seconds, in the year 5138: the rule of the future applies.
-    let report = import(&engine().await, &event("A", "u", json!(99_999_999_999_i64), json!({})).to_string()).await;
+    let report =
+        import(&engine().await, &event("A", "u", json!(99_999_999_999_i64), json!({})).to_string()).await;
     assert_eq!((report.refused, report.rejections[0].field.as_str()), (1, "properties.time"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d7_the_future() {
     let ahead = |minutes: i64| {
-        event("A", "u", json!(NOW.millis() + minutes * 60_000), json!({"$insert_id": format!("i{minutes}")})).to_string()
+        event("A", "u", json!(NOW.millis() + minutes * 60_000), json!({"$insert_id": format!("i{minutes}")}))
+            .to_string()
     };
     let engine = engine().await;
     let report = engine.append_json(ahead(30).as_bytes(), WireForm::Import).await.unwrap();
@@ -147,10 +183,17 @@ async fn d7_the_future() {
 #[tokio::test(flavor = "multi_thread")]
 async fn d8_late_events_appear_in_the_past() {
     let day = 86_400;
-    let records = [event("A", "u", json!(T), json!({})), event("A", "u", json!(T - 40 * day), json!({})), event("A", "u", json!(T - day), json!({}))];
+    let records = [
+        event("A", "u", json!(T), json!({})),
+        event("A", "u", json!(T - 40 * day), json!({})),
+        event("A", "u", json!(T - day), json!({})),
+    ];
     always(
         &records,
-        &[("SELECT day, count(*) FROM events GROUP BY day ORDER BY day", json!([["2023-10-05", 1], ["2023-11-13", 1], ["2023-11-14", 1]]))],
+        &[(
+            "SELECT day, count(*) FROM events GROUP BY day ORDER BY day",
+            json!([["2023-10-05", 1], ["2023-11-13", 1], ["2023-11-14", 1]]),
+        )],
     )
     .await;
 }
@@ -167,7 +210,10 @@ async fn d9_of_equal_keys_the_latest_wins() {
         &records,
         &[
             ("SELECT count(*) FROM events", json!([[3]])),
-            ("SELECT city, count(*) FROM events GROUP BY city ORDER BY city", json!([["Oslo", 1], ["Rome", 2]])),
+            (
+                "SELECT city, count(*) FROM events GROUP BY city ORDER BY city",
+                json!([["Oslo", 1], ["Rome", 2]]),
+            ),
             ("SELECT rows FROM event_catalog ORDER BY event", json!([[2], [1]])),
         ],
     )
@@ -185,7 +231,10 @@ async fn d9_the_latest_replaces_all_other_properties() {
         &records,
         &[
             (r#"SELECT city, price, "price@string" FROM events"#, json!([[null, null, "five"]])),
-            ("SELECT property, type, rows FROM property_catalog WHERE rows > 0", json!([["price", "string", 1]])),
+            (
+                "SELECT property, type, rows FROM property_catalog WHERE rows > 0",
+                json!([["price", "string", 1]]),
+            ),
         ],
     )
     .await;
@@ -197,7 +246,11 @@ async fn d9_a_repeat_keeps_the_place_of_the_first() {
     let b = event("B", "u", json!(T), json!({"$insert_id": "b"}));
     let again = event("A", "u", json!(T), json!({"$insert_id": "a", "n": 2}));
     let records = [a, b, again];
-    always(&records, &[("SELECT event, n FROM events ORDER BY time, sequence", json!([["A", 2], ["B", null]]))]).await;
+    always(
+        &records,
+        &[("SELECT event, n FROM events ORDER BY time, sequence", json!([["A", 2], ["B", null]]))],
+    )
+    .await;
     for way in WAYS {
         let engine = sent(way, IdentitySystem::Simplified, &records).await;
         let text = export_text(&engine).await;
@@ -217,7 +270,11 @@ async fn d9_nobodys_events_repeat_too() {
 async fn d9_ids_that_look_like_dates() {
     let at = |n: i64, id: &str| event("A", "", json!(T), json!({"$insert_id": "i", "$user_id": id, "n": n}));
     let records = [at(1, "2024-01-01"), at(2, "2024-01-02"), at(3, "2024-01-01")];
-    always(&records, &[("SELECT user_id, n FROM events ORDER BY user_id", json!([["2024-01-01", 3], ["2024-01-02", 2]]))]).await;
+    always(
+        &records,
+        &[("SELECT user_id, n FROM events ORDER BY user_id", json!([["2024-01-01", 3], ["2024-01-02", 2]]))],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,7 +288,14 @@ async fn d11_without_insert_id_nothing_is_a_repeat() {
 #[tokio::test(flavor = "multi_thread")]
 async fn d9_d12_the_same_batch_again_is_counted_once() {
     let batch: Vec<Value> = (0..50)
-        .map(|n| event("A", &format!("u{}", n % 7), json!(T + n * 5000), json!({"$insert_id": format!("i{n}"), "n": n})))
+        .map(|n| {
+            event(
+                "A",
+                &format!("u{}", n % 7),
+                json!(T + n * 5000),
+                json!({"$insert_id": format!("i{n}"), "n": n}),
+            )
+        })
         .collect();
     let engine = engine_with(&batch).await;
     let before = export_text(&engine).await;
@@ -245,7 +309,9 @@ async fn d9_d12_the_same_batch_again_is_counted_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn d13_insert_ids_on_import() {
     let engine = engine().await;
-    for (id, stored) in [("a-B-9", 1), (&*"x".repeat(36), 1), (&*"x".repeat(37), 0), ("a_b", 0), ("ä", 0), ("", 0)] {
+    for (id, stored) in
+        [("a-B-9", 1), (&*"x".repeat(36), 1), (&*"x".repeat(37), 0), ("a_b", 0), ("ä", 0), ("", 0)]
+    {
         let record = event("A", "u", json!(T), json!({"$insert_id": id}));
         let report = engine.append_json(record.to_string().as_bytes(), WireForm::Import).await.unwrap();
         assert_eq!(report.stored, stored, "{id:?}");
@@ -268,12 +334,30 @@ async fn d14_ignore() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d20_d21_d23_every_value_has_the_type_of_its_json() {
-    let values = [json!(true), json!("true"), json!(5), json!(2.5), json!("x"), json!([1, 2]), json!({"a": 1}), json!([{"a": 1}])];
-    let records: Vec<Value> = values.iter().map(|value| event("A", "u", json!(T), json!({"p": value}))).collect();
+    let values = [
+        json!(true),
+        json!("true"),
+        json!(5),
+        json!(2.5),
+        json!("x"),
+        json!([1, 2]),
+        json!({"a": 1}),
+        json!([{"a": 1}]),
+    ];
+    let records: Vec<Value> =
+        values.iter().map(|value| event("A", "u", json!(T), json!({"p": value}))).collect();
     for way in WAYS {
         let engine = sent(way, IdentitySystem::Simplified, &records).await;
-        let types = ask(&engine, "SELECT type, sum(rows) FROM property_catalog WHERE property = 'p' GROUP BY 1 ORDER BY 1").await;
-        assert_eq!(json!(types), json!([["boolean", 1], ["list", 1], ["number", 2], ["object", 2], ["string", 2]]), "{way:?}");
+        let types = ask(
+            &engine,
+            "SELECT type, sum(rows) FROM property_catalog WHERE property = 'p' GROUP BY 1 ORDER BY 1",
+        )
+        .await;
+        assert_eq!(
+            json!(types),
+            json!([["boolean", 1], ["list", 1], ["number", 2], ["object", 2], ["string", 2]]),
+            "{way:?}"
+        );
         let text = export_text(&engine).await;
         let back: Vec<Value> = text.lines().map(|line| read(line)["properties"]["p"].clone()).collect();
         assert_eq!(back, values, "{way:?}");
@@ -282,11 +366,15 @@ async fn d20_d21_d23_every_value_has_the_type_of_its_json() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d22_dates() {
-    let dates = ["2024-02-29", "2024-03-01"].map(|date| event("A", "u", json!(T), json!({"on": date, "at": format!("{date}T10:00:00")})));
+    let dates = ["2024-02-29", "2024-03-01"]
+        .map(|date| event("A", "u", json!(T), json!({"on": date, "at": format!("{date}T10:00:00")})));
     always(
         &dates,
         &[
-            (r#"SELECT property, type, arrow_type FROM property_catalog ORDER BY property"#, json!([["at", "date", "Timestamp(ms, \"UTC\")"], ["on", "date", "Date32"]])),
+            (
+                r#"SELECT property, type, arrow_type FROM property_catalog ORDER BY property"#,
+                json!([["at", "date", "Timestamp(ms, \"UTC\")"], ["on", "date", "Date32"]]),
+            ),
             (r#"SELECT count(*) FROM events WHERE "on" >= DATE '2024-03-01'"#, json!([[1]])),
             (r#"SELECT count(*) FROM events WHERE at = TIMESTAMP '2024-02-29T10:00:00Z'"#, json!([[1]])),
         ],
@@ -298,7 +386,8 @@ async fn d22_dates() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d24_duplicates_inside_a_list_do_not_double_an_event() {
-    let records = [json!(["a", "a", "b"]), json!(["b"]), json!([])].map(|tags| event("A", "u", json!(T), json!({"tags": tags})));
+    let records = [json!(["a", "a", "b"]), json!(["b"]), json!([])]
+        .map(|tags| event("A", "u", json!(T), json!({"tags": tags})));
     always(
         &records,
         &[
@@ -312,16 +401,23 @@ async fn d24_duplicates_inside_a_list_do_not_double_an_event() {
 #[tokio::test(flavor = "multi_thread")]
 async fn d26_falsy_values_are_set_and_null_is_not() {
     let values = [json!(0), json!(false), json!(""), json!([]), Value::Null];
-    let mut records: Vec<Value> = values.iter().map(|value| event("A", "u", json!(T), json!({"p": value}))).collect();
+    let mut records: Vec<Value> =
+        values.iter().map(|value| event("A", "u", json!(T), json!({"p": value}))).collect();
     records.push(event("A", "u", json!(T), json!({})));
     for way in WAYS {
         let engine = sent(way, IdentitySystem::Simplified, &records).await;
-        let columns = ask(&engine, r#"SELECT "column" FROM property_catalog WHERE "column" IS NOT NULL"#).await;
-        let set: Vec<String> = columns.iter().map(|row| crate::common::quoted(row[0].as_str().unwrap()) + " IS NOT NULL").collect();
-        let count = ask_one(&engine, &format!("SELECT count(*) FROM events WHERE {}", set.join(" OR "))).await;
+        let columns =
+            ask(&engine, r#"SELECT "column" FROM property_catalog WHERE "column" IS NOT NULL"#).await;
+        let set: Vec<String> = columns
+            .iter()
+            .map(|row| crate::common::quoted(row[0].as_str().unwrap()) + " IS NOT NULL")
+            .collect();
+        let count =
+            ask_one(&engine, &format!("SELECT count(*) FROM events WHERE {}", set.join(" OR "))).await;
         assert_eq!(count, 4, "{way:?}");
         let text = export_text(&engine).await;
-        let back: Vec<Option<Value>> = text.lines().map(|line| read(line)["properties"].get("p").cloned()).collect();
+        let back: Vec<Option<Value>> =
+            text.lines().map(|line| read(line)["properties"].get("p").cloned()).collect();
         let expected: Vec<Option<Value>> = values.iter().cloned().map(Some).chain([None]).collect();
         assert_eq!(back, expected, "{way:?}");
     }
@@ -329,19 +425,30 @@ async fn d26_falsy_values_are_set_and_null_is_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d28_mixed_types() {
-    let mut records: Vec<Value> =
-        [json!(5), json!("5"), json!("abc"), Value::Null].iter().map(|price| event("A", "u", json!(T), json!({"price": price}))).collect();
+    let mut records: Vec<Value> = [json!(5), json!("5"), json!("abc"), Value::Null]
+        .iter()
+        .map(|price| event("A", "u", json!(T), json!({"price": price})))
+        .collect();
     records.push(event("A", "u", json!(T), json!({})));
     let text = r#"coalesce(CAST(price AS VARCHAR), "price@string")"#;
     always(
         &records,
         &[
             ("SELECT sum(price) FROM events", json!([[5]])),
-            (r#"SELECT sum(coalesce(price, TRY_CAST("price@string" AS DOUBLE))) FROM events"#, json!([[10.0]])),
-            (&format!("SELECT {text} AS p, count(*) FROM events GROUP BY p ORDER BY p NULLS LAST"), json!([["5", 2], ["abc", 1], [null, 2]])),
+            (
+                r#"SELECT sum(coalesce(price, TRY_CAST("price@string" AS DOUBLE))) FROM events"#,
+                json!([[10.0]]),
+            ),
+            (
+                &format!("SELECT {text} AS p, count(*) FROM events GROUP BY p ORDER BY p NULLS LAST"),
+                json!([["5", 2], ["abc", 1], [null, 2]]),
+            ),
             (r#"SELECT count(price), count("price@string"), count(*) FROM events"#, json!([[1, 2, 5]])),
             (&format!("SELECT count({text}), count(*) - count({text}) FROM events"), json!([[3, 2]])),
-            (r#"SELECT sum(TRY_CAST("price@string" AS DOUBLE)) FROM events WHERE price IS NULL"#, json!([[5.0]])),
+            (
+                r#"SELECT sum(TRY_CAST("price@string" AS DOUBLE)) FROM events WHERE price IS NULL"#,
+                json!([[5.0]]),
+            ),
         ],
     )
     .await;
@@ -380,9 +487,12 @@ async fn d40_consumed_on_arrival() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d50_days_of_another_time_zone() {
-    let records = ["2024-01-01T02:00:00Z", "2024-01-01T09:00:00Z"].map(|time| json!({"event": "A", "time": time, "distinct_id": "u"}));
+    let records = ["2024-01-01T02:00:00Z", "2024-01-01T09:00:00Z"]
+        .map(|time| json!({"event": "A", "time": time, "distinct_id": "u"}));
     let by_day = |zone: &str| {
-        format!("SELECT to_char(date_trunc('day', time AT TIME ZONE '{zone}'), '%Y-%m-%d') AS d, count(*) FROM events GROUP BY d ORDER BY d")
+        format!(
+            "SELECT to_char(date_trunc('day', time AT TIME ZONE '{zone}'), '%Y-%m-%d') AS d, count(*) FROM events GROUP BY d ORDER BY d"
+        )
     };
     always(
         &records,
@@ -397,8 +507,12 @@ async fn d50_days_of_another_time_zone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn g6_days_of_23_and_25_hours() {
     let times = [
-        "2024-03-10T04:59:00Z", "2024-03-10T05:00:00Z", "2024-03-11T03:59:00Z", "2024-03-11T04:00:00Z",
-        "2024-11-03T05:30:00Z", "2024-11-03T06:30:00Z",
+        "2024-03-10T04:59:00Z",
+        "2024-03-10T05:00:00Z",
+        "2024-03-11T03:59:00Z",
+        "2024-03-11T04:00:00Z",
+        "2024-11-03T05:30:00Z",
+        "2024-11-03T06:30:00Z",
     ];
     let records = times.map(|time| json!({"event": "A", "time": time, "distinct_id": "u"}));
     let local = "time AT TIME ZONE 'America/New_York'";
@@ -420,7 +534,9 @@ async fn g6_days_of_23_and_25_hours() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g1_ties_go_by_order_of_arrival() {
-    let records: Vec<Value> = (0..40).map(|n| event("A", if n % 2 == 0 { "u" } else { "v" }, json!(T), json!({"n": 40 - n}))).collect();
+    let records: Vec<Value> = (0..40)
+        .map(|n| event("A", if n % 2 == 0 { "u" } else { "v" }, json!(T), json!({"n": 40 - n})))
+        .collect();
     let expected: Vec<Value> = (0..40).map(|n| json!([40 - n])).collect();
     always(&records, &[("SELECT n FROM events ORDER BY time, sequence", json!(expected))]).await;
 }

@@ -44,7 +44,14 @@ async fn i2_i3_the_assigned_id() {
 /// The table of I-4 and I-5, asked after every row.
 #[tokio::test(flavor = "multi_thread")]
 async fn i4_i5_links_are_retroactive() {
-    let rows = [row(1, "D1", ""), row(2, "D1", ""), row(3, "D1", "U1"), row(4, "D2", ""), row(5, "D2", ""), row(6, "D2", "U1")];
+    let rows = [
+        row(1, "D1", ""),
+        row(2, "D1", ""),
+        row(3, "D1", "U1"),
+        row(4, "D2", ""),
+        row(5, "D2", ""),
+        row(6, "D2", "U1"),
+    ];
     let device = |id: &str| json!([format!("$device:{id}")]);
     let user = || json!(["U1"]);
     let after = [
@@ -59,7 +66,11 @@ async fn i4_i5_links_are_retroactive() {
         let engine = sent(way, IdentitySystem::Simplified, &[]).await;
         for (record, (users, resolved)) in rows.iter().zip(&after) {
             send(way, &engine, record).await;
-            assert_eq!(ask_one(&engine, "SELECT count(DISTINCT user_id) FROM events").await, *users, "{way:?} {record}");
+            assert_eq!(
+                ask_one(&engine, "SELECT count(DISTINCT user_id) FROM events").await,
+                *users,
+                "{way:?} {record}"
+            );
             assert_eq!(json!(ask(&engine, USERS).await), json!(resolved), "{way:?} {record}");
         }
         engine.compact(&CompactOptions { all: true }).await.unwrap();
@@ -76,9 +87,15 @@ async fn i5_filters_and_groups_see_the_present_user() {
         &[
             ("SELECT n FROM events WHERE user_id = 'U1' ORDER BY n", json!([[1], [2], [4]])),
             ("SELECT n FROM events WHERE user_id = '$device:D1'", json!([])),
-            ("SELECT n FROM events WHERE user_id IN ('U1', '$device:D2') ORDER BY n", json!([[1], [2], [3], [4]])),
+            (
+                "SELECT n FROM events WHERE user_id IN ('U1', '$device:D2') ORDER BY n",
+                json!([[1], [2], [3], [4]]),
+            ),
             ("SELECT n FROM events WHERE user_id > '$device:D1' AND user_id < 'A'", json!([[3]])),
-            ("SELECT user_id, count(*) FROM events GROUP BY user_id ORDER BY user_id", json!([["$device:D2", 1], ["U1", 3]])),
+            (
+                "SELECT user_id, count(*) FROM events GROUP BY user_id ORDER BY user_id",
+                json!([["$device:D2", 1], ["U1", 3]]),
+            ),
             ("SELECT n FROM events WHERE distinct_id = '$device:D1'", json!([[1]])),
             ("SELECT canonical_user('$device:D1'), canonical_user('x')", json!([["U1", "x"]])),
         ],
@@ -121,7 +138,11 @@ async fn i7_special_events_do_nothing_under_simplified_identity() {
         event("$create_alias", json!({"alias": "x"})),
         event("$merge", json!({"$distinct_ids": ["u1", "u2"]})),
     ];
-    always(&records, &[("SELECT count(*) FROM identities", json!([[0]])), ("SELECT count(*) FROM events", json!([[3]]))]).await;
+    always(
+        &records,
+        &[("SELECT count(*) FROM identities", json!([[0]])), ("SELECT count(*) FROM events", json!([[3]]))],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,8 +158,16 @@ async fn i8_the_first_user_of_a_device_keeps_it() {
     )
     .await;
     // Every event that fails to link says so, not only the first of a request.
-    let again = [row(1, "D1", "U1"), row(2, "D1", "U2"), row(3, "D1", "U2"), row(4, "D1", "U1"), row(5, "D1", "U2")];
-    always(&again, &[(r#"SELECT n FROM events WHERE "$identity_failure_reason" IS NOT NULL ORDER BY n"#, json!([[2], [3], [5]]))]).await;
+    let again =
+        [row(1, "D1", "U1"), row(2, "D1", "U2"), row(3, "D1", "U2"), row(4, "D1", "U1"), row(5, "D1", "U2")];
+    always(
+        &again,
+        &[(
+            r#"SELECT n FROM events WHERE "$identity_failure_reason" IS NOT NULL ORDER BY n"#,
+            json!([[2], [3], [5]]),
+        )],
+    )
+    .await;
 }
 
 /// First by order of arrival, not by time.
@@ -222,10 +251,20 @@ async fn i21_i22_i23_clusters_under_original_identity() {
         for (at, record) in rows.iter().enumerate() {
             send(way, &engine, record).await;
             let expected: Vec<Value> = clusters[at].iter().map(|id| json!([id, "u1"])).collect();
-            assert_eq!(json!(ask(&engine, "SELECT id, user_id FROM identities ORDER BY id").await), json!(expected), "{way:?} row {}", at + 1);
+            assert_eq!(
+                json!(ask(&engine, "SELECT id, user_id FROM identities ORDER BY id").await),
+                json!(expected),
+                "{way:?} row {}",
+                at + 1
+            );
         }
         let reasons: Vec<Value> = if refused.contains(&true) {
-            ask(&engine, r#"SELECT "$identity_failure_reason" IS NOT NULL FROM events ORDER BY time, sequence"#).await.concat()
+            ask(
+                &engine,
+                r#"SELECT "$identity_failure_reason" IS NOT NULL FROM events ORDER BY time, sequence"#,
+            )
+            .await
+            .concat()
         } else {
             Vec::new()
         };
@@ -260,17 +299,30 @@ async fn i22_aliases_chain() {
     let records = [alias("a", "b"), alias("b", "c")];
     for way in WAYS {
         let engine = sent(way, IdentitySystem::Original, &records).await;
-        assert_eq!(json!(ask(&engine, "SELECT id, user_id FROM identities ORDER BY id").await), json!([["a", "a"], ["b", "a"], ["c", "a"]]), "{way:?}");
+        assert_eq!(
+            json!(ask(&engine, "SELECT id, user_id FROM identities ORDER BY id").await),
+            json!([["a", "a"], ["b", "a"], ["c", "a"]]),
+            "{way:?}"
+        );
     }
 }
 
 /// An event of an id that becomes part of a cluster later counts for the cluster, in every file.
 #[tokio::test(flavor = "multi_thread")]
 async fn i20_i25_the_canonical_id_may_change() {
-    let event = |id: &str, n: i64| json!({"event": "A", "properties": {"time": T + n, "distinct_id": id, "n": n}});
+    let event =
+        |id: &str, n: i64| json!({"event": "A", "properties": {"time": T + n, "distinct_id": id, "n": n}});
     let merge = |one: &str, other: &str| json!({"event": "$merge", "properties": {"time": T, "distinct_id": one, "$distinct_ids": [one, other]}});
     let identify = json!({"event": "$identify", "properties": {"time": T, "distinct_id": "z", "$identified_id": "z", "$anon_id": A}});
-    let records = [event("b", 1), event("a", 2), merge("b", "a"), event(A, 3), event("c", 4), identify, merge("a", "z")];
+    let records = [
+        event("b", 1),
+        event("a", 2),
+        merge("b", "a"),
+        event(A, 3),
+        event("c", 4),
+        identify,
+        merge("a", "z"),
+    ];
     for way in WAYS {
         let engine = sent(way, IdentitySystem::Original, &records).await;
         let users = ask(&engine, "SELECT user_id FROM events WHERE event = 'A' ORDER BY n").await;

@@ -2,11 +2,14 @@
 //! arrive.
 
 use serde_json::{Map, Value, json};
-use tallymark::{CompactOptions, Engine, EngineConfig, ExportOptions, IdentitySystem, Limits, Timestamp, WireForm};
+use tallymark::{
+    CompactOptions, Engine, EngineConfig, ExportOptions, IdentitySystem, Limits, Timestamp, WireForm,
+};
 use tallymark_tests::oracle::read;
 
 use crate::common::{
-    NOW, ask, ask_one, config, config_with, engine, engine_with, export_text, export_with, import, memory_url, ndjson, profiles,
+    NOW, ask, ask_one, config, config_with, engine, engine_with, export_text, export_with, import,
+    memory_url, ndjson, profiles,
 };
 
 mod events;

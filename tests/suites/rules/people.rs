@@ -12,7 +12,10 @@ fn update(id: &str, operations: Value) -> Value {
 
 /// The properties of a user's profile; none without one.
 async fn profile(engine: &Engine, id: &str) -> Option<Value> {
-    profiles(engine, "users", &["user_id"]).await.remove(&vec![id.to_owned()]).map(|profile| json!(profile.properties))
+    profiles(engine, "users", &["user_id"])
+        .await
+        .remove(&vec![id.to_owned()])
+        .map(|profile| json!(profile.properties))
 }
 
 /// The table of section 2.1, asked after every row.
@@ -20,14 +23,23 @@ async fn profile(engine: &Engine, id: &str) -> Option<Value> {
 async fn u1_to_u8_operations_in_order_of_arrival() {
     let steps: [(&[Value], Option<Value>); 8] = [
         (&[json!({"$set": {"plan": "free", "n": 1}})], Some(json!({"plan": "free", "n": 1}))),
-        (&[json!({"$set_once": {"plan": "pro", "src": "ad"}})], Some(json!({"plan": "free", "n": 1, "src": "ad"}))),
+        (
+            &[json!({"$set_once": {"plan": "pro", "src": "ad"}})],
+            Some(json!({"plan": "free", "n": 1, "src": "ad"})),
+        ),
         (&[json!({"$add": {"n": -3, "m": 2}})], Some(json!({"plan": "free", "n": -2, "m": 2, "src": "ad"}))),
         (
             &[json!({"$append": {"tags": "a"}}), json!({"$append": {"tags": "a"}})],
             Some(json!({"plan": "free", "n": -2, "m": 2, "src": "ad", "tags": ["a", "a"]})),
         ),
-        (&[json!({"$union": {"tags": ["a", "b"]}})], Some(json!({"plan": "free", "n": -2, "m": 2, "src": "ad", "tags": ["a", "a", "b"]}))),
-        (&[json!({"$remove": {"tags": "a"}})], Some(json!({"plan": "free", "n": -2, "m": 2, "src": "ad", "tags": ["b"]}))),
+        (
+            &[json!({"$union": {"tags": ["a", "b"]}})],
+            Some(json!({"plan": "free", "n": -2, "m": 2, "src": "ad", "tags": ["a", "a", "b"]})),
+        ),
+        (
+            &[json!({"$remove": {"tags": "a"}})],
+            Some(json!({"plan": "free", "n": -2, "m": 2, "src": "ad", "tags": ["b"]})),
+        ),
         (&[json!({"$unset": ["src"]})], Some(json!({"plan": "free", "n": -2, "m": 2, "tags": ["b"]}))),
         (&[json!({"$delete": ""})], None),
     ];
@@ -40,19 +52,35 @@ async fn u1_to_u8_operations_in_order_of_arrival() {
             }
             assert_eq!(profile(&engine, "u").await, *expected, "{way:?} row {}", at + 1);
         }
-        assert_eq!(ask_one(&engine, "SELECT count(*) FROM events WHERE user_id = 'u'").await, 1, "events are unaffected");
+        assert_eq!(
+            ask_one(&engine, "SELECT count(*) FROM events WHERE user_id = 'u'").await,
+            1,
+            "events are unaffected"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn u2_u5_u9_u10_further_cases() {
     for (records, expected) in [
-        (vec![json!({"$set": {"tags": [1]}}), json!({"$union": {"tags": [1, "1", 2, 2]}})], json!({"tags": "[1,\"1\",2]"})),
+        (
+            vec![json!({"$set": {"tags": [1]}}), json!({"$union": {"tags": [1, "1", 2, 2]}})],
+            json!({"tags": "[1,\"1\",2]"}),
+        ),
         (vec![json!({"$set": {"a": 9}}), json!({"$set_once": {"a": 1, "b": 2}})], json!({"a": 9, "b": 2})),
         // U-9: what does not fit is skipped, the rest applies.
-        (vec![json!({"$set": {"a": "text"}}), json!({"$add": {"a": 1, "b": 1}, "$append": {"a": 1, "c": 1}})], json!({"a": "text", "b": 1, "c": [1]})),
+        (
+            vec![
+                json!({"$set": {"a": "text"}}),
+                json!({"$add": {"a": 1, "b": 1}, "$append": {"a": 1, "c": 1}}),
+            ],
+            json!({"a": "text", "b": 1, "c": [1]}),
+        ),
         // U-10: the order of the rules, not of the record.
-        (vec![json!({"$set": {"old": 1}}), json!({"$add": {"n": 1}, "$set": {"n": 1}, "$delete": ""})], json!({"n": 2})),
+        (
+            vec![json!({"$set": {"old": 1}}), json!({"$add": {"n": 1}, "$set": {"n": 1}, "$delete": ""})],
+            json!({"n": 2}),
+        ),
     ] {
         let records: Vec<Value> = records.into_iter().map(|operations| update("u", operations)).collect();
         for way in WAYS {
@@ -81,7 +109,11 @@ async fn u12_last_seen() {
         &records,
         &[(
             "SELECT user_id, arrow_cast(last_seen, 'Int64') FROM users ORDER BY user_id",
-            json!([["arrival", NOW.millis()], ["ignored", 1_700_000_000_000_i64], ["sent", 1_700_000_000_000_i64]]),
+            json!([
+                ["arrival", NOW.millis()],
+                ["ignored", 1_700_000_000_000_i64],
+                ["sent", 1_700_000_000_000_i64]
+            ]),
         )],
     )
     .await;
@@ -90,7 +122,12 @@ async fn u12_last_seen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn u15_every_event_sees_the_current_profile() {
     let play = |day: u32| json!({"event": "Play", "time": format!("2024-01-{day:02}T00:00:00Z"), "distinct_id": "u1"});
-    let records = [play(1), update("u1", json!({"$set": {"plan": "free"}})), play(5), update("u1", json!({"$set": {"plan": "pro"}}))];
+    let records = [
+        play(1),
+        update("u1", json!({"$set": {"plan": "free"}})),
+        play(5),
+        update("u1", json!({"$set": {"plan": "pro"}})),
+    ];
     always(
         &records,
         &[(
@@ -118,8 +155,14 @@ async fn u15_i5_a_late_link_joins_profile_and_events() {
     always(
         &records,
         &[
-            ("SELECT e.n, u.plan FROM events e LEFT JOIN users u USING (user_id) ORDER BY e.n", json!([[1, "pro"], [2, "pro"], [3, null]])),
-            ("SELECT user_id, arrow_cast(first_event_time, 'Int64') FROM users", json!([["U", (T + 1) * 1000]])),
+            (
+                "SELECT e.n, u.plan FROM events e LEFT JOIN users u USING (user_id) ORDER BY e.n",
+                json!([[1, "pro"], [2, "pro"], [3, null]]),
+            ),
+            (
+                "SELECT user_id, arrow_cast(first_event_time, 'Int64') FROM users",
+                json!([["U", (T + 1) * 1000]]),
+            ),
         ],
     )
     .await;
@@ -160,7 +203,8 @@ async fn u18_a_devices_profile_stays_behind() {
     for way in WAYS {
         let engine = sent(way, IdentitySystem::Simplified, &records).await;
         let all = profiles(&engine, "users", &["user_id"]).await;
-        let all: Vec<(String, Value)> = all.into_iter().map(|(mut key, profile)| (key.remove(0), json!(profile.properties))).collect();
+        let all: Vec<(String, Value)> =
+            all.into_iter().map(|(mut key, profile)| (key.remove(0), json!(profile.properties))).collect();
         assert_eq!(all, [("U".to_owned(), json!({"plan": "pro", "after": 1}))], "{way:?}");
     }
 }
@@ -175,7 +219,11 @@ async fn u19_profiles_of_a_merged_user() {
     ];
     for way in WAYS {
         let engine = sent(way, IdentitySystem::Original, &records).await;
-        assert_eq!(profile(&engine, "a").await, Some(json!({"only a": 1, "only b": 1, "plan": "pro"})), "{way:?}");
+        assert_eq!(
+            profile(&engine, "a").await,
+            Some(json!({"only a": 1, "only b": 1, "plan": "pro"})),
+            "{way:?}"
+        );
         assert_eq!(ask_one(&engine, "SELECT count(*) FROM users").await, 1, "{way:?}");
     }
 }
@@ -187,7 +235,11 @@ async fn u30_to_u32_companies_of_scalars_and_lists() {
         properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         json!({"event": "A", "properties": properties})
     };
-    let records = [event("u1", json!({"company": "A"})), event("u2", json!({"company": ["A", "B"]})), event("u1", json!({}))];
+    let records = [
+        event("u1", json!({"company": "A"})),
+        event("u2", json!({"company": ["A", "B"]})),
+        event("u1", json!({})),
+    ];
     let companies = r#"SELECT company AS c FROM events WHERE company IS NOT NULL UNION ALL SELECT unnest("company@list_string") FROM events"#;
     always(
         &records,
@@ -234,7 +286,10 @@ async fn user_properties_act_as_set() {
     always(
         &records,
         &[
-            ("SELECT user_id, plan, n, arrow_cast(last_seen, 'Int64') FROM users", json!([["u", "pro", 1, (T + 9) * 1000]])),
+            (
+                "SELECT user_id, plan, n, arrow_cast(last_seen, 'Int64') FROM users",
+                json!([["u", "pro", 1, (T + 9) * 1000]]),
+            ),
             ("SELECT count(*) FROM events", json!([[3]])),
         ],
     )
