@@ -16,7 +16,7 @@ def with_duckdb(files):
         f"read_parquet('{files}', hive_partitioning = true, hive_types = {{'day': DATE}}, union_by_name = true)"
     )
     columns = {row[0] for row in duckdb.execute("DESCRIBE events").fetchall()}
-    items = "items" if "items" in columns else "stock_codes"
+    items = "extras" if "extras" in columns else "stock_codes"
 
     def ask(sql):
         return [list(row) for row in duckdb.execute(sql).fetchall()]
@@ -28,7 +28,7 @@ def with_duckdb(files):
         "stored_users": ask("SELECT count(DISTINCT user_id) FROM events"),
         "sums": {
             "total": ask("SELECT count(total), round(sum(total), 2) FROM events"),
-            "list_items": ask(f"SELECT CAST(coalesce(sum(len({items})), 0) AS BIGINT) FROM events"),
+            "list_items": ask(f"SELECT CAST(sum(len({items})) AS BIGINT) FROM events"),
         },
     }
 
@@ -40,7 +40,7 @@ def with_polars(files):
 
     parts = [pl.scan_parquet(file, hive_partitioning=True) for file in sorted(glob.glob(files, recursive=True))]
     events = pl.concat(parts, how="diagonal_relaxed").collect()
-    items = "items" if "items" in events.columns else "stock_codes"
+    items = "extras" if "extras" in events.columns else "stock_codes"
     total = events["total"].cast(pl.Float64)
 
     def rows(frame):
