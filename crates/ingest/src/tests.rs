@@ -120,9 +120,9 @@ fn read_value(kind: LaneKind, column: &dyn Array, row: usize) -> PropertyValue<'
         LaneKind::Int64 => PropertyValue::Int(column.as_primitive::<Int64Type>().value(row)),
         LaneKind::Float64 => PropertyValue::Float(column.as_primitive::<Float64Type>().value(row)),
         LaneKind::String => PropertyValue::from(column.as_string_view().value(row).to_owned()),
-        LaneKind::Json => {
-            sonic_rs::from_str::<PropertyValue<'_>>(column.as_string_view().value(row)).unwrap().into_owned()
-        }
+        LaneKind::Json => serde_json::from_str::<PropertyValue<'_>>(column.as_string_view().value(row))
+            .unwrap()
+            .into_owned(),
         LaneKind::Date(DateShape::Date) => {
             let day = column.as_primitive::<Date32Type>().value(row);
             PropertyValue::from(DateShape::Date.spell(day.into()).unwrap())

@@ -85,7 +85,7 @@ impl Payload {
     pub(crate) fn decode(number: u64, bytes: &[u8]) -> Result<Self> {
         let damaged = |message: String| Error::Replay { number, message };
         let mut lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-        let header: Header = sonic_rs::from_slice(lines.next().unwrap_or_default())
+        let header: Header = serde_json::from_slice(lines.next().unwrap_or_default())
             .map_err(|error| damaged(format!("no header: {error}")))?;
         if header.version != FORMAT_VERSION {
             let version = header.version;
@@ -94,7 +94,7 @@ impl Payload {
             )));
         }
         let records = lines
-            .map(|line| match sonic_rs::from_slice(line) {
+            .map(|line| match serde_json::from_slice(line) {
                 Ok(Line::Event(line)) => Ok(Accepted::Event(event_of(line))),
                 Ok(Line::Update(update)) => Ok(Accepted::Update(update)),
                 Err(error) => Err(damaged(error.to_string())),

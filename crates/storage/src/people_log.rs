@@ -193,10 +193,8 @@ fn read_batch(batch: &RecordBatch, path: &str, entries: &mut Vec<PeopleEntry>) -
         column(RECEIVED_AT)?.as_primitive_opt::<TimestampMillisecondType>().ok_or_else(wrong(RECEIVED_AT))?;
     let changes = column(CHANGE)?.as_string_opt::<i32>().ok_or_else(wrong(CHANGE))?;
     for row in 0..batch.num_rows() {
-        // sonic-rs reads every float as it was; serde_json as built here may be off by one unit in
-        // the last place.
-        let change = sonic_rs::from_str(changes.value(row))
-            .map_err(|error| damaged(Damage::Json(serde::de::Error::custom(error))))?;
+        let change =
+            serde_json::from_str(changes.value(row)).map_err(|error| damaged(Damage::Json(error)))?;
         entries.push(PeopleEntry {
             sequence: sequences.value(row),
             received_at: Timestamp::from_millis(received.value(row)),

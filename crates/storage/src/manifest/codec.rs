@@ -79,10 +79,7 @@ pub(crate) fn decode(bytes: &[u8], version: u64, path: &str) -> Result<Manifest>
     if found != header.xxh3 {
         return Err(damaged(Damage::Checksum { expected: header.xxh3, found }));
     }
-    // sonic-rs reads every float as it was; serde_json as built here may be off by one unit in the
-    // last place.
-    let manifest: Manifest =
-        sonic_rs::from_slice(body).map_err(|error| damaged(Damage::Json(serde::de::Error::custom(error))))?;
+    let manifest: Manifest = serde_json::from_slice(body).map_err(|error| damaged(Damage::Json(error)))?;
     if manifest.version != version {
         return Err(damaged(Damage::Number { found: manifest.version }));
     }
