@@ -265,7 +265,10 @@ impl Engine {
         });
         match planned.await {
             Ok(stream) => Ok(Answer::run(stream?, &self.inner.threads)),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(stopped) => match stopped.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(tallymark_ingest::Error::ShuttingDown.into()),
+            },
         }
     }
 

@@ -108,7 +108,7 @@ fn ingest_kind(error: &tallymark_ingest::Error) -> ErrorKind {
     use tallymark_ingest::Error as E;
     match error {
         E::NotFound { .. } => ErrorKind::NotFound,
-        E::Open { .. } | E::Read { .. } => ErrorKind::Unavailable,
+        E::Open { .. } | E::Read { .. } | E::ShuttingDown => ErrorKind::Unavailable,
         E::CutShort { source, .. } => ingest_kind(source),
         E::Storage { source } => storage_kind(source),
         E::Columns { .. } | E::Replay { .. } => ErrorKind::Internal,

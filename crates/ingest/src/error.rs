@@ -133,6 +133,9 @@ pub enum Error {
         #[from]
         source: arrow::error::ArrowError,
     },
+    /// The runtime that called is being shut down: nothing more is stored.
+    #[error("the program is shutting down")]
+    ShuttingDown,
     /// A record acknowledged earlier cannot be read back from the write-ahead log.
     #[error("cannot replay entry {number} of the write-ahead log: {message}")]
     Replay {

@@ -14,6 +14,7 @@ use arrow::buffer::Buffer;
 use tokio::runtime::Handle;
 use tracing::info;
 
+use crate::blocking::blocking;
 use crate::source::{InputFile, InputKind};
 use crate::{
     BatchBuilder, Block, BlockReader, ColumnMapping, Error, EventBatch, FrameOptions, ImportProgress,
@@ -88,10 +89,7 @@ impl Ingestor {
     ) -> Result<ImportReport> {
         let (ingestor, runtime) = (Arc::clone(self), Handle::current());
         let work = move || Import::new(&ingestor, &inputs, &options, &progress, runtime).run();
-        match tokio::task::spawn_blocking(work).await {
-            Ok(report) => report,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        blocking(work).await
     }
 }
 

@@ -21,6 +21,7 @@ use tallymark_users::{Identities, ProfileUpdate};
 use tokio::sync::Mutex;
 use tracing::{debug, info, warn};
 
+use crate::blocking::blocking;
 use crate::lanes::{Gather, open_lanes};
 use crate::partition::{Chunk, partition};
 use crate::people::apply_people;
@@ -509,10 +510,7 @@ impl Ingestor {
             prepare(&numbered, &identities, &mut catalog, &settings)
                 .map(|(files, keys, duplicates)| Prepared { files, keys, duplicates, catalog })
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(prepared) => prepared,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        blocking(work).await
     }
 
     async fn put(&self, files: &[(Bytes, DataFile)]) -> Result<()> {

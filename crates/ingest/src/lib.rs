@@ -19,6 +19,7 @@
 extern crate self as tallymark_ingest;
 
 mod batch;
+mod blocking;
 mod compression;
 mod csv_input;
 mod error;

@@ -5,11 +5,15 @@
 //! of datafusion-functions-json. Nobody writes a lambda that ignores its parameter and returns a
 //! literal, so `name -> 'key'` and `name -> 0` are read as the JSON operator. It also binds weaker
 //! than `=` there; here `->` and `->>` bind stronger than comparisons, as in PostgreSQL.
+//!
+//! `a IS DISTINCT FROM b AND c` means `(a IS DISTINCT FROM b) AND c`, as everywhere else; left to
+//! itself the parser would take all of `b AND c` for the right-hand side.
 
 use std::any::TypeId;
 
 use datafusion::sql::sqlparser::ast::Expr;
-use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect};
+use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect, Precedence};
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -82,5 +86,39 @@ impl Dialect for TallymarkDialect {
         }
         parser.next_token();
         Some(Ok(Expr::Identifier(word.into_ident(name.span))))
+    }
+
+    fn parse_infix(
+        &self,
+        parser: &mut Parser<'_>,
+        left: &Expr,
+        _precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        use Keyword::{DISTINCT, FROM, IS, NOT};
+        let compare: fn(Box<Expr>, Box<Expr>) -> Expr = if parser.parse_keywords(&[IS, DISTINCT, FROM]) {
+            Expr::IsDistinctFrom
+        } else if parser.parse_keywords(&[IS, NOT, DISTINCT, FROM]) {
+            Expr::IsNotDistinctFrom
+        } else {
+            return None;
+        };
+        let right = parser.parse_subexpr(self.prec_value(Precedence::Is));
+        Some(right.map(|right| compare(Box::new(left.clone()), Box::new(right))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+    use super::*;
+
+    #[test]
+    fn is_distinct_from_binds_stronger_than_and() {
+        for text in ["a IS DISTINCT FROM b AND c", "a IS NOT DISTINCT FROM b AND c", "a IS NULL AND c"] {
+            let dialect = TallymarkDialect::default();
+            let expr = Parser::new(&dialect).try_with_sql(text).unwrap().parse_expr().unwrap();
+            assert!(matches!(expr, Expr::BinaryOp { op: BinaryOperator::And, .. }), "{text}: {expr:?}");
+        }
     }
 }
