@@ -219,6 +219,8 @@ impl Dataset {
                 Ok(observed) => self.is_possible(&operation, &observed).with_context(context)?,
                 Err(error) => ensure!(files_go, "a reader beside {}: {error:#}", context()),
             }
+            // What was given up halfway may have happened: nobody was told either way.
+            let was_cancelled = matches!(result, Err(Failure::Cancelled));
             match result {
                 Ok(()) => {
                     self.expected.apply(&operation);
@@ -240,7 +242,8 @@ impl Dataset {
             store.set_plan(FaultPlan::none());
             let found = contents_by_sql(engine).await.with_context(context)?;
             // What failed has not happened, as far as the writer knows.
-            self.accept(&found, matches!(operation, Operation::Delete(_))).with_context(context)?;
+            let may_have_happened = was_cancelled || matches!(operation, Operation::Delete(_));
+            self.accept(&found, may_have_happened).with_context(context)?;
             if self.next > number {
                 return Ok(true);
             }
