@@ -66,6 +66,7 @@ impl TestDataset {
             wal_flushed: 0,
             fence: tallymark_storage::manifest::WalFence::default(),
             catalog: PropertyCatalog::default(),
+            erased_before: 0,
             files: Vec::new(),
             people: Vec::new(),
             attachments: BTreeMap::new(),

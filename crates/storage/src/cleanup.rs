@@ -1,7 +1,7 @@
 //! What no retained snapshot needs any more is deleted.
 //!
 //! A snapshot is retained while it is the newest one, and for the retention time after a later
-//! commit replaced it. Manifests of other snapshots go first, so that nobody opens them any more;
+//! commit replaced it, unless data was erased since. Manifests of other snapshots go first, so that nobody opens them any more;
 //! then the files that only they had; then entries of the write-ahead log that are in files, and
 //! what interrupted writes left behind. Files put for a commit to come are left alone, however
 //! long that takes, and so is everything that is not ours.
@@ -113,7 +113,8 @@ impl History {
         let mut successor = newest.manifest.created_at;
         let older = open::versions(location).await?;
         for version in older.into_iter().rev().filter(|version| *version < newest.manifest.version) {
-            if history.expired.is_empty() && is_recent(successor, now, retention) {
+            let is_erased = version < newest.manifest.erased_before;
+            if history.expired.is_empty() && !is_erased && is_recent(successor, now, retention) {
                 if let Some(manifest) = open::manifest(location, version).await? {
                     successor = manifest.created_at;
                     history.needed.extend(files_of(&manifest));

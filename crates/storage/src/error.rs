@@ -37,7 +37,8 @@ pub enum Error {
     /// The dataset was opened for reading.
     #[error("the dataset is open for reading only")]
     ReadOnly,
-    /// Another writer took over; what was not acknowledged is not in the dataset. Open it again.
+    /// Another writer took over. What was acknowledged is in the dataset; a write of which that is
+    /// not known, since it failed, may be. Open it again to see.
     #[error("another writer took over the dataset: {evidence}")]
     Conflict {
         /// What told us.
@@ -76,6 +77,29 @@ pub enum Error {
         /// What there is, ascending.
         retained: Vec<u64>,
     },
+    /// The snapshot was made before data was erased; it, and the files only it had, are deleted so
+    /// that nothing of that data is left.
+    #[error(
+        "snapshot {version} was deleted on purpose: data was erased from the dataset after it; ask for a newer one, kept are {}",
+        ranges(retained)
+    )]
+    SnapshotErased {
+        /// What was asked for.
+        version: u64,
+        /// What there is, ascending.
+        retained: Vec<u64>,
+    },
+    /// The files of a snapshot are deleted: it was replaced longer ago than snapshots are kept.
+    #[error(
+        "snapshot {version} is no longer kept, and its files are deleted; ask for a newer one, kept are {}",
+        ranges(retained)
+    )]
+    SnapshotExpired {
+        /// What was asked for.
+        version: u64,
+        /// What there is, ascending.
+        retained: Vec<u64>,
+    },
     /// An object could not be read.
     #[error("cannot read {path}")]
     Read {
@@ -84,7 +108,8 @@ pub enum Error {
         /// Why.
         source: object_store::Error,
     },
-    /// An object could not be written. What it was for has not happened.
+    /// An object could not be written. What it was for has not happened, unless this process dies,
+    /// or another writer takes over, before its next write.
     #[error("cannot write {path}")]
     Write {
         /// Which.

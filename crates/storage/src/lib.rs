@@ -20,7 +20,8 @@
 //! - [`WriteGuard::append`] puts records into the write-ahead log and into the memtable: durable
 //!   and visible at once. Later a [`WriteGuard::commit`] with `flushed_memtable` names the files
 //!   they were written to.
-//! - [`EventStore::put_data_file`] any number of times, then [`WriteGuard::commit`] names them.
+//! - [`Uncommitted::put`] any number of times, then [`WriteGuard::commit`] names them. If it does
+//!   not, they are deleted again.
 //!
 //! Readers ([`EventStore::open`]) need no lease. [`EventStore::snapshot`] is what is visible now
 //! and never changes; [`EventStore::refresh`] looks for a newer one.
@@ -33,13 +34,13 @@
 //!   directory loss of power, at any instant. Data files are synced before the manifest that names
 //!   them is put, and the manifest before the commit returns.
 //! - Nothing twice: a write that returned an error has not happened, even if its put took effect,
-//!   so that it can be tried again. Only if the process dies before its next write may a write
-//!   that failed turn out to have happened.
+//!   so that it can be tried again. Only if the process dies, or loses its lease, before its next
+//!   write may a write that failed turn out to have happened: its successor may have found it.
 //! - One writer: a writer whose lease was taken over can neither commit nor acknowledge any more;
 //!   it gets [`Error::Conflict`].
 //! - Open files: the day directories hold plain Parquet. Whoever globs `events/*/*.parquet` gets
-//!   the right rows while no write is in flight and, after files were replaced, once a cleanup has
-//!   run; [`Manifest::files`] lists the visible ones exactly.
+//!   the right rows while no write is in flight and, after files were replaced or a process died,
+//!   once a cleanup has run; [`Manifest::files`] lists the visible ones exactly.
 //!
 //! # Example
 //!
@@ -90,5 +91,5 @@ pub use manifest::{
 pub use merge::{Merge, MergeRow, merge_files};
 pub use people_log::{PeopleChange, PeopleEntry};
 pub use snapshot::{MemBatch, Snapshot};
-pub use store::{Append, Commit, EventStore, MemChange, Replayed, StorageConfig, WriteGuard};
+pub use store::{Append, Commit, EventStore, MemChange, Replayed, StorageConfig, Uncommitted, WriteGuard};
 pub use wal::WalEntry;

@@ -231,6 +231,7 @@ mod tests {
             wal_flushed,
             fence,
             catalog: PropertyCatalog::default(),
+            erased_before: 0,
             files: Vec::new(),
             people: Vec::new(),
             attachments: BTreeMap::new(),

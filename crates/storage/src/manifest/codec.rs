@@ -123,6 +123,7 @@ mod tests {
             wal_flushed: 3,
             fence: WalFence { epoch: 2, acknowledged: Some(4), next: 6 },
             catalog,
+            erased_before: 0,
             files: vec![DataFile {
                 path: "events/day=2023-11-14/018bcfe5-6800-7000-8000-000000000000.parquet".to_owned(),
                 day: "2023-11-14".parse().unwrap(),

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use tallymark_event::{Day, LaneId, PropertyCatalog, Timestamp};
 use tallymark_users::IdentitySystem;
 
+use crate::paths::{self, ObjectKind};
+
 pub(crate) use codec::{decode, encode, writer_of};
 
 /// The format written here; readers accept it and all before.
@@ -39,6 +41,10 @@ pub struct Manifest {
     pub fence: WalFence,
     /// Every property and its columns.
     pub catalog: PropertyCatalog,
+    /// Snapshots before this version have data that was erased since: they are no longer offered,
+    /// however recent, and the next cleanup deletes what only they have.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erased_before: u64,
     /// The visible data files, sorted by (day, path).
     pub files: Vec<DataFile>,
     /// The people log, in order of ingestion.
@@ -52,10 +58,25 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The visible data file of that path.
+    /// The visible data file of that path; takes time logarithmic in their number.
     pub fn file(&self, path: &str) -> Option<&DataFile> {
-        self.files.iter().find(|file| file.path == path)
+        let Some(ObjectKind::Data(day)) = paths::parse(path) else { return None };
+        let files = self.files_of(day);
+        let found = files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
+        Some(&files[found])
     }
+
+    /// The visible data files of a day; takes time logarithmic in the number of all.
+    pub fn files_of(&self, day: Day) -> &[DataFile] {
+        let from = self.files.partition_point(|file| file.day < day);
+        let files = &self.files[from..];
+        &files[..files.partition_point(|file| file.day == day)]
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Tells acknowledged entries of the write-ahead log from those that were never acknowledged: left

@@ -80,7 +80,8 @@ impl MergeRow<'_> {
 }
 
 /// Merges files of one day into as few as [`crate::FileSettings::rows_max`] allows, none if no row
-/// is kept. The new files are put, not committed: a commit is to add them and remove the old ones.
+/// is kept. The new files are put, not committed: a commit is to add them and remove the old ones,
+/// and an [`crate::Uncommitted`] to look after them until then.
 ///
 /// Of rows with equal (event, assigned id, time, `$insert_id`) the one with the greatest sequence
 /// is kept, with the smallest of their sequences (D-9, D-10); rows without an `$insert_id` are all
@@ -101,7 +102,7 @@ pub async fn merge_files(store: &EventStore, merge: Merge<'_>) -> Result<Vec<Dat
                 Ok(files)
             }
             Err(error) => {
-                store.discard(&output.into_files()).await;
+                output.discard().await;
                 Err(error)
             }
         }

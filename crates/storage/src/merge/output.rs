@@ -18,7 +18,7 @@ use crate::data_file::{self, DataFileWriter, Projection};
 use crate::error::{Error, Result};
 use crate::local;
 use crate::manifest::DataFile;
-use crate::store::EventStore;
+use crate::store::{EventStore, Uncommitted};
 
 /// Writes the rows that are kept.
 pub(super) struct Output<'a> {
@@ -28,13 +28,23 @@ pub(super) struct Output<'a> {
     rows: Vec<RowRef>,
     /// The file being written and how many rows it has.
     file: Option<(DataFileWriter, usize)>,
-    put: Vec<DataFile>,
+    files: Vec<DataFile>,
+    /// Looks after the files until all are put.
+    put: Uncommitted,
 }
 
 impl<'a> Output<'a> {
     pub(super) fn new(store: &'a EventStore, merge: &'a Merge<'a>, lanes: Vec<LaneId>) -> Self {
         let lanes = lanes.into_iter().map(|id| (id, merge.catalog.lane(id).clone())).collect();
-        Self { store, merge, lanes, rows: Vec::new(), file: None, put: Vec::new() }
+        Self {
+            store,
+            merge,
+            lanes,
+            rows: Vec::new(),
+            file: None,
+            files: Vec::new(),
+            put: store.uncommitted(),
+        }
     }
 
     /// Takes a row in, unless the filter refuses it.
@@ -99,9 +109,15 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    /// The files put so far.
+    /// The files put; from now on the caller looks after them.
     pub(super) fn into_files(self) -> Vec<DataFile> {
-        self.put
+        self.put.release();
+        self.files
+    }
+
+    /// Deletes the files put so far.
+    pub(super) async fn discard(self) {
+        self.put.discard().await;
     }
 
     fn new_file(&self, lanes: &[(LaneId, Lane)]) -> Result<DataFileWriter> {
@@ -115,9 +131,9 @@ impl<'a> Output<'a> {
         if file.lanes.len() < self.lanes.len() {
             (bytes, file) = self.without_empty_lanes(bytes, &file).await?;
         }
-        // Noted before it is put, so that it is taken back whatever happens.
-        self.put.push(file.clone());
-        self.store.put_data_file(&file, bytes).await
+        self.put.put(&file, bytes).await?;
+        self.files.push(file);
+        Ok(())
     }
 
     /// The file without columns that have no value: a property whose only user was removed leaves

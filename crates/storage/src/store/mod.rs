@@ -2,6 +2,7 @@
 
 pub(crate) mod open;
 mod people;
+mod uncommitted;
 mod write;
 
 use std::collections::BTreeSet;
@@ -10,9 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::stream::{self, BoxStream};
+use futures::stream::BoxStream;
 use tallymark_event::{Clock, PropertyCatalog, Timestamp};
 use tallymark_users::{Identities, IdentitySystem, Profiles};
 use tracing::{debug, warn};
@@ -24,16 +23,16 @@ use crate::lease::Lease;
 use crate::local::FileSystem;
 use crate::manifest::DataFile;
 use crate::wal::WalEntry;
-use crate::{Location, MemBatch, PeopleEntry, Snapshot, objects, people_log, wal};
+use crate::{Location, MemBatch, PeopleEntry, Snapshot, people_log, wal};
 
 use people::PeopleState;
+pub use uncommitted::Uncommitted;
+use uncommitted::UnnamedFiles;
 use write::WriterState;
 pub use write::{Append, Commit, MemChange, WriteGuard};
 
 /// Rows of the batches of [`EventStore::read_data_file`], at most.
 const BATCH_ROWS: usize = 8192;
-/// How many files are deleted at a time.
-const DELETES_AT_ONCE: usize = 8;
 /// How often a reader follows a writer that commits while it reads.
 const FOLLOWS: usize = 100;
 
@@ -82,8 +81,8 @@ struct Inner {
     current: RwLock<Arc<Snapshot>>,
     /// The state the people log of the last manifest read makes.
     people: tokio::sync::Mutex<PeopleState>,
-    /// Data files put, or being put, that no commit has named yet. Cleanup leaves them alone.
-    in_flight: Mutex<BTreeSet<String>>,
+    /// Files put, or being put, that no commit is known to have named.
+    unnamed: Mutex<UnnamedFiles>,
     /// Files put since the last sync of a local directory.
     unsynced: Mutex<BTreeSet<String>>,
     /// Files a sync failed to make durable.
@@ -204,20 +203,51 @@ impl EventStore {
     /// The view of an earlier commit that is still kept: what was in files then.
     ///
     /// # Errors
-    /// [`Error::SnapshotNotFound`] lists those that are kept.
+    /// [`Error::SnapshotNotFound`] and [`Error::SnapshotErased`] list those that are kept.
     pub async fn snapshot_at(&self, version: u64) -> Result<Arc<Snapshot>> {
         let location = &self.inner.location;
+        let (erased_before, retained) = self.offered().await?;
+        if version < erased_before {
+            return Err(Error::SnapshotErased { version, retained });
+        }
         match open::manifest(location, version).await? {
             Some(manifest) => Ok(Arc::new(self.inner.view(Arc::new(manifest)).await?)),
-            None => Err(Error::SnapshotNotFound { version, retained: open::versions(location).await? }),
+            None => Err(Error::SnapshotNotFound { version, retained }),
         }
     }
 
+    /// Why files that a snapshot names are not there any more, for whoever kept the snapshot too
+    /// long; `None` if they should be.
+    ///
+    /// # Errors
+    /// When the dataset cannot be read.
+    pub async fn why_gone(&self, snapshot: &Snapshot) -> Result<Option<Error>> {
+        let version = snapshot.manifest.version;
+        let (erased_before, retained) = self.offered().await?;
+        Ok(if version < erased_before {
+            Some(Error::SnapshotErased { version, retained })
+        } else if retained.contains(&version) {
+            None
+        } else {
+            Some(Error::SnapshotExpired { version, retained })
+        })
+    }
+
+    /// Before which version data was erased, and the versions since that are there, ascending.
+    async fn offered(&self) -> Result<(u64, Vec<u64>)> {
+        let location = &self.inner.location;
+        let erased_before = open::newest(location).await?.erased_before;
+        let mut versions = open::versions(location).await?;
+        versions.retain(|version| *version >= erased_before);
+        Ok((erased_before, versions))
+    }
+
     /// The commits still kept, ascending, and when they were made. What replaced a commit less
-    /// than the retention time ago keeps it; older ones stay until the next cleanup.
+    /// than the retention time ago keeps it; older ones stay until the next cleanup. Those from
+    /// before data was erased are not kept.
     pub async fn retained_versions(&self) -> Result<Vec<(u64, Timestamp)>> {
         let mut retained = Vec::new();
-        for version in open::versions(&self.inner.location).await? {
+        for version in self.offered().await?.1 {
             match open::manifest(&self.inner.location, version).await {
                 Ok(Some(manifest)) => retained.push((version, manifest.created_at)),
                 // One that a cleanup took since it was listed, or that was cut short.
@@ -328,33 +358,8 @@ impl EventStore {
         }
         let mut guard = WriteGuard { inner: &self.inner, writer, state };
         guard.settle().await?;
+        self.inner.delete_settled().await;
         Ok(guard)
-    }
-
-    /// Uploads a data file. It is visible and durable once a commit names it.
-    ///
-    /// # Errors
-    /// [`Error::Write`], after several tries; [`Error::ReadOnly`].
-    pub async fn put_data_file(&self, file: &DataFile, bytes: Bytes) -> Result<()> {
-        if !self.is_writable() {
-            return Err(Error::ReadOnly);
-        }
-        self.inner.put_file(&file.path, bytes).await
-    }
-
-    /// Deletes data files that were put but will not be committed, so that readers of the bare
-    /// directories do not find their rows. What cannot be deleted now, the next cleanup will find.
-    pub async fn discard(&self, files: &[DataFile]) {
-        let snapshot = self.snapshot();
-        let given_up = files.iter().filter(|file| snapshot.manifest.file(&file.path).is_none());
-        stream::iter(given_up)
-            .for_each_concurrent(DELETES_AT_ONCE, |file| async move {
-                if let Err(error) = objects::delete(&self.inner.location, &file.path).await {
-                    warn!(path = file.path, error = %error, "could not discard a data file; a cleanup will");
-                }
-                self.inner.landed(std::iter::once(&file.path));
-            })
-            .await;
     }
 
     /// Reads a data file of a snapshot, or one that was just put, in its order, as batches of at
@@ -383,11 +388,6 @@ impl EventStore {
         }
         Ok(())
     }
-
-    /// Data files put or being put that no commit has named yet.
-    pub(crate) fn in_flight(&self) -> BTreeSet<String> {
-        self.inner.in_flight.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 impl Inner {
@@ -397,25 +397,5 @@ impl Inner {
             *current = Arc::new(snapshot);
         }
         Arc::clone(&current)
-    }
-
-    /// Uploads a file under a name of its own.
-    async fn put_file(&self, path: &str, bytes: Bytes) -> Result<()> {
-        // Noted before it exists, so that no cleanup ever takes it for an orphan.
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
-        let put = objects::put_unique(&self.location, path, bytes).await;
-        if put.is_ok() && self.location.local_root().is_some() {
-            self.unsafe_to_name.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
-            self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
-        }
-        put
-    }
-
-    /// Files that are committed, or given up.
-    fn landed<'a>(&self, paths: impl Iterator<Item = &'a String>) {
-        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        for path in paths {
-            in_flight.remove(path);
-        }
     }
 }

@@ -7,7 +7,7 @@ use tallymark_event::{Clock, PropertyCatalog};
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
-use super::people::first_view;
+use super::people::{PeopleState, first_view};
 use super::write::WriterState;
 use super::{EventStore, Inner, StorageConfig, Writer};
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ use crate::manifest::{self, DatasetSettings, FORMAT_VERSION, Manifest, WalFence}
 use crate::objects::PutOnce;
 use crate::paths::ObjectKind;
 use crate::wal::Log;
-use crate::{Location, objects, paths, wal};
+use crate::{Location, Snapshot, objects, paths, wal};
 
 /// How often to start over when another writer commits while we take over.
 const TRIES: usize = 10;
@@ -37,19 +37,7 @@ pub(super) async fn for_reading(
             view => break view?,
         }
     };
-    Ok(EventStore {
-        inner: Arc::new(Inner {
-            location,
-            config,
-            clock,
-            current: RwLock::new(Arc::new(snapshot)),
-            people: tokio::sync::Mutex::new(people),
-            in_flight: Mutex::default(),
-            unsynced: Mutex::default(),
-            unsafe_to_name: Mutex::default(),
-            writer: None,
-        }),
-    })
+    Ok(opened(location, config, clock, (snapshot, people), None))
 }
 
 pub(super) async fn for_writing(
@@ -81,19 +69,30 @@ pub(super) async fn for_writing(
         closed: false.into(),
         file_system,
     };
-    Ok(EventStore {
+    Ok(opened(location, config, clock, (snapshot, people), Some(writer)))
+}
+
+/// A store over what was found, for reading if there is no writer.
+fn opened(
+    location: Location,
+    config: StorageConfig,
+    clock: Arc<dyn Clock>,
+    (snapshot, people): (Snapshot, PeopleState),
+    writer: Option<Writer>,
+) -> EventStore {
+    EventStore {
         inner: Arc::new(Inner {
             location,
             config,
             clock,
             current: RwLock::new(Arc::new(snapshot)),
             people: tokio::sync::Mutex::new(people),
-            in_flight: Mutex::default(),
+            unnamed: Mutex::default(),
             unsynced: Mutex::default(),
             unsafe_to_name: Mutex::default(),
-            writer: Some(writer),
+            writer,
         }),
-    })
+    }
 }
 
 /// The state to go on from, with every earlier writer fenced off.
@@ -160,6 +159,7 @@ async fn first_manifest(
         wal_flushed: 0,
         fence: WalFence::default(),
         catalog: PropertyCatalog::default(),
+        erased_before: 0,
         files: Vec::new(),
         people: Vec::new(),
         attachments: BTreeMap::new(),

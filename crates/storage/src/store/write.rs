@@ -3,7 +3,8 @@
 //! A write is acknowledged when its object is durable and, where leases can be stolen, after
 //! having made sure that ours was not. A write that fails has not happened, also if its object
 //! came to exist: an entry of the log is skipped because no later entry or manifest names it, and
-//! a manifest is taken back by [`WriteGuard::settle`] before the next write.
+//! a manifest is taken back by [`WriteGuard::settle`] before the next write. A writer that loses
+//! its lease in between cannot do that any more; then its successor decides, by what it found.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -14,7 +15,7 @@ use tallymark_users::{Identities, Profiles};
 use tokio::sync::MutexGuard;
 use tracing::{Instrument as _, info, info_span, warn};
 
-use super::{Inner, Writer, open};
+use super::{Inner, Uncommitted, Writer, open};
 use crate::error::{Error, Result};
 use crate::manifest::{self, Attachment, DataFile, FORMAT_VERSION, LogFile, Manifest, WalFence};
 use crate::objects::{self, PutOnce};
@@ -52,7 +53,7 @@ impl WriterState {
 /// The right to write, while it lives: no other task of this process writes meanwhile.
 #[derive(Debug)]
 pub struct WriteGuard<'a> {
-    pub(super) inner: &'a Inner,
+    pub(super) inner: &'a Arc<Inner>,
     pub(super) writer: &'a Writer,
     pub(super) state: MutexGuard<'a, WriterState>,
 }
@@ -109,6 +110,9 @@ pub struct Commit {
     pub attachments: Option<BTreeMap<String, Attachment>>,
     /// All definitions from now on.
     pub definitions: Option<BTreeMap<String, serde_json::Value>>,
+    /// It takes data away for good: no earlier snapshot is offered from now on, and the next
+    /// cleanup deletes them.
+    pub erases: bool,
 }
 
 impl Commit {
@@ -126,6 +130,7 @@ impl Commit {
             replace_people: None,
             attachments: None,
             definitions: None,
+            erases: false,
         }
     }
 }
@@ -145,7 +150,9 @@ impl WriteGuard<'_> {
     ///
     /// # Errors
     /// [`Error::Write`], [`Error::LocalFile`], [`Error::Read`]: nothing has happened, and it can be
-    /// tried again. [`Error::Conflict`]: another writer took over, nothing has happened.
+    /// tried again. [`Error::Conflict`]: another writer took over. If it did while this one wrote,
+    /// it may have found the entry and adopted it, so that the records are there; whether they are
+    /// shows once the dataset is opened again.
     pub async fn append(&mut self, payload: Bytes, change: Append) -> Result<u64> {
         let span = info_span!("append", bytes = payload.len(), wal = tracing::field::Empty);
         let before = self.snapshot();
@@ -201,8 +208,10 @@ impl WriteGuard<'_> {
     /// # Errors
     /// [`Error::Outdated`]: the change is not based on the present view. [`Error::Unflushed`]:
     /// people entries would overtake pending ones. [`Error::Write`], [`Error::LocalFile`] and
-    /// others of I/O: nothing has happened, and it can be tried again. [`Error::Conflict`]: another
-    /// writer took over, nothing has happened.
+    /// others of I/O: nothing has happened, and it can be tried again; should the next write be
+    /// refused with [`Error::Conflict`], the new writer may have adopted the commit.
+    /// [`Error::Conflict`]: another writer took over, and the number of the commit with it; nothing
+    /// has happened.
     pub async fn commit(&mut self, change: Commit) -> Result<Arc<Snapshot>> {
         let span = info_span!(
             "commit",
@@ -215,14 +224,16 @@ impl WriteGuard<'_> {
         async {
             let before = self.snapshot();
             let files = changed_files(&before.manifest, &change)?;
-            let people = self.put_people(&before, &change).await?;
+            let put = Uncommitted::new(self.inner);
+            let people = self.put_people(&before, &change, &put).await?;
             self.sync(&change.add).await?;
             let manifest = self.next_manifest(&before, &change, files, people);
             tracing::Span::current().record("version", manifest.version);
+            let data = change.add.iter().map(|file| &file.path);
+            let named = data.chain(manifest.people.iter().map(|file| &file.path));
+            // Noted before it is tried, like the commit itself.
+            self.inner.doubt(named.clone());
             self.put_manifest(&manifest).await?;
-
-            let named =
-                change.add.iter().map(|file| &file.path).chain(manifest.people.iter().map(|file| &file.path));
             self.inner.landed(named);
             info!(files = manifest.files.len(), "committed");
             let flushed = change.flushed_memtable;
@@ -243,7 +254,12 @@ impl WriteGuard<'_> {
     }
 
     /// Writes the new entries of the people log and gives the log's files afterwards.
-    async fn put_people(&self, before: &Snapshot, change: &Commit) -> Result<Vec<LogFile>> {
+    async fn put_people(
+        &self,
+        before: &Snapshot,
+        change: &Commit,
+        put: &Uncommitted,
+    ) -> Result<Vec<LogFile>> {
         let touched = !change.people.is_empty() || change.replace_people.is_some();
         if touched && !change.flushed_memtable && !before.pending.is_empty() {
             return Err(Error::Unflushed { pending: before.pending.len() });
@@ -256,7 +272,7 @@ impl WriteGuard<'_> {
         entries.extend(change.people.iter().cloned());
         if !entries.is_empty() {
             let (bytes, file) = people_log::encode(&entries, paths::new_people_file())?;
-            self.inner.put_file(&file.path, bytes).await?;
+            put.put_object(&file.path, bytes).await?;
             files.push(file);
         }
         Ok(files)
@@ -293,9 +309,10 @@ impl WriteGuard<'_> {
     ) -> Manifest {
         let last = &before.manifest;
         let next = self.state.next_wal;
+        let version = last.version + 1;
         Manifest {
             format_version: FORMAT_VERSION,
-            version: last.version + 1,
+            version,
             created_at: self.inner.clock.now().max(last.created_at),
             settings: last.settings,
             next_sequence: change.next_sequence,
@@ -306,6 +323,7 @@ impl WriteGuard<'_> {
                 next,
             },
             catalog: (*change.catalog).clone(),
+            erased_before: if change.erases { version } else { last.erased_before },
             files,
             people,
             attachments: change.attachments.clone().unwrap_or_else(|| last.attachments.clone()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tallymark_storage::{CleanupReport, Commit, Error, EventStore, clean_up, paths};
+use tallymark_storage::{CleanupReport, Commit, DataFile, Error, EventStore, clean_up, paths};
 
 use crate::conformance;
 use crate::rows::{Table, read_files};
@@ -18,6 +18,10 @@ conformance!(
     flushed_entries_of_the_log_go,
     what_is_not_ours_stays,
     discarded_files_are_gone,
+    files_of_a_commit_that_is_refused_are_deleted,
+    files_of_a_write_that_is_given_up_are_deleted_by_the_next,
+    what_was_erased_is_not_offered,
+    a_view_of_files_that_are_gone_is_explained,
 );
 
 /// Imports a file and replaces it by another one; gives the path of the first.
@@ -143,6 +147,99 @@ async fn discarded_files_are_gone(place: Place) {
     store.put_data_file(&file, bytes).await.unwrap();
     store.discard(&[file, committed.clone()]).await;
     assert_eq!(place.objects_in("events/").await, [committed.path]);
+}
+
+/// A file with one event, for a commit to come.
+fn new_file(store: &EventStore, name: &str) -> (DataFile, bytes::Bytes) {
+    Table::with(&store.snapshot().catalog, named(&[name])).files(&store.config().file, 0).remove(0)
+}
+
+async fn files_of_a_commit_that_is_refused_are_deleted(place: Place) {
+    let store = place.writer().await;
+    import(&store, &mut store.write().await.unwrap(), &named(&["a"])).await.unwrap();
+    let visible = place.objects_in("events/").await;
+    let mut guard = store.write().await.unwrap();
+    let put = store.uncommitted();
+    let (file, bytes) = new_file(&store, "b");
+    put.put(&file, bytes).await.unwrap();
+    assert_eq!(place.objects_in("events/").await.len(), 2);
+    let remove = vec!["events/day=2023-11-14/x.parquet".to_owned()];
+    let change = Commit { add: vec![file], remove, ..Commit::of(&guard.snapshot()) };
+    assert!(matches!(guard.commit(change).await, Err(Error::Outdated { .. })));
+    put.discard().await;
+    // A call of a store with faults may fail; a cleanup finds what is left then.
+    drop(guard);
+    clean_up(&store, RETENTION).await.unwrap();
+    assert_eq!(place.objects_in("events/").await, visible);
+
+    // Of a commit that succeeds, what it did not name is deleted, and nothing else.
+    let mut guard = store.write().await.unwrap();
+    let put = store.uncommitted();
+    let [(named, named_bytes), (other, other_bytes)] = [new_file(&store, "c"), new_file(&store, "d")];
+    put.put(&named, named_bytes).await.unwrap();
+    store.put_data_file(&other, other_bytes).await.unwrap();
+    put.adopt(std::slice::from_ref(&other));
+    let change = Commit { add: vec![named.clone()], ..Commit::of(&guard.snapshot()) };
+    guard.commit(change).await.unwrap();
+    put.discard().await;
+    drop(guard);
+    clean_up(&store, RETENTION).await.unwrap();
+    assert_eq!(place.objects_in("events/").await.len(), visible.len() + 1);
+    assert_eq!(names_of(&store).await, ["a", "c"]);
+}
+
+async fn files_of_a_write_that_is_given_up_are_deleted_by_the_next(place: Place) {
+    let store = place.writer().await;
+    let put = store.uncommitted();
+    let (file, bytes) = new_file(&store, "a");
+    put.put(&file, bytes).await.unwrap();
+    // As long as somebody means to commit it, it stays.
+    clean_up(&store, RETENTION).await.unwrap();
+    assert_eq!(place.objects_in("events/").await.len(), 1);
+    drop(put);
+    drop(store.write().await.unwrap());
+    clean_up(&store, RETENTION).await.unwrap();
+    assert_eq!(place.objects_in("events/").await, [""; 0]);
+}
+
+async fn what_was_erased_is_not_offered(place: Place) {
+    let store = place.writer().await;
+    import(&store, &mut store.write().await.unwrap(), &named(&["theirs"])).await.unwrap();
+    let old = store.snapshot();
+    let remove = old.manifest.files.iter().map(|file| file.path.clone()).collect();
+    let change = Commit { remove, erases: true, ..Commit::of(&old) };
+    let erased = store.write().await.unwrap().commit(change).await.unwrap().manifest.version;
+    import(&store, &mut store.write().await.unwrap(), &named(&["other"])).await.unwrap();
+    let newest = store.snapshot().manifest.version;
+    // From the commit on, and before the cleanup; also for those who open it then.
+    for store in [&store, &place.reader().await] {
+        let Err(Error::SnapshotErased { version, retained }) = store.snapshot_at(old.manifest.version).await
+        else {
+            panic!("an erased snapshot was opened")
+        };
+        assert_eq!((version, retained.first()), (old.manifest.version, Some(&erased)));
+        assert_eq!(store.retained_versions().await.unwrap()[0].0, erased);
+        assert_eq!(store.snapshot_at(newest).await.unwrap().manifest.version, newest);
+    }
+    let report = clean_up(&store, RETENTION).await.unwrap();
+    assert_eq!((report.data_files, report.orphans), (1, 0));
+    assert!(report.manifests >= 2, "{report:?}");
+    assert_eq!(names_of(&place.reader().await).await, ["other"]);
+    assert!(matches!(store.why_gone(&old).await.unwrap(), Some(Error::SnapshotErased { .. })));
+}
+
+async fn a_view_of_files_that_are_gone_is_explained(place: Place) {
+    let store = place.writer().await;
+    replace_a_file(&store).await;
+    let old = store.snapshot_at(store.snapshot().manifest.version - 1).await.unwrap();
+    assert!(store.why_gone(&old).await.unwrap().is_none());
+    clean_up(&store, Duration::ZERO).await.unwrap();
+    let Some(Error::SnapshotExpired { version, retained }) = store.why_gone(&old).await.unwrap() else {
+        panic!("not explained")
+    };
+    assert_eq!((version, retained), (old.manifest.version, vec![store.snapshot().manifest.version]));
+    // What should be there and is not is another matter.
+    assert!(store.why_gone(&store.snapshot()).await.unwrap().is_none());
 }
 
 #[tokio::test]

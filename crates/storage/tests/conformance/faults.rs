@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tallymark_storage::{Error, EventStore, Merge, Result, clean_up, merge_files};
+use tallymark_storage::{Commit, DataFile, Error, EventStore, Merge, Result, clean_up, merge_files};
 use tallymark_testkit::{Effect, Fault, FaultPlan, FaultRates, Operation};
 
+use crate::rows::Table;
 use crate::support::{Place, append, flush, import, named, names_of, settle_tasks};
 
 /// What a writer does.
@@ -181,7 +182,7 @@ async fn compact(store: &EventStore) -> Result<()> {
     };
     let add = merge_files(store, merge).await?;
     let remove = snapshot.manifest.files.iter().map(|file| file.path.clone()).collect();
-    let change = tallymark_storage::Commit { add, remove, ..tallymark_storage::Commit::of(&snapshot) };
+    let change = Commit { add, remove, ..Commit::of(&snapshot) };
     guard.commit(change).await?;
     Ok(())
 }
@@ -287,6 +288,60 @@ async fn a_commit_that_failed_is_taken_back() {
         assert_eq!(names_of(&store).await, ["a", "b"]);
         assert_eq!(names_of(&place.reader().await).await, ["a", "b"]);
     }
+}
+
+/// The files of a commit of which nobody can tell whether it took effect stay until that is
+/// settled, and go then. A writer that is deposed before leaves them to its successor.
+#[tokio::test]
+async fn files_of_a_commit_in_doubt_stay_until_it_is_settled() {
+    for (effect, is_deposed) in [
+        (Effect::None, false),
+        (Effect::Part, false),
+        (Effect::Whole, false),
+        (Effect::None, true),
+        (Effect::Whole, true),
+    ] {
+        let place = Place::breakable();
+        let store = place.writer().await;
+        import(&store, &mut store.write().await.unwrap(), &named(&["a"])).await.unwrap();
+        let mut put = false;
+        place.faulty_store().set_plan(FaultPlan::new(move |call| {
+            let is_manifest = call.path.as_ref().is_some_and(|path| path.as_ref().contains("/manifest/"));
+            let first = call.operation == Operation::Put && is_manifest && !put;
+            put |= first;
+            put.then_some(Fault::Fail(if first { effect } else { Effect::None }))
+        }));
+        let mut guard = store.write().await.unwrap();
+        let files = store.uncommitted();
+        let (file, bytes) = one_file(&store, "b");
+        files.put(&file, bytes).await.unwrap();
+        let change = Commit { add: vec![file.clone()], ..Commit::of(&guard.snapshot()) };
+        assert!(matches!(guard.commit(change).await, Err(Error::Write { .. })));
+        drop(guard);
+        place.faulty_store().set_plan(FaultPlan::none());
+        files.discard().await;
+        store.discard(std::slice::from_ref(&file)).await;
+        assert!(place.objects_in("events/").await.contains(&file.path), "in doubt, and deleted: {effect:?}");
+
+        if is_deposed {
+            place.pass(place.config.lease * 2);
+            let successor = place.writer().await;
+            assert!(matches!(store.write().await, Err(Error::Conflict { .. })));
+            clean_up(&successor, Duration::ZERO).await.unwrap();
+            let expected: &[&str] = if effect == Effect::Whole { &["a", "b"] } else { &["a"] };
+            assert_eq!(names_of(&successor).await, expected);
+            assert_eq!(place.objects_in("events/").await.len(), expected.len());
+        } else {
+            drop(store.write().await.unwrap());
+            assert!(!place.objects_in("events/").await.contains(&file.path));
+            assert_eq!(names_of(&place.reader().await).await, ["a"]);
+        }
+    }
+}
+
+/// A file with one event, for a commit to come.
+fn one_file(store: &EventStore, name: &str) -> (DataFile, bytes::Bytes) {
+    Table::with(&store.snapshot().catalog, named(&[name])).files(&store.config().file, 0).remove(0)
 }
 
 /// An append whose put took effect, but of which nobody could tell; then a commit, then a crash.

@@ -228,8 +228,9 @@ pub(crate) async fn import(store: &EventStore, guard: &mut WriteGuard<'_>, rows:
         next_sequence += 1;
     }
     let mut change = Commit { next_sequence, ..Commit::of(&snapshot) };
+    let put = store.uncommitted();
     for (file, bytes) in table.files(&store.config().file, snapshot.identities.version()) {
-        store.put_data_file(&file, bytes).await?;
+        put.put(&file, bytes).await?;
         change.add.push(file);
     }
     change.catalog = Arc::new(table.catalog);
@@ -245,8 +246,9 @@ pub(crate) async fn flush(store: &EventStore, guard: &mut WriteGuard<'_>) -> Res
         table.rows.extend(Row::of_batch(&batch.batch, &snapshot.catalog));
     }
     let mut change = Commit { flushed_memtable: true, ..Commit::of(&snapshot) };
+    let put = store.uncommitted();
     for (file, bytes) in table.files(&store.config().file, snapshot.identities.version()) {
-        store.put_data_file(&file, bytes).await?;
+        put.put(&file, bytes).await?;
         change.add.push(file);
     }
     guard.commit(change).await?;
