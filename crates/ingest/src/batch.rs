@@ -259,6 +259,11 @@ impl BatchBuilder {
         }
     }
 
+    /// A builder of records that point into no text.
+    pub fn without_text(received_at: Timestamp, system: IdentitySystem) -> Self {
+        Self::new(Buffer::from_vec(Vec::<u8>::new()), received_at, system)
+    }
+
     /// The same builder, for records of an endpoint where `$merge` has no effect (I-23).
     #[must_use]
     pub(crate) fn ignoring_merges(mut self, ignores_merges: bool) -> Self {

@@ -16,7 +16,7 @@ pub enum Error {
     },
     /// A directory without a file to read.
     #[error(
-        "nothing to read in {}: no file ends in .json, .ndjson, .jsonl, .csv or .parquet (or these with .gz or .zst)",
+        "nothing to read in {}: no file of events ends in .json, .ndjson, .jsonl, .csv or .parquet (or these with .gz or .zst)",
         path.display()
     )]
     NothingToRead {
@@ -76,6 +76,18 @@ pub enum Error {
         wanted: Option<String>,
         /// The columns there are.
         columns: String,
+    },
+    /// A column of a table would be a property, and no property can have its name.
+    #[error(
+        "{name}: its column {column:?} cannot be a property, as in JSON this is the name of {role}: give it that role, or rename or drop the column"
+    )]
+    ReservedColumn {
+        /// The input's name.
+        name: String,
+        /// The column.
+        column: String,
+        /// What its name means.
+        role: &'static str,
     },
     /// The header of a CSV file makes no sense.
     #[error("cannot read the header of {name}: {message}")]

@@ -10,7 +10,6 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use arrow::buffer::Buffer;
 use tokio::runtime::Handle;
 use tracing::info;
 
@@ -191,7 +190,9 @@ impl<'a> Import<'a> {
 
     /// CSV and Parquet: rows come parsed and are gathered into batches here.
     fn read_rows(&self, input: &InputFile, send: &mut dyn FnMut(Content) -> bool) -> Result<()> {
-        let empty = || Rows::new(Buffer::from_vec(Vec::<u8>::new()), &self.parse);
+        let empty = || {
+            Rows::new(BatchBuilder::without_text(self.parse.received_at, self.parse.identity), &self.parse)
+        };
         let mut rows = empty();
         let mut stopped = false;
         let outcome =
@@ -234,7 +235,8 @@ impl<'a> Import<'a> {
 
     fn parse_block(&self, mut block: Block) -> Parsed {
         let mut unframed = block.take_rejections().into_iter().peekable();
-        let mut rows = Rows::new(block.text().clone(), &self.parse);
+        let (received_at, identity) = (self.parse.received_at, self.parse.identity);
+        let mut rows = Rows::new(BatchBuilder::new(block.text().clone(), received_at, identity), &self.parse);
         let mut scratch = Scratch::default();
         for record in block.records() {
             while let Some(rejection) = unframed.next_if(|rejection| rejection.index < record.index) {
@@ -307,9 +309,8 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(text: Buffer, parse: &ParseOptions) -> Self {
-        let builder = BatchBuilder::new(text, parse.received_at, parse.identity)
-            .ignoring_merges(parse.form == WireForm::Track);
+    fn new(builder: BatchBuilder, parse: &ParseOptions) -> Self {
+        let builder = builder.ignoring_merges(parse.form == WireForm::Track);
         Self { builder, rejections: Vec::new(), ignored: 0, accepted: 0, events: 0 }
     }
 

@@ -9,13 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::Array as _;
-use arrow::buffer::Buffer;
 use bytes::Bytes;
 use futures::{TryStreamExt as _, stream};
 use tallymark_event::{Clock, Day, Event, PropertyCatalog, Timestamp};
 use tallymark_storage::{
     Append, Commit, DataFile, EventStore, FileSettings, MemBatch, MemChange, Merge, PeopleEntry, Replayed,
-    Snapshot, WriteGuard, merge_files,
+    Snapshot, Uncommitted, WriteGuard, merge_files,
 };
 use tallymark_users::{Identities, ProfileUpdate};
 use tokio::sync::Mutex;
@@ -26,6 +25,7 @@ use crate::lanes::{Gather, open_lanes};
 use crate::partition::{Chunk, partition};
 use crate::people::apply_people;
 use crate::repeats::{StoredKeys, fingerprint};
+use crate::spread::spread;
 use crate::wal_payload::{Accepted, Payload};
 use crate::write::{encode, mem_batch};
 use crate::{
@@ -35,6 +35,8 @@ use crate::{
 
 /// How many files are uploaded at a time.
 const UPLOADS: usize = 8;
+/// Days whose repeats are looked for together: the fingerprints of their files are read at once.
+const DAYS_TOGETHER: usize = 64;
 
 /// How an [`Ingestor`] works.
 #[derive(Debug, Clone)]
@@ -371,9 +373,22 @@ impl Ingestor {
         if state.pending.is_empty() {
             return Ok(());
         }
+        let put = self.store.uncommitted();
+        let flushed = self.flush_pending_to(&put, state, guard).await;
+        // Of a flush that failed; otherwise there are none.
+        put.discard().await;
+        flushed
+    }
+
+    async fn flush_pending_to(
+        &self,
+        put: &Uncommitted,
+        state: &mut State,
+        guard: &mut WriteGuard<'_>,
+    ) -> Result<()> {
         let snapshot = guard.snapshot();
         let prepared = self.prepare(state.pending.clone(), &snapshot.identities, &snapshot.catalog).await?;
-        self.put(&prepared.files).await?;
+        put_all(put, &prepared.files).await?;
         let change = Commit {
             add: prepared.files.iter().map(|(_, file)| file.clone()).collect(),
             catalog: Arc::new(prepared.catalog),
@@ -393,6 +408,20 @@ impl Ingestor {
         guard: &mut WriteGuard<'_>,
         batches: Vec<EventBatch>,
     ) -> Result<Sealed> {
+        let put = self.store.uncommitted();
+        let sealed = self.seal_to(&put, state, guard, batches).await;
+        // What merges superseded, and everything if the commit failed.
+        put.discard().await;
+        sealed
+    }
+
+    async fn seal_to(
+        &self,
+        put: &Uncommitted,
+        state: &mut State,
+        guard: &mut WriteGuard<'_>,
+        batches: Vec<EventBatch>,
+    ) -> Result<Sealed> {
         let snapshot = guard.snapshot();
         let mut identities = (*snapshot.identities).clone();
         let mut profiles = (*snapshot.profiles).clone();
@@ -407,7 +436,7 @@ impl Ingestor {
         }
         let identities = Arc::new(identities);
         let prepared = self.prepare(numbered, &identities, &snapshot.catalog).await?;
-        self.put(&prepared.files).await?;
+        put_all(put, &prepared.files).await?;
 
         let catalog = Arc::new(prepared.catalog);
         let mut change = Commit {
@@ -419,33 +448,54 @@ impl Ingestor {
             ..Commit::of(&snapshot)
         };
         let mut duplicates = prepared.duplicates;
-        let mut superseded = Vec::new();
         let mut by_day: BTreeMap<Day, Vec<DataFile>> = BTreeMap::new();
         for (_, file) in &prepared.files {
             by_day.entry(file.day).or_default().push(file.clone());
         }
-        for (day, new_files) in by_day {
-            let repeated = self.files_with(state, &snapshot, day, prepared.keys.get(&day)).await?;
-            if repeated.is_empty() {
-                change.add.extend(new_files);
-                continue;
+        let days: Vec<(Day, Vec<DataFile>)> = by_day.into_iter().collect();
+        for days in days.chunks(DAYS_TOGETHER) {
+            let suspects = days.iter().flat_map(|(day, _)| suspects(&snapshot, *day, prepared.keys.get(day)));
+            state.stored_keys.load(&self.store, &snapshot, suspects, self.config.threads).await?;
+            let mut merges = Vec::new();
+            for (day, new_files) in days {
+                let repeated = self.files_with(state, &snapshot, *day, prepared.keys.get(day)).await?;
+                if repeated.is_empty() {
+                    change.add.extend(new_files.iter().cloned());
+                    continue;
+                }
+                let inputs = repeated.iter().chain(new_files).cloned().collect();
+                merges.push(self.merge_repeats(*day, inputs, &catalog, &identities));
+                change.remove.extend(repeated.into_iter().map(|file| file.path));
             }
-            let inputs: Vec<DataFile> = repeated.iter().chain(&new_files).cloned().collect();
-            let merge =
-                Merge { day, files: &inputs, catalog: &catalog, identities: &identities, keep: &|_| true };
-            let merged = merge_files(&self.store, merge).await?;
-            let rows = |files: &[DataFile]| files.iter().map(|file| file.rows).sum::<u64>();
-            duplicates += rows(&inputs) - rows(&merged);
-            change.add.extend(merged);
-            change.remove.extend(repeated.into_iter().map(|file| file.path));
-            superseded.extend(new_files);
+            for merged in spread(self.config.threads, merges).await? {
+                put.take_over(&merged.put);
+                duplicates += merged.duplicates;
+                change.add.extend(merged.files);
+            }
         }
         let committed = guard.commit(change).await?;
-        if !superseded.is_empty() {
-            self.store.discard(&superseded).await;
-        }
         keep_keys(&mut state.stored_keys, prepared.keys, &prepared.files);
         Ok(Sealed { duplicates, snapshot: committed.manifest.version })
+    }
+
+    /// Merges new files of a day with those that hold events which they repeat.
+    fn merge_repeats(
+        &self,
+        day: Day,
+        inputs: Vec<DataFile>,
+        catalog: &Arc<PropertyCatalog>,
+        identities: &Arc<Identities>,
+    ) -> impl Future<Output = Result<Merged>> + Send + use<> {
+        let (store, catalog, identities) = (self.store.clone(), Arc::clone(catalog), Arc::clone(identities));
+        async move {
+            let merge =
+                Merge { day, files: &inputs, catalog: &catalog, identities: &identities, keep: &|_| true };
+            let files = merge_files(&store, merge).await?;
+            let put = store.uncommitted();
+            put.adopt(&files);
+            let rows = |files: &[DataFile]| files.iter().map(|file| file.rows).sum::<u64>();
+            Ok(Merged { duplicates: rows(&inputs) - rows(&files), files, put })
+        }
     }
 
     /// The files of a day that hold events with one of these fingerprints.
@@ -456,16 +506,11 @@ impl Ingestor {
         day: Day,
         keys: Option<&DayKeys>,
     ) -> Result<Vec<DataFile>> {
-        let Some(keys) = keys.filter(|keys| !keys.fingerprints.is_empty()) else { return Ok(Vec::new()) };
-        let files = &snapshot.manifest.files;
-        let from = files.partition_point(|file| file.day < day);
+        let fingerprints = keys.map_or(&[][..], |keys| &keys.fingerprints);
         let mut found = Vec::new();
-        for file in files[from..].iter().take_while(|file| file.day == day) {
-            if file.keyed_rows == 0 || file.max_time < keys.min_time || keys.max_time < file.min_time {
-                continue;
-            }
+        for file in suspects(snapshot, day, keys) {
             let stored = state.stored_keys.of(&self.store, snapshot, file).await?;
-            if keys.fingerprints.iter().any(|key| stored.binary_search(key).is_ok()) {
+            if fingerprints.iter().any(|key| stored.binary_search(key).is_ok()) {
                 found.push(file.clone());
             }
         }
@@ -513,18 +558,10 @@ impl Ingestor {
         blocking(work).await
     }
 
-    async fn put(&self, files: &[(Bytes, DataFile)]) -> Result<()> {
-        stream::iter(files.iter().map(Ok::<_, crate::Error>))
-            .try_for_each_concurrent(UPLOADS, |(bytes, file)| async move {
-                Ok(self.store.put_data_file(file, bytes.clone()).await?)
-            })
-            .await
-    }
-
     fn batch_of(&self, payload: &Payload) -> EventBatch {
         let system = self.store.snapshot().manifest.settings.identity;
-        let mut builder = BatchBuilder::new(Buffer::from_vec(Vec::<u8>::new()), payload.received_at, system)
-            .ignoring_merges(payload.ignores_merges);
+        let mut builder =
+            BatchBuilder::without_text(payload.received_at, system).ignoring_merges(payload.ignores_merges);
         for record in &payload.records {
             match record {
                 Accepted::Event(event) => builder.push_event(event),
@@ -533,6 +570,35 @@ impl Ingestor {
         }
         builder.finish()
     }
+}
+
+/// The files of a day that may hold events with one of these fingerprints, by what the manifest says.
+fn suspects<'s>(
+    snapshot: &'s Snapshot,
+    day: Day,
+    keys: Option<&DayKeys>,
+) -> impl Iterator<Item = &'s DataFile> + use<'s> {
+    let times = keys.filter(|keys| !keys.fingerprints.is_empty()).map(|keys| (keys.min_time, keys.max_time));
+    let files = if times.is_some() { snapshot.manifest.files_of(day) } else { &[] };
+    files.iter().filter(move |file| {
+        file.keyed_rows > 0 && times.is_some_and(|(min, max)| min <= file.max_time && file.min_time <= max)
+    })
+}
+
+async fn put_all(put: &Uncommitted, files: &[(Bytes, DataFile)]) -> Result<()> {
+    stream::iter(files.iter().map(Ok::<_, crate::Error>))
+        .try_for_each_concurrent(
+            UPLOADS,
+            |(bytes, file)| async move { Ok(put.put(file, bytes.clone()).await?) },
+        )
+        .await
+}
+
+/// Files that took the place of others in which events were repeated.
+struct Merged {
+    files: Vec<DataFile>,
+    put: Uncommitted,
+    duplicates: u64,
 }
 
 /// A chunk ready to be committed.
@@ -618,9 +684,12 @@ fn keys_of(batch: &EventBatch) -> Vec<u64> {
 
 /// Remembers the keys of new files, where a day has one.
 fn keep_keys(stored: &mut StoredKeys, keys: BTreeMap<Day, DayKeys>, files: &[(Bytes, DataFile)]) {
+    let mut by_day: BTreeMap<Day, Vec<&DataFile>> = BTreeMap::new();
+    for (_, file) in files {
+        by_day.entry(file.day).or_default().push(file);
+    }
     for (day, keys) in keys {
-        let mut of_day = files.iter().filter(|(_, file)| file.day == day);
-        if let (Some((_, file)), None) = (of_day.next(), of_day.next()) {
+        if let Some([file]) = by_day.get(&day).map(Vec::as_slice) {
             stored.insert(&file.path, keys.fingerprints);
         }
     }

@@ -40,6 +40,7 @@ mod rejection;
 mod repeats;
 mod report;
 mod source;
+mod spread;
 mod table_row;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ mod wal_payload;
 mod write;
 
 pub use batch::{BatchBuilder, EventBatch};
+pub use blocking::outcome;
 pub use compression::{Compression, DamagedStream};
 pub use error::{Error, Result};
 pub use frame::{Block, BlockReader, FrameOptions, RecordText};

@@ -23,8 +23,9 @@ const INSERT_ID_COLUMNS: &[&str] = &["$insert_id", "insert_id"];
 /// - the insert id: `$insert_id`, `insert_id`.
 ///
 /// All other columns become properties of their names, except that `token`, `ip`, `$ignore`,
-/// `$device_id` and `$user_id` mean what they mean in JSON. A cell that is null or empty is a
-/// property not sent.
+/// `bucket`, `$bucket`, `$device_id` and `$user_id` mean what they mean in JSON. A table with a
+/// column `time`, `distinct_id` or `$insert_id` that is said to be another one is not read: events
+/// have no property of such a name. A cell that is null or empty is a property not sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ColumnMapping {
     /// The column that names the event.
@@ -51,6 +52,22 @@ pub(crate) struct Roles {
     pub(crate) insert_id: Option<usize>,
 }
 
+impl Roles {
+    /// A column that would be a property of a name that means something else in JSON, and what.
+    fn conflict(self, at: usize, column: &str) -> Option<(&str, &'static str)> {
+        let has_role = self.time == at
+            || [self.event, self.user, self.insert_id].into_iter().flatten().any(|role| role == at);
+        let role = match column {
+            _ if has_role => return None,
+            "time" => "the event's time (--time-column)",
+            "distinct_id" => "the user (--user-column)",
+            "$insert_id" => "the insert id",
+            _ => return None,
+        };
+        Some((column, role))
+    }
+}
+
 impl ColumnMapping {
     /// Finds the columns in a table's header.
     pub(crate) fn resolve(&self, name: &str, columns: &[String]) -> Result<Roles> {
@@ -75,7 +92,13 @@ impl ColumnMapping {
             .ok_or_else(|| missing(name, time_role, None, columns))?;
         let user = find(&self.user_column, USER_COLUMNS, "the user (--user-column)")?;
         let insert_id = find(&self.insert_id_column, INSERT_ID_COLUMNS, "the insert id")?;
-        Ok(Roles { event, time, user, insert_id })
+        let roles = Roles { event, time, user, insert_id };
+        match columns.iter().enumerate().find_map(|(at, column)| roles.conflict(at, column)) {
+            None => Ok(roles),
+            Some((column, role)) => {
+                Err(Error::ReservedColumn { name: name.to_owned(), column: column.to_owned(), role })
+            }
+        }
     }
 }
 
@@ -178,6 +201,20 @@ mod tests {
         assert!(mapping.resolve("t", &names).unwrap_err().to_string().contains("--event-column"));
         let named = ColumnMapping { event_name: Some("Order".into()), ..mapping };
         assert_eq!(named.resolve("t", &names).unwrap().event, None);
+    }
+
+    #[test]
+    fn d40_a_column_that_would_be_no_property_in_json_is_refused() {
+        let mapping = ColumnMapping { time_column: Some("at".into()), ..ColumnMapping::default() };
+        let error = mapping.resolve("a.csv", &columns("event at time")).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "a.csv: its column \"time\" cannot be a property, as in JSON this is the name of the event's time \
+             (--time-column): give it that role, or rename or drop the column"
+        );
+        let mapping = ColumnMapping { user_column: Some("who".into()), ..ColumnMapping::default() };
+        mapping.resolve("t", &columns("event time who distinct_id")).unwrap_err();
+        mapping.resolve("t", &columns("event time who Distinct_Id user_id Time")).unwrap();
     }
 
     #[test]

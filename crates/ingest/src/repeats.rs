@@ -16,6 +16,7 @@ use tallymark_users::{IdentitySystem, assign};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::Result;
+use crate::spread::spread;
 
 /// How many fingerprints are kept: 64 MiB of them.
 const KEPT_MAX: usize = 8 << 20;
@@ -68,19 +69,44 @@ impl StoredKeys {
         if let Some(keys) = self.by_path.get(&file.path) {
             return Ok(Arc::clone(keys));
         }
-        let user_id_lane = user_id_column(&snapshot.catalog);
-        let mut names: Vec<String> =
-            [columns::EVENT, columns::TIME, columns::DISTINCT_ID, columns::DEVICE_ID, columns::INSERT_ID]
-                .map(String::from)
-                .into();
-        names.extend(user_id_lane.clone());
-        let mut batches = store.read_data_file(snapshot, file, &Projection::Columns(names)).await?;
-        let mut keys = Vec::with_capacity(file.keyed_rows as usize);
-        while let Some(batch) = batches.next().await {
-            push_keys(&batch?, user_id_lane.as_deref(), snapshot.manifest.settings.identity, &mut keys);
-        }
+        let keys = read_keys(store, snapshot, file).await?;
         Ok(self.insert(&file.path, keys))
     }
+
+    /// Reads the fingerprints of files that are not kept, so many files at a time.
+    pub(crate) async fn load<'f>(
+        &mut self,
+        store: &EventStore,
+        snapshot: &Arc<Snapshot>,
+        files: impl Iterator<Item = &'f DataFile>,
+        at_once: usize,
+    ) -> Result<()> {
+        let missing: Vec<DataFile> =
+            files.filter(|file| !self.by_path.contains_key(&file.path)).cloned().collect();
+        let reads = missing.into_iter().map(|file| {
+            let (store, snapshot) = (store.clone(), Arc::clone(snapshot));
+            async move { Ok((read_keys(&store, &snapshot, &file).await?, file.path)) }
+        });
+        for (keys, path) in spread(at_once, reads).await? {
+            self.insert(&path, keys);
+        }
+        Ok(())
+    }
+}
+
+async fn read_keys(store: &EventStore, snapshot: &Snapshot, file: &DataFile) -> Result<Vec<u64>> {
+    let user_id_lane = user_id_column(&snapshot.catalog);
+    let mut names: Vec<String> =
+        [columns::EVENT, columns::TIME, columns::DISTINCT_ID, columns::DEVICE_ID, columns::INSERT_ID]
+            .map(String::from)
+            .into();
+    names.extend(user_id_lane.clone());
+    let mut batches = store.read_data_file(snapshot, file, &Projection::Columns(names)).await?;
+    let mut keys = Vec::with_capacity(file.keyed_rows as usize);
+    while let Some(batch) = batches.next().await {
+        push_keys(&batch?, user_id_lane.as_deref(), snapshot.manifest.settings.identity, &mut keys);
+    }
+    Ok(keys)
 }
 
 /// The column that holds `$user_id` as text.

@@ -48,13 +48,7 @@ impl<'a, 'o> TableRow<'a, 'o> {
             return;
         }
         let value = fit(value, &self.options.limits);
-        match column {
-            // Other columns have these roles.
-            "time" | "distinct_id" | "$insert_id" => {
-                self.parts.properties.push((Cow::Borrowed(column), value));
-            }
-            _ => self.parts.put_property(Cow::Borrowed(column), value, WireForm::Import),
-        }
+        self.parts.put_property(Cow::Borrowed(column), value, WireForm::Import);
     }
 
     /// Judges the row by the rules of the lenient form.
@@ -73,4 +67,22 @@ pub(crate) fn time_of_number(value: PropertyValue<'_>, unit: Option<TimeUnit>) -
         _ => None,
     };
     instant.map_or(RawTime::Value(value), RawTime::Instant)
+}
+
+/// What a table's reader gave for a row, as a line: `name ms user [properties]`.
+#[cfg(test)]
+pub(crate) fn row_text(
+    row: Result<Record<'_>, crate::Rejection>,
+    refusal: impl FnOnce(crate::Rejection) -> String,
+) -> String {
+    match row {
+        Ok(Record::Event(event)) => {
+            let properties: Vec<String> =
+                event.properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let (time, properties) = (event.time.millis(), properties.join(","));
+            format!("{} {time} {:?} [{properties}]", event.name, event.distinct_id)
+        }
+        Ok(other) => format!("{other:?}"),
+        Err(rejection) => refusal(rejection),
+    }
 }

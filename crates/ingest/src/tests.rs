@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray as _, RecordBatch};
-use arrow::buffer::Buffer;
 use arrow::datatypes::{Date32Type, Float64Type, Int64Type, TimestampMillisecondType};
 use proptest::prelude::*;
 use tallymark_event::{
@@ -22,8 +21,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// Batches of events, in order.
 fn batches(events: &[Vec<Event<'_>>]) -> Vec<EventBatch> {
     let of = |events: &Vec<Event<'_>>| {
-        let mut builder =
-            BatchBuilder::new(Buffer::from_vec(Vec::<u8>::new()), NOW, IdentitySystem::Simplified);
+        let mut builder = BatchBuilder::without_text(NOW, IdentitySystem::Simplified);
         for event in events {
             builder.push_event(event);
         }

@@ -3,6 +3,7 @@ use tallymark_event::Timestamp;
 
 use super::*;
 use crate::TimeUnit;
+use crate::table_row::row_text;
 
 fn options() -> ParseOptions {
     ParseOptions::new(Timestamp::from_millis(1_700_000_100_000))
@@ -12,23 +13,9 @@ fn options() -> ParseOptions {
 fn read(text: &[u8], mapping: &ColumnMapping) -> Result<Vec<String>> {
     let mut rows = Vec::new();
     read_csv("t.csv", text, mapping, &options(), &mut |row| {
-        rows.push(match row {
-            Ok(Record::Event(event)) => {
-                let properties = event.properties.iter().map(|(name, value)| format!("{name}={value}"));
-                let properties = properties.collect::<Vec<_>>().join(",");
-                format!("{} {} {:?} [{properties}]", event.name, event.time.millis(), event.distinct_id)
-            }
-            Ok(other) => format!("{other:?}"),
-            Err(rejection) => {
-                format!(
-                    "{}/{} {}: {}",
-                    rejection.index,
-                    rejection.line.unwrap(),
-                    rejection.field,
-                    rejection.message
-                )
-            }
-        });
+        rows.push(row_text(row, |Rejection { index, line, field, message, .. }| {
+            format!("{index}/{} {field}: {message}", line.unwrap())
+        }));
         true
     })?;
     Ok(rows)
@@ -145,11 +132,11 @@ fn columns_may_be_named() {
         event_name: None,
     };
     let rows = read(
-        b"who,what,when,time,key\nu,A,1700000000000000,noon,k1\nu,A,1700000000000999.5,noon,k2\n",
+        b"who,what,when,hour,key\nu,A,1700000000000000,noon,k1\nu,A,1700000000000999.5,noon,k2\n",
         &mapping,
     )
     .unwrap();
-    assert_eq!(rows, [r#"A 1700000000000 "u" [time="noon"]"#, r#"A 1700000000000 "u" [time="noon"]"#]);
+    assert_eq!(rows, [r#"A 1700000000000 "u" [hour="noon"]"#, r#"A 1700000000000 "u" [hour="noon"]"#]);
     // Small numbers of a unit are not taken for seconds.
     let early = ColumnMapping { time_unit: Some(TimeUnit::Milliseconds), ..ColumnMapping::default() };
     assert_eq!(read(b"event,time\nA,99000000000\n", &early).unwrap(), [r#"A 99000000000 "" []"#]);

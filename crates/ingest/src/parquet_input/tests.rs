@@ -12,6 +12,7 @@ use tallymark_event::Timestamp;
 
 use super::*;
 use crate::TimeUnit;
+use crate::table_row::row_text;
 
 fn file(columns: Vec<(&str, ArrayRef)>) -> File {
     let batch = RecordBatch::try_from_iter_with_nullable(
@@ -30,23 +31,9 @@ fn read(file: File, mapping: &ColumnMapping) -> Result<Vec<String>> {
     let bytes = file.metadata().unwrap().len();
     let options = ParseOptions::new(Timestamp::from_millis(1_700_000_100_000));
     read_parquet("t.parquet", file, mapping, &options, &counter, &mut |row| {
-        rows.push(match row {
-            Ok(Record::Event(event)) => {
-                let properties = event.properties.iter().map(|(name, value)| format!("{name}={value}"));
-                let properties = properties.collect::<Vec<_>>().join(",");
-                format!("{} {} {:?} [{properties}]", event.name, event.time.millis(), event.distinct_id)
-            }
-            Ok(other) => format!("{other:?}"),
-            Err(rejection) => {
-                format!(
-                    "{} {}: {} {}",
-                    rejection.index,
-                    rejection.field,
-                    rejection.message,
-                    String::from_utf8(rejection.raw).unwrap()
-                )
-            }
-        });
+        rows.push(row_text(row, |Rejection { index, field, message, raw, .. }| {
+            format!("{index} {field}: {message} {}", String::from_utf8(raw).unwrap())
+        }));
         true
     })?;
     if !rows.is_empty() {

@@ -13,17 +13,21 @@ use crate::RecordError;
 
 /// Holds an event built in a program to the rules of one that was sent.
 ///
-/// Its properties are taken as they are: one named `time` is a property, not the time.
+/// A property of a name that means something else in a sent record, such as `time`, is refused:
+/// exported and imported again it would not be a property any more.
 ///
 /// # Errors
-/// The first problem, as for a sent record; besides, a number that JSON cannot say, and a property
-/// named twice.
+/// The first problem, as for a sent record; besides, a number that JSON cannot say, a property named
+/// twice, and one that JSON cannot name.
 pub fn check_event<'a>(event: Event<'a>, options: &ParseOptions) -> Result<Record<'a>, RecordError> {
     let mut names = HashSet::with_capacity(event.properties.len());
     for (name, value) in &event.properties {
         let field = || format!("properties.{name}");
         if !is_finite(value) {
             return Err(RecordError::new(field(), "is NaN or infinite; JSON numbers are finite"));
+        }
+        if let Some(advice) = other_meaning(name, value) {
+            return Err(RecordError::new(field(), format!("cannot be a property: {advice}")));
         }
         if !names.insert(name) {
             return Err(RecordError::new(field(), "is given twice; names of properties are unique"));
@@ -44,6 +48,29 @@ pub fn check_event<'a>(event: Event<'a>, options: &ParseOptions) -> Result<Recor
         ..Parts::default()
     };
     event_record(&mut parts, options)
+}
+
+/// What a property of this name would be in a sent record, if no property.
+fn other_meaning(name: &str, value: &PropertyValue<'_>) -> Option<&'static str> {
+    Some(match name {
+        "time" => "it is the event's time; set `Event::time`, or choose another name",
+        "distinct_id" => "it is the event's user; set `Event::distinct_id`, or choose another name",
+        "$insert_id" => "it is the sender's id of the event; set `Event::insert_id`",
+        "$device_id" => "it is the device's id; set `Event::device_id`",
+        // What is no id is an ordinary property.
+        "$user_id" => match value {
+            PropertyValue::String(text) if text.is_empty() => return None,
+            PropertyValue::String(_) | PropertyValue::Int(_) | PropertyValue::Float(_) => {
+                "it is the id of the user who is signed in; set `Event::user_id`"
+            }
+            _ => return None,
+        },
+        "$ignore" => "it says whether an event is dropped on arrival, and is not stored (D-14)",
+        "token" | "ip" | "bucket" | "$bucket" => {
+            "it is used up on arrival, and not stored (D-40); choose another name"
+        }
+        _ => return None,
+    })
 }
 
 /// Names and strings cut where those of a sent record are.
@@ -83,9 +110,48 @@ mod tests {
     }
 
     #[test]
-    fn a_property_may_have_any_name() {
-        let event = event().with("time", "tea").with("distinct_id", 5).with("token", true);
-        assert_eq!(check(event.clone()), Ok(Record::Event(event)));
+    fn d40_a_property_has_no_name_that_means_something_else_in_json() {
+        for name in [
+            "time",
+            "distinct_id",
+            "$insert_id",
+            "$device_id",
+            "$user_id",
+            "$ignore",
+            "token",
+            "ip",
+            "bucket",
+            "$bucket",
+        ] {
+            let error = check(event().with(name, 5)).unwrap_err();
+            assert_eq!(error.field, format!("properties.{name}"));
+            assert!(error.message.starts_with("cannot be a property: it "), "{}", error.message);
+        }
+        assert!(check(event().with("$user_id", "u1")).unwrap_err().message.contains("`Event::user_id`"));
+    }
+
+    /// Each of these is what it was, sent as JSON.
+    #[test]
+    fn every_other_name_is_a_property() {
+        let event = event()
+            .with("$time", "tea")
+            .with("insert_id", 5)
+            .with("$distinct_id", true)
+            .with("user_id", "u")
+            .with("event", "e")
+            .with("Time", 1)
+            .with("$token", 1)
+            .with("$user_id", "");
+        assert_eq!(check(event.clone()), Ok(Record::Event(event.clone())));
+        let mut properties: Vec<String> = event
+            .properties
+            .iter()
+            .map(|(name, value)| format!("{}:{value}", PropertyValue::from(name.as_ref())))
+            .collect();
+        properties.push(r#""time":1700000000,"distinct_id":"u1","$insert_id":null"#.to_owned());
+        let line = format!(r#"{{"event":"Buy","properties":{{{}}}}}"#, properties.join(","));
+        let options = ParseOptions::new(Timestamp::from_millis(1_700_000_000_000));
+        assert_eq!(crate::parse_record(line.as_bytes(), &options), Ok(Record::Event(event)));
     }
 
     #[test]

@@ -59,7 +59,7 @@ use crate::{Limits, RecordError};
 pub use event::check_event;
 pub(crate) use parts::{Parts, RawTime, Slot};
 pub(crate) use shape::fit;
-pub(crate) use validate::{bounded, event_record, quoted, shown};
+pub(crate) use validate::{bounded, event_record, marks_record, quoted, shown};
 
 /// What one record says.
 #[derive(Debug, Clone, PartialEq)]

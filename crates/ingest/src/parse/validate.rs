@@ -124,6 +124,11 @@ pub(crate) fn event_record<'a>(
     })
 }
 
+/// Whether a record that has this key is an event, or a profile or group update.
+pub(crate) fn marks_record(key: &str) -> bool {
+    key == "event" || marks_profile(key)
+}
+
 /// Whether a record without `event` that has this key is a profile or group update.
 fn marks_profile(key: &str) -> bool {
     matches!(

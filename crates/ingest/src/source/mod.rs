@@ -5,6 +5,8 @@
 //! 2. [`InputFile::open`]: a stream of decompressed text, for [`crate::BlockReader`].
 //! 3. [`InputFile::read_rows`]: the rows of a table (CSV, Parquet) as records.
 
+mod document;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
@@ -100,6 +102,8 @@ pub struct InputFile {
     kind: InputKind,
     bytes: Option<u64>,
     origin: Origin,
+    /// Whether it is a JSON document that is no record of ours, by its beginning.
+    is_other_document: bool,
 }
 
 enum Origin {
@@ -202,7 +206,14 @@ fn add_directory(directory: &Path, found: &mut InputFiles) -> Result<()> {
         } else if metadata.is_dir() {
             add_directory(&path, found)?;
         } else if has_known_ending(&path) {
-            add_path(path, &metadata, found)?;
+            let file = InputFile::at_path(path.clone(), &metadata)?;
+            if file.is_other_document {
+                found.skipped.push(skip(
+                    "a JSON document that is no event or profile update; name the file to have it read",
+                ));
+            } else {
+                found.files.push(file);
+            }
         } else {
             found
                 .skipped
@@ -252,7 +263,8 @@ impl InputFile {
             }
             InputKind::Json | InputKind::Csv | InputKind::Parquet => Origin::Path(path),
         };
-        Ok(Self { name, kind: recognised.kind, bytes: Some(metadata.len()), origin })
+        let (kind, is_other_document) = (recognised.kind, recognised.is_other_document);
+        Ok(Self { name, kind, bytes: Some(metadata.len()), origin, is_other_document })
     }
 
     fn stream(name: String, reader: Box<dyn Read + Send>) -> Result<Self> {
@@ -262,7 +274,8 @@ impl InputFile {
             InputKind::Parquet => Origin::Copy(copy(&name, peeked, recognised.compression)?),
             InputKind::Json | InputKind::Csv => Origin::Stream(Mutex::new(Some(Box::new(peeked)))),
         };
-        Ok(Self { name, kind: recognised.kind, bytes: None, origin })
+        let (kind, is_other_document) = (recognised.kind, recognised.is_other_document);
+        Ok(Self { name, kind, bytes: None, origin, is_other_document })
     }
 
     /// What it is called in messages: the path as given, or the name of the stream.
@@ -330,6 +343,7 @@ impl InputFile {
 struct Recognised {
     kind: InputKind,
     compression: Compression,
+    is_other_document: bool,
 }
 
 /// Recognises an input by its first bytes.
@@ -357,7 +371,8 @@ fn recognise(name: &str, prefix: &[u8]) -> Result<Recognised> {
         text if is_csv(text, name) => InputKind::Csv,
         _ => InputKind::Json,
     };
-    Ok(Recognised { kind, compression })
+    let is_other_document = kind == InputKind::Json && document::is_other_document(&text);
+    Ok(Recognised { kind, compression, is_other_document })
 }
 
 /// A copy of a stream that can be read at any place, in a temporary file without a name.

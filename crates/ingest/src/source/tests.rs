@@ -41,9 +41,12 @@ fn directories_are_read_recursively_and_in_order() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     for name in ["b.ndjson", "a.json.gz", "sub/c.JSONL", "sub/deep/d.csv", "e.json.zst"] {
-        let content: Vec<u8> = if name.ends_with("gz") { gzip(b"{}") } else { b"{}".to_vec() };
+        let record = br#"{"event":"A","time":1700000000}"#;
+        let content: Vec<u8> = if name.ends_with("gz") { gzip(record) } else { record.to_vec() };
         write(root, name, &content);
     }
+    let facts = write(root, "facts.json", br#"{"events": 5, "first": {"event": "A"}}"#);
+    let zipped = write(root, "facts.json.gz", &gzip(br#"{"events": 5}"#));
     write(root, "notes.txt", b"x");
     write(root, ".hidden.json", b"{}");
     let found = expand_one(root).unwrap();
@@ -56,7 +59,13 @@ fn directories_are_read_recursively_and_in_order() {
         .map(|skipped| (name(&skipped.path.display().to_string()), skipped.reason))
         .collect();
     assert_eq!(skipped[0], (".hidden.json".to_owned(), "hidden"));
-    assert_eq!(skipped[1].0, "notes.txt");
+    for (skipped, name) in skipped[1..].iter().zip(["facts.json", "facts.json.gz"]) {
+        assert_eq!(skipped.0, name);
+        assert!(skipped.1.starts_with("a JSON document that is no event"), "{skipped:?}");
+    }
+    assert_eq!(skipped[3].0, "notes.txt");
+    // Who names it means it.
+    assert_eq!(expand([Input::Path(facts), Input::Path(zipped)]).unwrap().files.len(), 2);
 }
 
 #[test]

@@ -74,6 +74,12 @@ impl Uncommitted {
         self.paths().extend(files.iter().map(|file| file.path.clone()));
     }
 
+    /// Looks after the files of another one, which no longer does.
+    pub fn take_over(&self, other: &Self) {
+        let paths = std::mem::take(&mut *other.paths());
+        self.paths().extend(paths);
+    }
+
     /// Leaves the files to somebody else.
     pub(crate) fn release(self) {
         self.paths().clear();
