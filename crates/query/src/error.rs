@@ -42,6 +42,18 @@ pub enum Error {
         /// Names that are close to it, closest first.
         suggestions: Vec<String>,
     },
+    /// A function that does not take values of such types.
+    #[error("{function} does not take {}; it takes {}{}", Given { types, column }, takes.join(", "), Conversion { types, column })]
+    WrongArguments {
+        /// The function's name.
+        function: String,
+        /// The types it was given, separated by commas; `text` for all kinds of strings.
+        types: String,
+        /// What it takes instead, each a list of types.
+        takes: Vec<String>,
+        /// The column it was given, where its only argument is one.
+        column: Option<String>,
+    },
     /// A statement that would write, or that reaches outside the dataset.
     #[error("{statement} is not allowed in SQL: {advice}")]
     NotAllowed {
@@ -120,10 +132,12 @@ pub enum Error {
         advice: &'static str,
     },
     /// Rows could not be exported.
-    #[error("cannot export the events of {day}")]
+    #[error("cannot export the events of {from}{}", if from == to { String::new() } else { format!(" to {to}") })]
     Export {
-        /// The day that failed.
-        day: tallymark_event::Day,
+        /// The first of the days that were being read,
+        from: tallymark_event::Day,
+        /// and the last.
+        to: tallymark_event::Day,
         /// Why.
         source: DataFusionError,
     },
@@ -137,6 +151,46 @@ impl fmt::Display for Quoted<'_> {
         write!(f, "\"{}\"", self.0.replace('"', "\"\""))
     }
 }
+
+/// What a function was given.
+struct Given<'a> {
+    types: &'a str,
+    column: &'a Option<String>,
+}
+
+impl fmt::Display for Given<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.column {
+            Some(column) => write!(f, "{} of type {}", Quoted(column), self.types),
+            None => write!(f, "({})", self.types),
+        }
+    }
+}
+
+/// How text becomes what a function takes.
+struct Conversion<'a> {
+    types: &'a str,
+    column: &'a Option<String>,
+}
+
+impl fmt::Display for Conversion<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.column {
+            Some(column) if self.types == TEXT => write!(
+                f,
+                ". Numbers that came under the same name are in {}, if property_catalog lists it; \
+                 TRY_CAST({} AS DOUBLE) reads numbers from text",
+                Quoted(&format!("{column}@number")),
+                Quoted(column)
+            ),
+            _ if self.types.contains(TEXT) => write!(f, ". TRY_CAST(… AS DOUBLE) reads numbers from text"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What all kinds of strings are called.
+pub(crate) const TEXT: &str = "text";
 
 /// What to do about a name that does not exist.
 struct Hint<'a> {

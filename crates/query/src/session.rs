@@ -115,6 +115,7 @@ impl QueryRuntime {
     ///   be written in any case.
     /// - The dialect is DuckDB's; JSON functions (`json_get`, `->`, `->>`) and
     ///   `canonical_user(id)` are registered. Times are UTC.
+    /// - The snapshot is an extension of the session's configuration.
     /// - The caller may register functions and tables of their own, under names not taken.
     ///
     /// Statements go through [`crate::sql`], which refuses to write and explains errors.
@@ -126,7 +127,8 @@ impl QueryRuntime {
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_create_default_catalog_and_schema(false)
             .with_information_schema(true)
-            .with_batch_size(self.config.batch_rows);
+            .with_batch_size(self.config.batch_rows)
+            .with_extension(Arc::clone(snapshot));
         if self.config.target_partitions > 0 {
             session_config = session_config.with_target_partitions(self.config.target_partitions);
         }

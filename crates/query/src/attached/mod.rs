@@ -219,6 +219,8 @@ impl AttachedColumns<'_> {
                 .schema
                 .fields()
                 .iter()
+                // Where our own files are attached: they mark nulls, and hold no values.
+                .filter(|field| !field.name().ends_with("@null"))
                 .map(|field| format!("{} ({})", field.name(), field.data_type()))
                 .collect(),
         })

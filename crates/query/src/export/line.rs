@@ -10,6 +10,8 @@ use tallymark_event::columns::{DEVICE_ID, DISTINCT_ID, EVENT, INSERT_ID, TIME, U
 use tallymark_event::{DateShape, LaneId, LaneKind, PropertyValue};
 use tallymark_storage::Snapshot;
 
+/// A property that is taken for the `$insert_id` of an event that says none.
+const OTHER_INSERT_ID: &str = "insert_id";
 /// The id as sent, where `distinct_id` is the canonical one (I-11).
 const BEFORE_IDENTITY: &str = "$distinct_id_before_identity";
 /// Numbers below this are read as seconds (D-6).
@@ -54,9 +56,16 @@ impl LineWriter {
             .iter()
             .map(|(name, key, kind)| Ok((key.as_slice(), *kind, column(name)?)))
             .collect::<Result<Vec<_>>>()?;
+        let other_key =
+            serde_json::to_vec(OTHER_INSERT_ID).map_err(|error| DataFusionError::External(error.into()))?;
+        let other_insert_ids: Vec<&ArrayRef> =
+            lanes.iter().filter(|(key, ..)| *key == other_key).map(|(.., array)| *array).collect();
         let mut out = Vec::new();
         for row in 0..batch.num_rows() {
             system.write(row, self.canonical, &mut out)?;
+            if system.insert_id.is_null(row) && other_insert_ids.iter().any(|array| array.is_valid(row)) {
+                out.extend_from_slice(b",\"$insert_id\":null");
+            }
             for (key, kind, array) in &lanes {
                 if array.is_valid(row) {
                     out.push(b',');

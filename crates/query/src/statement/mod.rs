@@ -6,6 +6,7 @@
 //!    names that were probably meant.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DataFusionError, SchemaError, TableReference};
@@ -14,11 +15,14 @@ use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, ResetStatement, Statement as DfStatement};
-use datafusion::sql::sqlparser::ast::{ObjectType, Set, Statement as SqlStatement};
+use datafusion::sql::sqlparser::ast::{
+    Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectType, Set,
+    Statement as SqlStatement, visit_expressions,
+};
 use tallymark_event::columns;
 
 use crate::dialect::TallymarkDialect;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TEXT};
 use crate::suggest::closest;
 
 /// One statement of a script.
@@ -195,6 +199,9 @@ fn explain_error(state: &SessionState, statement: &DfStatement, source: DataFusi
         let suggestions = closest(&name, known.iter().map(String::as_str));
         return Error::UnknownColumn { name, suggestions };
     }
+    if let Some(error) = wrong_arguments(statement, &source) {
+        return error;
+    }
     match unknown_table(state, statement) {
         Some(error) => error,
         None => own_error(source).unwrap_or_else(|source| Error::Plan { source }),
@@ -223,6 +230,55 @@ fn unknown_column(error: &DataFusionError) -> Option<(String, Vec<String>)> {
             }
             _ => None,
         },
+        _ => None,
+    }
+}
+
+/// A function that was given the wrong types: DataFusion calls it an internal error, and a bug.
+fn wrong_arguments(statement: &DfStatement, error: &DataFusionError) -> Option<Error> {
+    let text = error.to_string();
+    let (_, rest) = text.split_once("No function matches the given name and argument types '")?;
+    let (call, rest) = rest.split_once("'.")?;
+    let (function, types) = call.strip_suffix(')')?.split_once('(')?;
+    let candidate = |line: &str| Some(line.trim().strip_prefix(function)?.to_owned());
+    Some(Error::WrongArguments {
+        function: function.to_owned(),
+        types: ["LargeUtf8", "Utf8View", "Utf8"]
+            .iter()
+            .fold(types.to_owned(), |types, kind| types.replace(kind, TEXT)),
+        takes: rest.lines().filter_map(candidate).collect(),
+        column: argument_of(statement, function),
+    })
+}
+
+/// The column that is the only argument of a function in a statement.
+fn argument_of(statement: &DfStatement, function: &str) -> Option<String> {
+    let DfStatement::Statement(statement) = statement else { return None };
+    let found = visit_expressions(statement.as_ref(), |expr| match expr {
+        SqlExpr::Function(called) if called.name.to_string().eq_ignore_ascii_case(function) => {
+            match &called.args {
+                FunctionArguments::List(list) => match list.args.as_slice() {
+                    [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] => match column_name(argument) {
+                        Some(name) => ControlFlow::Break(name),
+                        None => ControlFlow::Continue(()),
+                    },
+                    _ => ControlFlow::Continue(()),
+                },
+                _ => ControlFlow::Continue(()),
+            }
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    match found {
+        ControlFlow::Break(name) => Some(name),
+        ControlFlow::Continue(()) => None,
+    }
+}
+
+fn column_name(expr: &SqlExpr) -> Option<String> {
+    match expr {
+        SqlExpr::Identifier(name) => Some(name.value.clone()),
+        SqlExpr::CompoundIdentifier(names) => names.last().map(|name| name.value.clone()),
         _ => None,
     }
 }

@@ -224,6 +224,27 @@ async fn a_sample_is_refused_instead_of_ignored() {
     assert!(past.unwrap_err().to_string().contains("TABLESAMPLE is not supported"));
 }
 
+#[tokio::test]
+async fn a_function_of_the_wrong_type_is_answered_with_what_would_be_right() {
+    let session_ctx = plays().await.session();
+    assert_eq!(
+        error(&session_ctx, "SELECT sum(genre) FROM events").await,
+        "sum does not take \"genre\" of type text; it takes (Decimal), (UInt64), (Int64), (Float64), (Duration), \
+         (Interval). Numbers that came under the same name are in \"genre@number\", if property_catalog lists it; \
+         TRY_CAST(\"genre\" AS DOUBLE) reads numbers from text"
+    );
+    let message = error(&session_ctx, "SELECT AVG(e.genre) FROM events e").await;
+    assert!(message.starts_with("avg does not take \"genre\" of type text; it takes (Decimal"), "{message}");
+    let message = error(&session_ctx, "SELECT avg(genre || 'x') FROM events").await;
+    assert!(message.starts_with("avg does not take (text); it takes (Decimal), "), "{message}");
+    assert!(message.ends_with(". TRY_CAST(… AS DOUBLE) reads numbers from text"), "{message}");
+    let message = error(&session_ctx, "SELECT sum(tags) FROM events").await;
+    assert!(
+        message.starts_with("sum does not take \"tags\" of type List(Int64") && !message.contains("TRY_CAST"),
+        "{message}"
+    );
+}
+
 /// Berlin changed to summer time on 2024-03-31, a day of 23 hours there.
 #[tokio::test]
 async fn g6_days_of_a_zone_come_from_date_trunc_and_not_from_date_bin() {
