@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -102,6 +102,73 @@ fn p2_a_flush_that_fails_does_not_fail_the_append_before_it() {
         store.set_plan(FaultPlan::none());
         engine.flush().await?;
         dataset.same(&dataset.read().await?)
+    });
+}
+
+/// Whoever looks into the day directories finds no rows of an import that failed: its files are
+/// deleted at once, or, where nobody knows yet whether it took effect, once that is settled.
+#[test]
+fn p2_an_import_that_fails_leaves_no_file_of_events() {
+    in_parallel(1, |_| async move {
+        let store = FaultyStore::new(Arc::new(InMemory::new()));
+        let location = Location::with_store(Arc::new(store.clone()), Path::from("d"));
+        let clock = Arc::new(FixedClock::new(Timestamp::from_millis(NOW_MS)));
+        let location = location.with_retry_pause(Duration::ZERO);
+        let engine = Engine::open_at(location, EngineConfig { clock, ..EngineConfig::default() }).await?;
+        let import = async |name: &str| {
+            let text: String = (0..30)
+                .map(|day| {
+                    let time = 1_700_000_000 + day * 86_400;
+                    format!(r#"{{"event":"{name}","time":{time},"distinct_id":"u","$insert_id":"i{day}"}}"#)
+                })
+                .collect();
+            engine.ingest("records", std::io::Cursor::new(text.into_bytes()), ImportOptions::default()).await
+        };
+        let files = async || {
+            let metas: Vec<_> = store.inner().list(Some(&Path::from("d/events"))).try_collect().await?;
+            let mut paths: Vec<String> = metas.into_iter().map(|meta| meta.location.to_string()).collect();
+            paths.sort();
+            anyhow::Ok(paths)
+        };
+        let live = || {
+            let mut paths: Vec<String> =
+                engine.live_files().into_iter().map(|file| format!("d/{}", file.path)).collect();
+            paths.sort();
+            paths
+        };
+        import("A").await?;
+        ensure!(files().await? == live() && live().len() == 30);
+
+        // Repeats of other events too: of these a merge puts files.
+        for name in ["A", "B"] {
+            for put_index in [0, 10, 29] {
+                let mut seen = 0;
+                let puts = |call: &Call| {
+                    call.operation == tallymark_testkit::Operation::Put
+                        && call.path.as_ref().is_some_and(|path| path.as_ref().contains("/events/"))
+                };
+                store.set_plan(
+                    FaultPlan::new(move |_| {
+                        seen += 1;
+                        (seen > put_index).then_some(Fault::Fail(Effect::Whole))
+                    })
+                    .only(puts),
+                );
+                ensure!(import(name).await.is_err());
+                ensure!(files().await? == live(), "after a put that failed");
+            }
+            let manifests =
+                |call: &Call| call.path.as_ref().is_some_and(|path| path.as_ref().contains("/manifest/"));
+            store.set_plan(FaultPlan::new(|_| Some(Fault::Fail(Effect::Whole))).only(manifests));
+            ensure!(import(name).await.is_err());
+            let in_doubt = files().await?;
+            ensure!(live().iter().all(|path| in_doubt.contains(path)) && in_doubt.len() == 60);
+            store.set_plan(FaultPlan::none());
+            // Nothing is in the memtable; but it asks for the right to write.
+            engine.flush().await?;
+            ensure!(files().await? == live(), "after it was settled");
+        }
+        Ok(())
     });
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use futures::{StreamExt as _, TryStreamExt as _};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 use tallymark::datafusion::datasource::MemTable;
@@ -245,6 +246,45 @@ async fn a_removed_user_is_gone_and_all_else_is_as_it_was() {
     assert_eq!((unknown.events, unknown.profiles, unknown.remaining), (0, 0, 0));
 }
 
+/// Who still holds a state from before a removal is told why it cannot be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_from_before_a_removal_is_gone_on_purpose() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = directory.path().to_str().unwrap();
+    let engine = Engine::open(url, config()).await.unwrap();
+    import(&engine, &ndjson(&[event(0, "u"), event(0, "v"), event(1, "v")])).await;
+    let reader = Engine::open_read_only(url, config()).await.unwrap();
+    let (own, others) = (engine.view(), reader.view());
+    engine.delete_user("u").await.unwrap();
+
+    let expected = format!(
+        "snapshot {} was deleted on purpose: data was erased from the dataset after it; ask for a newer one, kept are {}",
+        own.version(),
+        engine.view().version()
+    );
+    for view in [&own, &others] {
+        let error = match view.sql("SELECT sum(n) FROM events").await {
+            Err(error) => error,
+            Ok(answer) => answer.collect().await.unwrap_err(),
+        };
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::NotFound, expected.clone()));
+    }
+    let exported: Result<Vec<_>, _> =
+        reader.export(&tallymark::ExportOptions::default()).unwrap().try_collect().await;
+    assert_eq!(exported.unwrap_err().to_string(), expected);
+    assert_eq!(engine.view_at(own.version()).await.unwrap_err().to_string(), expected);
+    let offered: Vec<u64> = reader.snapshots().await.unwrap().iter().map(|info| info.version).collect();
+    assert_eq!(offered, [engine.view().version()]);
+
+    reader.refresh().await.unwrap();
+    assert_eq!(ask_one(&reader, "SELECT count(n) FROM events").await, 2);
+
+    // A file that should be there is another matter.
+    fs::remove_file(directory.path().join(&engine.live_files()[0].path)).unwrap();
+    let error = ask_error(&engine, "SELECT sum(n) FROM events").await;
+    assert!(!error.contains("on purpose") && error.contains(".parquet"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn compaction_makes_one_file_a_day_and_changes_no_answer() {
     let engine = engine().await;
@@ -393,6 +433,51 @@ async fn a_query_that_needs_too_much_fails_and_others_go_on() {
     };
     assert_eq!(error.kind(), ErrorKind::ResourcesExhausted, "{}", chain(&error));
     assert_eq!(ask_one(&engine, "SELECT count(*) FROM events").await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p6_a_query_beyond_a_limit_is_stopped_and_names_it() {
+    let limit = Duration::from_millis(200);
+    let config = EngineConfig {
+        query_time_max: Some(limit),
+        answer_rows_max: Some(100),
+        answer_bytes_max: Some(4000),
+        ..config()
+    };
+    let engine = Engine::open(&memory_url(), config).await.unwrap();
+    let failed = async |sql: &str| {
+        let error = match engine.sql(sql).await {
+            Err(error) => error,
+            Ok(answer) => answer.collect().await.unwrap_err(),
+        };
+        assert_eq!(error.kind(), ErrorKind::ResourcesExhausted, "{}", chain(&error));
+        error.to_string()
+    };
+    let endless = "SELECT count(*) FROM generate_series(1, 3000000) a, generate_series(1, 3000000) b \
+         WHERE a.value * b.value = -1";
+    let started = std::time::Instant::now();
+    assert_eq!(failed(endless).await, "the query was stopped after 0.2 s, the limit of its time");
+    assert!(started.elapsed() < Duration::from_secs(20), "it took {:?}", started.elapsed());
+
+    let rows = |count| format!("SELECT value FROM generate_series(1, {count})");
+    assert_eq!(failed(&rows(101)).await, "the answer has more than 100 rows, the limit of an answer");
+    assert_eq!(ask(&engine, &rows(100)).await.len(), 100);
+    let long = "SELECT repeat('x', 100) || value FROM generate_series(1, 40)";
+    assert_eq!(failed(long).await, "the answer has more than 4000 bytes, the limit of an answer");
+}
+
+/// Only waiting counts: who reads an answer slowly is not stopped.
+#[tokio::test(flavor = "multi_thread")]
+async fn p6_a_slow_reader_does_not_reach_the_limit_of_time() {
+    let config = EngineConfig { query_time_max: Some(Duration::from_secs(5)), ..config() };
+    let engine = Engine::open(&memory_url(), config).await.unwrap();
+    let mut answer = engine.sql("SELECT value FROM generate_series(1, 100000)").await.unwrap();
+    let mut rows = answer.next().await.unwrap().unwrap().num_rows();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    while let Some(batch) = answer.next().await {
+        rows += batch.unwrap().num_rows();
+    }
+    assert_eq!(rows, 100_000);
 }
 
 fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) {

@@ -10,6 +10,7 @@ use tallymark_storage::StorageConfig;
 use tallymark_users::IdentitySystem;
 
 use crate::SystemClock;
+use crate::answer::AnswerLimits;
 
 /// How an [`crate::Engine`] works. Every field has a default that suits one machine.
 #[derive(Debug, Clone)]
@@ -24,6 +25,12 @@ pub struct EngineConfig {
     pub query_memory_bytes: usize,
     /// Disk that queries may spill to: 64 GiB.
     pub spill_bytes: u64,
+    /// How long a query may be waited for, planning included: no limit.
+    pub query_time_max: Option<Duration>,
+    /// How many rows an answer may have: no limit.
+    pub answer_rows_max: Option<u64>,
+    /// How many bytes the values of an answer may take, in Arrow's form: no limit.
+    pub answer_bytes_max: Option<u64>,
     /// About how much memory an import may take: 1 GiB.
     pub import_memory_bytes: usize,
     /// The memtable becomes files when it holds this much, 64 MiB,
@@ -47,6 +54,9 @@ impl Default for EngineConfig {
             threads: ingest.threads,
             query_memory_bytes: 2 << 30,
             spill_bytes: 64 << 30,
+            query_time_max: None,
+            answer_rows_max: None,
+            answer_bytes_max: None,
             import_memory_bytes: ingest.memory_bytes,
             flush_bytes: ingest.flush_bytes,
             flush_age: ingest.flush_age,
@@ -75,6 +85,10 @@ impl EngineConfig {
             flush_age: self.flush_age,
             threads: self.threads,
         }
+    }
+
+    pub(crate) fn answer(&self) -> AnswerLimits {
+        AnswerLimits { time: self.query_time_max, rows: self.answer_rows_max, bytes: self.answer_bytes_max }
     }
 
     pub(crate) fn query(&self) -> QueryConfig {

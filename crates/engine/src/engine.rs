@@ -7,7 +7,7 @@ use std::sync::Arc;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::{Stream, StreamExt as _};
 use tallymark_event::{Clock, Event};
 use tallymark_ingest::{
     AppendReport, ImportOptions, ImportProgress, ImportReport, Ingestor, Input, WireForm, expand,
@@ -17,10 +17,12 @@ use tallymark_query::{ExportOptions, ExportedLines, QueryRuntime, export};
 use tallymark_storage::{Attachment, Commit, DataFile, EventStore, Location, Snapshot};
 use tallymark_users::ProfileUpdate;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 use tracing::warn;
 
+use crate::answer::AnswerLimits;
 use crate::background::{QueryThreads, flush_when_due};
-use crate::error::chain;
+use crate::error::{chain, explain_missing_files};
 use crate::{Answer, EngineConfig, Error, Result, SnapshotInfo, View};
 
 /// A dataset, open for reading or for reading and writing. Cheap to clone; clones share everything.
@@ -35,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) ingestor: Arc<Ingestor>,
     pub(crate) clock: Arc<dyn Clock>,
     queries: QueryRuntime,
+    answer_limits: AnswerLimits,
     threads: QueryThreads,
     flusher: Option<JoinHandle<()>>,
 }
@@ -90,6 +93,7 @@ impl Engine {
                 ingestor,
                 clock: Arc::clone(&config.clock),
                 queries,
+                answer_limits: config.answer(),
                 threads,
                 flusher,
             }),
@@ -239,7 +243,8 @@ impl Engine {
     /// answer.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::InvalidInput`] for a wrong question, with what would be right.
+    /// [`crate::ErrorKind::InvalidInput`] for a wrong question, with what would be right;
+    /// [`crate::ErrorKind::ResourcesExhausted`] beyond a limit, naming it.
     pub async fn sql(&self, text: &str) -> Result<Answer> {
         self.sql_in(&self.session()?, text).await
     }
@@ -258,17 +263,30 @@ impl Engine {
     /// # Errors
     /// As [`Engine::sql`].
     pub async fn sql_in(&self, session: &SessionContext, text: &str) -> Result<Answer> {
+        let snapshot = session.state_ref().read().config().get_extension::<Snapshot>();
+        let (limits, started) = (self.inner.answer_limits, Instant::now());
         let (session, text) = (session.clone(), text.to_owned());
-        let planned = self.inner.threads.spawn(async move {
+        let mut planned = self.inner.threads.spawn(async move {
             let frame = tallymark_query::sql(&session, &text).await?;
             Ok::<SendableRecordBatchStream, Error>(frame.execute_stream().await?)
         });
-        match planned.await {
-            Ok(stream) => Ok(Answer::run(stream?, &self.inner.threads)),
-            Err(stopped) => match stopped.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(tallymark_ingest::Error::ShuttingDown.into()),
-            },
+        let joined = match limits.time {
+            None => planned.await,
+            Some(limit) => {
+                let Ok(joined) = timeout(limit, &mut planned).await else {
+                    planned.abort();
+                    return Err(Error::QueryTime { limit });
+                };
+                joined
+            }
+        };
+        let store = &self.inner.store;
+        match tallymark_ingest::outcome(joined)? {
+            Ok(stream) => {
+                let of = (store.clone(), snapshot);
+                Ok(Answer::run(stream, &self.inner.threads, limits, started.elapsed(), of))
+            }
+            Err(error) => Err(explain_missing_files(error, store, snapshot.as_deref()).await),
         }
     }
 
@@ -312,10 +330,21 @@ impl Engine {
     /// they are the same events.
     ///
     /// # Errors
-    /// When queries cannot be set up; the stream ends with an error naming the day that failed.
+    /// When queries cannot be set up; the stream ends with an error naming the days that failed.
     pub fn export(&self, options: &ExportOptions) -> Result<BoxStream<'static, Result<ExportedLines>>> {
-        let lines = export(&self.session()?, &self.snapshot(), options);
-        Ok(self.on_query_threads(lines.map_err(Error::from)))
+        let snapshot = self.snapshot();
+        let lines = export(&self.inner.queries.session(&snapshot)?, &snapshot, options);
+        let store = self.inner.store.clone();
+        let explained = lines.then(move |lines| {
+            let (store, snapshot) = (store.clone(), Arc::clone(&snapshot));
+            async move {
+                match lines {
+                    Ok(lines) => Ok(lines),
+                    Err(error) => Err(explain_missing_files(error.into(), &store, Some(&snapshot)).await),
+                }
+            }
+        });
+        Ok(self.on_query_threads(explained))
     }
 
     /// Runs a stream on the query threads, a few items ahead.

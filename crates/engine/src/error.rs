@@ -1,9 +1,11 @@
 //! One error type, and a small kind for callers to branch on.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
+use tallymark_storage::{EventStore, Snapshot};
 
 /// A result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -42,6 +44,24 @@ pub enum Error {
     /// A query failed while its answer was read.
     #[error("cannot run the query")]
     Run(#[from] DataFusionError),
+    /// A query took longer than [`crate::EngineConfig::query_time_max`] allows.
+    #[error("the query was stopped after {} s, the limit of its time", limit.as_secs_f64())]
+    QueryTime {
+        /// The limit.
+        limit: Duration,
+    },
+    /// An answer has more rows than [`crate::EngineConfig::answer_rows_max`] allows.
+    #[error("the answer has more than {limit} rows, the limit of an answer")]
+    AnswerRows {
+        /// The limit.
+        limit: u64,
+    },
+    /// An answer has more bytes than [`crate::EngineConfig::answer_bytes_max`] allows.
+    #[error("the answer has more than {limit} bytes, the limit of an answer")]
+    AnswerBytes {
+        /// The limit.
+        limit: u64,
+    },
     /// Threads for queries could not be started.
     #[error("cannot start threads for queries")]
     Threads(#[source] std::io::Error),
@@ -79,7 +99,10 @@ impl Error {
             Self::Ingest(error) => ingest_kind(error),
             Self::Query(error) => query_kind(error),
             Self::Run(error) => datafusion_kind(error),
-            Self::Threads(_) => ErrorKind::ResourcesExhausted,
+            Self::QueryTime { .. }
+            | Self::AnswerRows { .. }
+            | Self::AnswerBytes { .. }
+            | Self::Threads(_) => ErrorKind::ResourcesExhausted,
             Self::InvalidEvent { .. } | Self::AttachmentName { .. } => ErrorKind::InvalidInput,
             Self::NotAttached { .. } => ErrorKind::NotFound,
         }
@@ -90,7 +113,10 @@ fn storage_kind(error: &tallymark_storage::Error) -> ErrorKind {
     use tallymark_storage::Error as E;
     match error {
         E::Location { .. } | E::ReadOnly => ErrorKind::InvalidInput,
-        E::NoDataset { .. } | E::SnapshotNotFound { .. } => ErrorKind::NotFound,
+        E::NoDataset { .. }
+        | E::SnapshotNotFound { .. }
+        | E::SnapshotErased { .. }
+        | E::SnapshotExpired { .. } => ErrorKind::NotFound,
         E::Locked { .. } | E::Conflict { .. } => ErrorKind::Conflict,
         E::Read { .. }
         | E::Write { .. }
@@ -147,6 +173,22 @@ fn datafusion_kind(error: &DataFusionError) -> ErrorKind {
         },
         DataFusionError::Internal(_) => ErrorKind::Internal,
         _ => ErrorKind::InvalidInput,
+    }
+}
+
+/// What is behind files that cannot be read: if the snapshot asked is no longer kept, that is it.
+///
+/// Any error of reading is taken for it then: on its way through DataFusion it may have become text.
+pub(crate) async fn explain_missing_files(
+    error: Error,
+    store: &EventStore,
+    snapshot: Option<&Snapshot>,
+) -> Error {
+    let unavailable = error.kind() == ErrorKind::Unavailable;
+    let Some(snapshot) = snapshot.filter(|_| unavailable) else { return error };
+    match store.why_gone(snapshot).await {
+        Ok(Some(gone)) => gone.into(),
+        Ok(None) | Err(_) => error,
     }
 }
 

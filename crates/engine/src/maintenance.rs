@@ -8,8 +8,8 @@ use arrow::datatypes::Int64Type;
 use serde::Serialize;
 use tallymark_event::Day;
 use tallymark_storage::{
-    CleanupReport, Commit, DataFile, Merge, MergeRow, PeopleChange, PeopleEntry, Snapshot, WriteGuard,
-    clean_up, merge_files,
+    CleanupReport, Commit, DataFile, Merge, MergeRow, PeopleChange, PeopleEntry, Snapshot, Uncommitted,
+    WriteGuard, clean_up, merge_files,
 };
 use tallymark_users::{Identities, IdentityOp, ProfileKey};
 use tracing::{debug, info};
@@ -99,6 +99,19 @@ impl Engine {
 
     /// Merges days without holding up writers, then commits those whose files are still the same.
     async fn compact_days(&self, snapshot: &Snapshot, days: &[(Day, Vec<DataFile>)]) -> Result<u64> {
+        let put = self.inner.store.uncommitted();
+        let count = self.compact_days_to(&put, snapshot, days).await;
+        // Merges of files that were replaced meanwhile, and all of them if the commit failed.
+        put.discard().await;
+        count
+    }
+
+    async fn compact_days_to(
+        &self,
+        put: &Uncommitted,
+        snapshot: &Snapshot,
+        days: &[(Day, Vec<DataFile>)],
+    ) -> Result<u64> {
         let mut merged = Vec::with_capacity(days.len());
         for (day, files) in days {
             let merge = Merge {
@@ -109,7 +122,10 @@ impl Engine {
                 keep: &|_| true,
             };
             match merge_files(&self.inner.store, merge).await {
-                Ok(after) => merged.push((files, after)),
+                Ok(after) => {
+                    put.adopt(&after);
+                    merged.push((files, after));
+                }
                 // A removal of a user meanwhile deletes at once what it replaces.
                 Err(error) if are_live(files, &self.snapshot()) => return Err(error.into()),
                 Err(error) => debug!(%day, error = chain(&error), "files to compact were replaced meanwhile"),
@@ -118,21 +134,17 @@ impl Engine {
         let mut guard = self.inner.store.write().await?;
         let newest = guard.snapshot();
         let mut change = Commit::of(&newest);
-        let mut superseded = Vec::new();
         let mut count = 0;
         for (before, after) in merged {
             if are_live(before, &newest) {
                 count += 1;
                 change.remove.extend(before.iter().map(|file| file.path.clone()));
                 change.add.extend(after);
-            } else {
-                superseded.extend(after);
             }
         }
         if count > 0 {
             guard.commit(change).await?;
         }
-        self.inner.store.discard(&superseded).await;
         Ok(count)
     }
 
@@ -155,11 +167,25 @@ impl Engine {
     /// Removes a user, named by any of their ids: their events from every live file, their
     /// profile, and the links between their ids. All other rows stay as they are.
     ///
-    /// Older snapshots, which still have the user, are deleted at once.
+    /// Older snapshots, which still have the user, are deleted at once: a [`View`] of one gives
+    /// [`tallymark_storage::Error::SnapshotErased`] from then on.
     ///
     /// # Errors
     /// When storage fails; then either all of the user is gone from the newest state or nothing.
     pub async fn delete_user(&self, id: &str) -> Result<DeleteReport> {
+        let put = self.inner.store.uncommitted();
+        let committed = self.remove_user(&put, id).await;
+        // Files that turned out to have nothing of the user, and all of them if the commit failed.
+        put.discard().await;
+        let mut report = committed?;
+        clean_up(&self.inner.store, std::time::Duration::ZERO).await?;
+        report.remaining = self.count_events_of(&report.ids).await?;
+        info!(events = report.events, remaining = report.remaining, "removed a user");
+        Ok(report)
+    }
+
+    /// Commits the removal of a user.
+    async fn remove_user(&self, put: &Uncommitted, id: &str) -> Result<DeleteReport> {
         let mut guard = self.flushed().await?;
         let snapshot = guard.snapshot();
         let user_id = snapshot.identities.canonical(id).to_owned();
@@ -167,7 +193,7 @@ impl Engine {
         let mut report =
             DeleteReport { user_id: user_id.clone(), ids: ids.clone(), ..DeleteReport::default() };
 
-        let mut change = Commit::of(&snapshot);
+        let mut change = Commit { erases: true, ..Commit::of(&snapshot) };
         let keep = |row: &MergeRow<'_>| row.user_id != Some(user_id.as_str());
         for (day, files) in by_day(snapshot.manifest.files.iter().filter(|file| may_hold(file, &ids))) {
             for file in files {
@@ -180,10 +206,10 @@ impl Engine {
                     keep: &keep,
                 };
                 let rest = merge_files(&self.inner.store, merge).await?;
+                put.adopt(&rest);
                 let [file] = files;
                 let removed = file.rows - rest.iter().map(|file| file.rows).sum::<u64>();
                 if removed == 0 {
-                    self.inner.store.discard(&rest).await;
                     continue;
                 }
                 report.events += removed;
@@ -204,11 +230,6 @@ impl Engine {
         change.next_sequence = snapshot.next_sequence + 1;
         (change.identities, change.profiles) = (Arc::new(identities), Arc::new(profiles));
         guard.commit(change).await?;
-        drop(guard);
-
-        clean_up(&self.inner.store, std::time::Duration::ZERO).await?;
-        report.remaining = self.count_events_of(&ids).await?;
-        info!(events = report.events, remaining = report.remaining, "removed a user");
         Ok(report)
     }
 

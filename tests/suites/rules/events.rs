@@ -50,6 +50,45 @@ async fn d2_names_of_appended_events_are_cut_too() {
     assert_eq!(ask(&engine, "SELECT property FROM property_catalog").await, [[json!(cut)]]);
 }
 
+/// What is exported imports as what it was, also where a property has the other spelling of an id.
+#[tokio::test(flavor = "multi_thread")]
+async fn d11_a_property_named_like_an_id_stays_one_through_export_and_import() {
+    let at = |n: i64| Timestamp::from_millis((T + n) * 1000);
+    let event = |n| tallymark::Event::new("A", at(n), "u").with("insert_id", "mine").with("$time", "tea");
+    let engine = engine().await;
+    engine
+        .append([event(0), event(1).with_insert_id("sent"), event(2).with("$distinct_id", 5)])
+        .await
+        .unwrap();
+    let exported = export_text(&engine).await;
+    assert!(exported.starts_with(
+        r#"{"event":"A","properties":{"time":1700000000000,"distinct_id":"u","$insert_id":null,"insert_id":"mine","$time":"tea"}}"#
+    ), "{exported}");
+    let again = self::engine().await;
+    assert_eq!(import(&again, &exported).await.stored, 3);
+    assert_eq!(export_text(&again).await, exported);
+    let ids = ask(&again, "SELECT insert_id, \"properties.insert_id\" FROM events ORDER BY time").await;
+    assert_eq!(
+        ids,
+        [[json!(null), json!("mine")], [json!("sent"), json!("mine")], [json!(null), json!("mine")]]
+    );
+}
+
+/// D-40: names that mean something else in JSON are no properties of appended events either.
+#[tokio::test(flavor = "multi_thread")]
+async fn d40_an_appended_event_with_a_property_that_json_cannot_say_is_refused() {
+    let engine = engine().await;
+    let event =
+        |name: &'static str| tallymark::Event::new("A", Timestamp::from_millis(T * 1000), "u").with(name, 1);
+    let report = engine.append([event("a"), event("time"), event("token")]).await.unwrap();
+    assert_eq!((report.stored, report.refused.len()), (1, 2));
+    assert_eq!(report.refused[0].field, "properties.time");
+    assert_eq!(
+        report.refused[0].message,
+        "cannot be a property: it is the event's time; set `Event::time`, or choose another name"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn d3_import_requires_time_distinct_id_and_insert_id() {
     let whole = json!({"event": "A", "properties": {"time": T, "distinct_id": "u", "$insert_id": "i"}});

@@ -1,6 +1,7 @@
 //! Arguments of `tallymark sql`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -29,4 +30,17 @@ pub(crate) struct SqlArgs {
     /// Rows a table shows, 0 for all; the others are counted [default: 50 on a terminal, else 10000]
     #[arg(long, value_name = "N")]
     pub(crate) limit_rows: Option<usize>,
+    /// Stop a statement after this long [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// Stop a statement whose answer has more rows [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rows: Option<u64>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "expected a number of seconds, such as 30 or 0.5".to_owned())
 }

@@ -55,7 +55,11 @@ async fn open_existing_for_writing(dataset: &Dataset, command: &str) -> anyhow::
 
 /// Opens a dataset to ask it questions.
 async fn open_for_reading(dataset: &Dataset) -> anyhow::Result<Engine> {
-    Engine::open_read_only(&dataset.url, EngineConfig::default()).await.map_err(|error| match error.kind() {
+    open_for_reading_with(dataset, EngineConfig::default()).await
+}
+
+async fn open_for_reading_with(dataset: &Dataset, config: EngineConfig) -> anyhow::Result<Engine> {
+    Engine::open_read_only(&dataset.url, config).await.map_err(|error| match error.kind() {
         ErrorKind::NotFound => no_dataset(dataset),
         _ => error.into(),
     })

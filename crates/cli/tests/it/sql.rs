@@ -174,3 +174,19 @@ fn a_reader_who_has_seen_enough_is_no_error() {
         );
     }
 }
+
+#[test]
+fn limits_of_a_question_are_named() {
+    let place = three();
+    place.run(&["sql", "--max-rows", "2", "--timeout", "60", ORDERS]).ok();
+    let err = place.run(&["sql", "--max-rows", "1", "--output", "csv", ORDERS]).fails(1).err;
+    assert!(err.contains("the answer has more than 1 rows") && err.contains("--max-rows"), "{err}");
+    let endless = "SELECT count(*) FROM generate_series(1, 3000000) a, generate_series(1, 3000000) b \
+         WHERE a.value * b.value = -1";
+    let err = place.run(&["sql", "--timeout", "0.2", endless]).fails(1).err;
+    assert!(err.contains("stopped after 0.2 s") && err.contains("--timeout"), "{err}");
+    for wrong in ["0", "-1", "soon", "NaN", "1e300"] {
+        let err = place.run(&["sql", &format!("--timeout={wrong}"), "SELECT 1"]).fails(2).err;
+        assert!(err.contains("expected a number of seconds"), "{err}");
+    }
+}
