@@ -324,10 +324,12 @@ fn unless_ended<T>(answer: Result<T>, snapshots_end: bool) -> Result<Option<T>> 
     }
 }
 
-/// Whether something could not be read because it is not there.
+/// Whether an error says that a snapshot is no longer kept.
 fn is_gone(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref::<tallymark::Error>().map(tallymark::Error::kind);
-    kind == Some(ErrorKind::Unavailable) && format!("{error:?}").to_lowercase().contains("not found")
+    let error = error.downcast_ref::<tallymark::Error>();
+    error.is_some_and(|error| {
+        error.kind() == ErrorKind::NotFound && error.to_string().contains("ask for a newer one")
+    })
 }
 
 /// A view and what it answered first.
