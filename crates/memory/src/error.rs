@@ -1,0 +1,45 @@
+//! What can go wrong while columns are brought into memory.
+
+use arrow::error::ArrowError;
+use tallymark_event::Day;
+
+/// Result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a column could not be brought into memory.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A data file could not be read, or is not what was written.
+    #[error("cannot load the events of {day}")]
+    Load {
+        /// The day of the file.
+        day: Day,
+        /// Why.
+        source: tallymark_storage::Error,
+    },
+    /// The column of a file or of the memtable does not have the type the catalog says.
+    #[error("cannot lay out column {column:?} of {day}")]
+    Column {
+        /// Its name.
+        column: String,
+        /// The day of the segment.
+        day: Day,
+        /// Why.
+        source: ArrowError,
+    },
+    /// A day has more events, or the snapshot more users, than 32-bit numbers can tell apart.
+    #[error("{count} {what} are more than can be numbered")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: usize,
+    },
+    /// The threads that decode could not be started.
+    #[error("cannot start the threads that load columns")]
+    Threads {
+        /// Why.
+        source: rayon::ThreadPoolBuildError,
+    },
+}

@@ -1,0 +1,43 @@
+//! Events in memory: one segment per UTC day, rows in (user, time) order, users as dense numbers.
+//!
+//! In comes a [`Snapshot`](tallymark_storage::Snapshot); kept are the columns that were asked for,
+//! under a byte budget; out go [`Layout`]s, immutable like the snapshot they are of. In steps:
+//!
+//! 1. [`ResidentEvents::layout`]: the data files and memtable rows of each day become a
+//!    [`Segment`]: who has rows in it, when they happened, and what they are called. What did not
+//!    change since an earlier snapshot is taken over as it is.
+//! 2. [`UserDirectory`]: the users of all segments, numbered by the byte order of their ids, so
+//!    that order by number is order by id.
+//! 3. [`Layout::load`]: any other column of a segment, read when it is first asked for.
+//! 4. [`Layout::profile_column`]: a property of the users' profiles, one value per user.
+//! 5. [`UserSet`]: a set of users as a bitmap.
+//!
+//! # What can be relied on
+//!
+//! - A layout shows exactly the rows of its snapshot, each with the user it belongs to as of that
+//!   snapshot, whatever is committed, loaded or evicted meanwhile.
+//! - Rows of a segment are ordered by (user, time, sequence), nobody's first (G-1, G-12).
+//! - What is resident and not in use by a query stays within [`MemoryConfig::budget_bytes`].
+//!   What does not fit is read, served, and not kept.
+//! - Queries that want the same column at the same time read it once. A load that fails or is
+//!   dropped leaves no trace.
+
+mod column;
+mod config;
+mod directory;
+mod error;
+mod layout;
+mod resident;
+mod segment;
+mod usage;
+mod user_set;
+
+pub use column::ColumnId;
+pub use config::MemoryConfig;
+pub use directory::UserDirectory;
+pub use error::{Error, Result};
+pub use layout::{Layout, LoadedSegment};
+pub use resident::ResidentEvents;
+pub use segment::Segment;
+pub use usage::{ColumnUsage, Encoding, Estimate, MemoryUsage, ProfileColumnUsage, SegmentUsage};
+pub use user_set::UserSet;
