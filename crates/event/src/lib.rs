@@ -8,6 +8,7 @@
 //! 2. [`Timestamp`], [`Day`], [`Clock`]: milliseconds UTC, UTC days, and who knows what time it is.
 //! 3. [`columns`]: the system columns, their Arrow types and their order.
 //! 4. [`PropertyCatalog`]: which typed column (*lane*) holds which values of which property.
+//! 5. [`lane_array`]: values held in memory → the column of a lane.
 //!
 //! Rule ids such as D-22 refer to `crates/query/SEMANTICS.md`.
 
@@ -15,11 +16,13 @@ mod catalog;
 pub mod columns;
 mod date;
 mod event;
+mod lanes;
 mod time;
 mod value;
 
 pub use catalog::{Lane, LaneId, LaneKind, Property, PropertyCatalog, PropertyId, ValueKinds};
 pub use date::{DateShape, DateValue, parse_date};
 pub use event::{DistinctId, Event};
+pub use lanes::{catalog_of, lane_array};
 pub use time::{Clock, Day, FixedClock, Timestamp};
 pub use value::{MAX_EXACT_INTEGER, Properties, PropertyValue};

@@ -29,7 +29,7 @@ pub enum Error {
         source: ArrowError,
     },
     /// A day has more events, or the snapshot more users, than 32-bit numbers can tell apart.
-    #[error("{count} {what} are more than can be numbered")]
+    #[error("{count} {what} are more than can be numbered with 32 bits")]
     TooMany {
         /// Of what.
         what: &'static str,
@@ -41,5 +41,14 @@ pub enum Error {
     Threads {
         /// Why.
         source: rayon::ThreadPoolBuildError,
+    },
+    /// The threads ended before the work was done.
+    #[error("the threads that load columns have ended")]
+    Stopped,
+    /// The users could not be numbered.
+    #[error("cannot number the users")]
+    Users {
+        /// Why.
+        source: ArrowError,
     },
 }

@@ -1,16 +1,26 @@
 //! What a query works on.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use futures::future::try_join_all;
 use tallymark_event::LaneKind;
 use tallymark_storage::Snapshot;
 
+use crate::column::Column;
+use crate::columns::{self, Loaded};
+use crate::profiles;
+use crate::resident::Inner;
 use crate::{ColumnId, Result, Segment, UserDirectory};
 
 /// The segments of a snapshot, or of some of its days. Never changes.
-#[derive(Debug)]
-pub struct Layout {}
+pub struct Layout {
+    pub(crate) cache: Arc<Inner>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) users: Arc<UserDirectory>,
+    pub(crate) segments: Vec<Arc<Segment>>,
+}
 
 /// A segment and some of its columns.
 #[derive(Debug, Clone)]
@@ -30,17 +40,17 @@ pub struct LoadedSegment {
 impl Layout {
     /// What this is a layout of.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
-        todo!()
+        &self.snapshot
     }
 
     /// The users and their ordinals: all that have rows in the segments, and perhaps others.
     pub fn users(&self) -> &Arc<UserDirectory> {
-        todo!()
+        &self.users
     }
 
     /// The segments by day, ascending; none is empty.
     pub fn segments(&self) -> &[Arc<Segment>] {
-        todo!()
+        &self.segments
     }
 
     /// Some columns of a segment, read if they are not resident.
@@ -48,16 +58,55 @@ impl Layout {
     /// `time` and `user_id` are never kept as columns: they are made from [`Segment::times`] and
     /// [`Segment::users`] when asked for, and better left as they are.
     ///
+    /// # Errors
+    /// [`crate::Error::Load`] where a data file cannot be read: its snapshot is no longer kept.
+    ///
     /// # Panics
     /// If `segment_index` is not a position in [`Layout::segments`], or a column not of the
     /// snapshot's catalog.
-    pub async fn load(&self, _segment_index: usize, _columns: &[ColumnId]) -> Result<LoadedSegment> {
-        todo!()
+    pub async fn load(&self, segment_index: usize, columns: &[ColumnId]) -> Result<LoadedSegment> {
+        let segment = &self.segments[segment_index];
+        let loaded = try_join_all(columns.iter().map(|id| self.column(segment, *id))).await?;
+        let loaded_bytes = loaded.iter().map(|column| column.loaded_bytes).sum();
+        let columns = loaded.into_iter().map(|column| column.array).collect();
+        Ok(LoadedSegment { segment: Arc::clone(segment), columns, loaded_bytes })
+    }
+
+    async fn column(&self, segment: &Segment, id: ColumnId) -> Result<Loaded> {
+        let rows = 0..segment.row_count();
+        let array = match id {
+            ColumnId::EVENT => Some(Arc::clone(segment.events())),
+            ColumnId::TIME => Some(segment.time_array(rows)),
+            ColumnId::USER_ID => Some(segment.user_id_array(&self.users, rows)),
+            ColumnId::System(_) | ColumnId::Lane(_) => None,
+        };
+        if let Some(array) = array {
+            return Ok(Loaded { array, loaded_bytes: 0, is_new: false });
+        }
+        let core = &segment.core;
+        let column = Column::of(id, &self.snapshot.catalog);
+        let slot = core.columns.slot(&column);
+        slot.touch(self.cache.now());
+        let loaded = columns::load(&self.cache.pool, core, &column, &slot).await?;
+        self.cache.loaded(core, &column, &slot, &loaded);
+        Ok(loaded)
     }
 
     /// A property of the profiles, one row per user of [`Layout::users`], by ordinal; null for
-    /// users without a profile, and where its value is not in the lane of that kind.
-    pub async fn profile_column(&self, _property: &str, _kind: LaneKind) -> Result<ArrayRef> {
-        todo!()
+    /// users without a profile, and where its value is not in the lane of that kind. Lanes are
+    /// those of the profiles ([`tallymark_event::catalog_of`]). Text is held as in
+    /// [`LoadedSegment::columns`].
+    pub async fn profile_column(&self, property: &str, kind: LaneKind) -> Result<ArrayRef> {
+        profiles::column(self, property, kind).await
+    }
+}
+
+impl fmt::Debug for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layout")
+            .field("version", &self.snapshot.manifest.version)
+            .field("users", &self.users.len())
+            .field("segments", &self.segments.len())
+            .finish_non_exhaustive()
     }
 }

@@ -22,13 +22,21 @@
 //! - Queries that want the same column at the same time read it once. A load that fails or is
 //!   dropped leaves no trace.
 
+mod build;
 mod column;
+mod columns;
 mod config;
 mod directory;
 mod error;
 mod layout;
+mod memtable;
+mod order;
+mod pool;
+mod profiles;
 mod resident;
 mod segment;
+mod source;
+mod text;
 mod usage;
 mod user_set;
 

@@ -1,44 +1,261 @@
 //! What is resident, of one dataset.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tallymark_event::Day;
+use arrow::array::Array;
+use tallymark_event::{Day, PropertyCatalog};
 use tallymark_storage::Snapshot;
+use tallymark_users::Profiles;
 
-use crate::{ColumnId, Estimate, Layout, MemoryConfig, MemoryUsage, Result};
+use crate::column::Column;
+use crate::columns::{Loaded, Resident, Slot};
+use crate::memtable::Memtable;
+use crate::pool::Pool;
+use crate::profiles::ProfileSlot;
+use crate::segment::Core;
+use crate::{ColumnId, Estimate, Layout, MemoryConfig, MemoryUsage, Result, Segment, UserDirectory};
+use crate::{build, usage};
 
 /// The resident columns of one dataset. Cloning copies a pointer.
 #[derive(Debug, Clone)]
-pub struct ResidentEvents {}
+pub struct ResidentEvents {
+    inner: Arc<Inner>,
+}
+
+/// What all clones share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) config: MemoryConfig,
+    pub(crate) pool: Pool,
+    pub(crate) memtable: Memtable,
+    /// Held by the one who makes segments: what one makes, the next finds.
+    pub(crate) building: tokio::sync::Mutex<()>,
+    pub(crate) counters: Counters,
+    state: Mutex<State>,
+    /// Counts uses, so that the least recent is known.
+    uses: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) hits: AtomicU64,
+    pub(crate) loads: AtomicU64,
+    pub(crate) loaded_bytes: AtomicU64,
+    pub(crate) evictions: AtomicU64,
+}
+
+/// What is kept.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The users of all entries.
+    pub(crate) users: Arc<UserDirectory>,
+    /// The segments of each day: one, or several where queries use several snapshots.
+    pub(crate) entries: BTreeMap<Day, Vec<Entry>>,
+    pub(crate) profile_columns: Vec<Arc<ProfileSlot>>,
+    /// The lanes of the profiles last asked for.
+    pub(crate) profile_catalog: Option<(Arc<Profiles>, Arc<PropertyCatalog>)>,
+}
+
+/// A segment that is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) segment: Arc<Segment>,
+    /// The versions of identity, from and to, at which its rows are these users'.
+    pub(crate) identity: (u64, u64),
+    /// The latest view it was made for.
+    pub(crate) view: View,
+}
+
+/// How far a snapshot reaches: a later one of the same dataset is greater.
+pub(crate) type View = (u64, Option<u64>);
+
+/// Which view a snapshot is.
+pub(crate) fn view(snapshot: &Snapshot) -> View {
+    (snapshot.manifest.version, snapshot.last_wal)
+}
 
 impl ResidentEvents {
     /// Nothing is resident yet.
-    pub fn new(_config: MemoryConfig) -> Self {
-        todo!()
+    pub fn new(config: MemoryConfig) -> Self {
+        let state = State {
+            users: Arc::new(UserDirectory::empty()),
+            entries: BTreeMap::new(),
+            profile_columns: Vec::new(),
+            profile_catalog: None,
+        };
+        let inner = Inner {
+            config,
+            pool: Pool::new(config.threads),
+            memtable: Memtable::default(),
+            building: tokio::sync::Mutex::default(),
+            counters: Counters::default(),
+            state: Mutex::new(state),
+            uses: AtomicU64::new(0),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// What it would take to have these columns of these days (`None`: of all) in memory; no I/O.
+    ///
+    /// # Panics
+    /// If a column is not of the snapshot's catalog.
     pub fn estimate(
         &self,
-        _snapshot: &Snapshot,
-        _days: Option<&BTreeSet<Day>>,
-        _columns: &[ColumnId],
+        snapshot: &Snapshot,
+        days: Option<&BTreeSet<Day>>,
+        columns: &[ColumnId],
     ) -> Estimate {
-        todo!()
+        usage::estimate(&self.inner, snapshot, days, columns)
     }
 
     /// The segments of a snapshot; `None` means all its days. Days without rows have no segment.
+    ///
+    /// # Errors
+    /// [`crate::Error::Load`] where a data file cannot be read: its snapshot is no longer kept.
     pub async fn layout(
         &self,
-        _snapshot: &Arc<Snapshot>,
-        _days: Option<&BTreeSet<Day>>,
+        snapshot: &Arc<Snapshot>,
+        days: Option<&BTreeSet<Day>>,
     ) -> Result<Arc<Layout>> {
-        todo!()
+        build::layout(&self.inner, snapshot, days).await
     }
 
     /// What is resident now, and what it costs.
     pub fn usage(&self) -> MemoryUsage {
-        todo!()
+        usage::usage(&self.inner)
     }
+}
+
+impl Inner {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The count of this use.
+    pub(crate) fn now(&self) -> u64 {
+        self.uses.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Notes that a column was asked for, and keeps it if it was made now and there is room.
+    pub(crate) fn loaded(&self, core: &Arc<Core>, column: &Column, slot: &Arc<Slot>, loaded: &Loaded) {
+        if !loaded.is_new {
+            self.counters.hits.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.counters.loads.fetch_add(1, Ordering::Relaxed);
+        self.counters.loaded_bytes.fetch_add(loaded.loaded_bytes, Ordering::Relaxed);
+        let mut state = self.state();
+        if state.has(core) && loaded.array.get_array_memory_size() <= self.config.budget_bytes {
+            self.shrink(&mut state);
+        } else {
+            core.columns.forget(column, slot);
+        }
+    }
+
+    /// Evicts what was not used for longest until the rest is within the budget.
+    pub(crate) fn shrink(&self, state: &mut State) {
+        let evictions = state.shrink(self.config.budget_bytes);
+        self.counters.evictions.fetch_add(evictions, Ordering::Relaxed);
+    }
+}
+
+/// What may be evicted.
+enum Victim {
+    Column(Arc<Core>, Resident),
+    ProfileColumn(Arc<ProfileSlot>),
+    Segment(Arc<Core>),
+}
+
+impl State {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values().flatten()
+    }
+
+    fn has(&self, core: &Arc<Core>) -> bool {
+        let of_day = self.entries.get(&core.day);
+        of_day.is_some_and(|entries| entries.iter().any(|entry| Arc::ptr_eq(&entry.segment.core, core)))
+    }
+
+    /// Bytes of everything that is kept.
+    pub(crate) fn bytes(&self) -> usize {
+        let segments: usize = self.all().map(|entry| segment_bytes(&entry.segment)).sum();
+        let profiles: usize = self.profile_columns.iter().map(|slot| slot.bytes()).sum();
+        segments + profiles + self.users.bytes()
+    }
+
+    fn shrink(&mut self, budget_bytes: usize) -> u64 {
+        let mut bytes = self.bytes();
+        if bytes <= budget_bytes {
+            return 0;
+        }
+        // Columns of former segments that nobody asked for since are the first to go.
+        for entry in self.all() {
+            bytes -= entry.segment.core.columns.inherited_bytes();
+            entry.segment.core.columns.disinherit();
+        }
+        let mut evictions = 0;
+        for victim in self.victims() {
+            if bytes <= budget_bytes {
+                break;
+            }
+            evictions += 1;
+            match victim {
+                Victim::Column(core, column) => {
+                    core.columns.evict(&column);
+                    bytes -= column.array.get_array_memory_size();
+                }
+                Victim::ProfileColumn(slot) => {
+                    self.profile_columns.retain(|known| !Arc::ptr_eq(known, &slot));
+                    bytes -= slot.bytes();
+                }
+                Victim::Segment(core) => {
+                    self.remove(&core);
+                    bytes = self.bytes();
+                }
+            }
+        }
+        evictions
+    }
+
+    /// What may be evicted, the least recently used first; a segment comes after its columns.
+    fn victims(&self) -> Vec<Victim> {
+        let mut victims = Vec::new();
+        for entry in self.all() {
+            let core = &entry.segment.core;
+            let mut used_at = core.used_at.load(Ordering::Relaxed);
+            for column in core.columns.resident() {
+                used_at = used_at.max(column.used_at);
+                victims.push((column.used_at, Victim::Column(Arc::clone(core), column)));
+            }
+            victims.push((used_at, Victim::Segment(Arc::clone(core))));
+        }
+        for slot in self.profile_columns.iter().filter(|slot| slot.bytes() > 0) {
+            victims.push((slot.used_at.load(Ordering::Relaxed), Victim::ProfileColumn(Arc::clone(slot))));
+        }
+        victims.sort_by_key(|(used_at, _)| *used_at);
+        victims.into_iter().map(|(_, victim)| victim).collect()
+    }
+
+    fn remove(&mut self, core: &Arc<Core>) {
+        if let Some(entries) = self.entries.get_mut(&core.day) {
+            entries.retain(|entry| !Arc::ptr_eq(&entry.segment.core, core));
+            if entries.is_empty() {
+                self.entries.remove(&core.day);
+            }
+        }
+        if self.entries.is_empty() {
+            // A directory of nobody: the next segments begin a new one.
+            self.users = Arc::new(UserDirectory::empty());
+            self.profile_columns.clear();
+        }
+    }
+}
+
+/// Bytes of a segment with its columns.
+pub(crate) fn segment_bytes(segment: &Segment) -> usize {
+    let columns = &segment.core.columns;
+    let resident: usize = columns.resident().iter().map(|column| column.array.get_array_memory_size()).sum();
+    segment.bytes() + resident + columns.inherited_bytes()
 }

@@ -1,77 +1,167 @@
 //! The rows of one day.
 
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
+use arrow::compute::take;
 use tallymark_event::Day;
 
 use crate::UserDirectory;
+use crate::columns::Columns;
+use crate::source::Source;
 
 /// The rows of one UTC day, ordered by (user, time, sequence), nobody's first.
 ///
 /// Users are kept as runs: user `users()[i]` has the rows `starts()[i]..starts()[i + 1]`.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    pub(crate) core: Arc<Core>,
+    users: Arc<[u32]>,
+}
+
+/// All of a segment but the numbers of its users, which change when others join the directory.
 #[derive(Debug)]
-pub struct Segment {}
+pub(crate) struct Core {
+    pub(crate) day: Day,
+    pub(crate) nobody: usize,
+    pub(crate) starts: Vec<u32>,
+    pub(crate) times: Vec<u32>,
+    pub(crate) events: ArrayRef,
+    pub(crate) sources: Vec<Source>,
+    /// Where each row is among the rows of all sources, one source after the other; `None` where
+    /// they are in the same order.
+    pub(crate) order: Option<UInt32Array>,
+    pub(crate) columns: Columns,
+    /// When it was last used, by the cache's count.
+    pub(crate) used_at: AtomicU64,
+}
+
+impl Core {
+    /// Bytes of everything but its columns and the numbers of its users.
+    pub(crate) fn bytes(&self) -> usize {
+        self.starts.len() * 4 + self.time_bytes() + self.order_bytes() + self.events.get_array_memory_size()
+    }
+
+    pub(crate) fn time_bytes(&self) -> usize {
+        self.times.len() * 4
+    }
+
+    /// Bytes of what is needed to read columns.
+    pub(crate) fn order_bytes(&self) -> usize {
+        self.order.as_ref().map_or(0, Array::get_array_memory_size)
+            + self.sources.iter().map(Source::kept_bytes).sum::<usize>()
+    }
+
+    pub(crate) fn touch(&self, now: u64) {
+        self.used_at.store(now, Ordering::Relaxed);
+    }
+}
 
 impl Segment {
+    pub(crate) fn new(core: Arc<Core>, users: Arc<[u32]>) -> Self {
+        Self { core, users }
+    }
+
+    /// The same rows where the user numbered `i` is now numbered `moved[i]`.
+    pub(crate) fn moved(&self, moved: &[u32]) -> Self {
+        let users = self.users.iter().map(|user| moved[*user as usize]).collect();
+        Self { core: Arc::clone(&self.core), users }
+    }
+
+    /// Bytes of everything but its columns.
+    pub(crate) fn bytes(&self) -> usize {
+        self.core.bytes() + self.users.len() * 4
+    }
+
     /// The UTC day all rows lie in.
     pub fn day(&self) -> Day {
-        todo!()
+        self.core.day
     }
 
     /// How many rows there are; at least one.
     pub fn row_count(&self) -> usize {
-        todo!()
+        self.core.times.len()
     }
 
     /// Rows `0..nobody_rows()` are nobody's (G-12), in (time, sequence) order.
     pub fn nobody_rows(&self) -> usize {
-        todo!()
+        self.core.nobody
     }
 
     /// The ordinals of the users that have rows here, ascending.
     pub fn users(&self) -> &[u32] {
-        todo!()
+        &self.users
     }
 
     /// Where the rows of each user start, and where those of the last one end: one more than
     /// `users()`; the first is `nobody_rows()`, the last `row_count()`.
     pub fn starts(&self) -> &[u32] {
-        todo!()
+        &self.core.starts
     }
 
     /// The time of each row in milliseconds since the start of the day.
     pub fn times(&self) -> &[u32] {
-        todo!()
+        &self.core.times
     }
 
     /// The event name of each row, without nulls: `Dictionary(UInt8 | UInt16 | UInt32, Utf8View)`,
     /// or Utf8View where most names are different.
     pub fn events(&self) -> &ArrayRef {
-        todo!()
+        &self.core.events
     }
 
     /// The positions in `users()` of the users with these ordinals.
-    pub fn users_in(&self, _ordinals: Range<u32>) -> Range<usize> {
-        todo!()
+    pub fn users_in(&self, ordinals: Range<u32>) -> Range<usize> {
+        let first = self.users.partition_point(|user| *user < ordinals.start);
+        let rest = self.users[first..].partition_point(|user| *user < ordinals.end);
+        first..first + rest
     }
 
     /// The times of some rows as Timestamp(ms, UTC).
     ///
     /// # Panics
     /// If the range does not lie within the rows; so do the others that take one.
-    pub fn time_array(&self, _rows: Range<usize>) -> ArrayRef {
-        todo!()
+    pub fn time_array(&self, rows: Range<usize>) -> ArrayRef {
+        let start = self.core.day.start().millis();
+        let times = self.core.times[rows].iter().map(|time| start + i64::from(*time));
+        Arc::new(TimestampMillisecondArray::from_iter_values(times).with_timezone("UTC"))
     }
 
     /// The user ids of some rows as Utf8View, null for nobody. The text is that of the directory,
     /// which must be that of the layout the segment came from; no text is copied.
-    pub fn user_id_array(&self, _users: &UserDirectory, _rows: Range<usize>) -> ArrayRef {
-        todo!()
+    pub fn user_id_array(&self, users: &UserDirectory, rows: Range<usize>) -> ArrayRef {
+        let mut ordinals = Vec::with_capacity(rows.len());
+        let nobody = self.nobody_rows().saturating_sub(rows.start).min(rows.len());
+        self.ordinals(rows, &mut ordinals);
+        let ordinals = if nobody == 0 {
+            UInt32Array::from(ordinals)
+        } else {
+            ordinals.into_iter().map(|ordinal| (ordinal != u32::MAX).then_some(ordinal)).collect()
+        };
+        #[expect(clippy::expect_used, reason = "ordinals of a segment are those of its directory")]
+        take(users.ids(), &ordinals, None).expect("every ordinal has an id")
     }
 
     /// Replaces what is in `out` by the ordinal of each of some rows, `u32::MAX` for nobody.
-    pub fn ordinals(&self, _rows: Range<usize>, _out: &mut Vec<u32>) {
-        todo!()
+    pub fn ordinals(&self, rows: Range<usize>, out: &mut Vec<u32>) {
+        assert!(
+            rows.start <= rows.end && rows.end <= self.row_count(),
+            "rows {rows:?} of {}",
+            self.row_count()
+        );
+        out.clear();
+        out.resize(self.nobody_rows().saturating_sub(rows.start).min(rows.len()), u32::MAX);
+        let starts = self.starts();
+        let mut row = rows.start + out.len();
+        // The user whose rows the next one is among: the last that starts there or before.
+        let mut at = starts.partition_point(|start| *start as usize <= row).saturating_sub(1);
+        while row < rows.end {
+            let end = rows.end.min(starts[at + 1] as usize);
+            out.resize(out.len() + end - row, self.users[at]);
+            row = end;
+            at += 1;
+        }
     }
 }

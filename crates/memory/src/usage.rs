@@ -1,7 +1,20 @@
 //! What is resident and what it costs; what something would cost.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::DataType;
 use serde::Serialize;
-use tallymark_event::Day;
+use tallymark_event::columns::EVENT;
+use tallymark_event::{Day, LaneKind};
+use tallymark_storage::{DataFile, Snapshot};
+
+use crate::column::Column;
+use crate::resident::Inner;
+use crate::source::SourceKey;
+use crate::{ColumnId, Segment};
 
 /// What it takes to have some columns of some days in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -52,8 +65,11 @@ pub struct SegmentUsage {
     pub user_bytes: u64,
     /// Bytes of the times.
     pub time_bytes: u64,
-    /// Bytes of where each row comes from; 0 where the rows are those of one file.
+    /// Bytes of what further columns are read with: footers of files and, where the rows are not
+    /// those of one file in its order, where each comes from.
     pub order_bytes: u64,
+    /// Bytes of columns taken over from an earlier segment of the day that nobody asked for since.
+    pub inherited_bytes: u64,
     /// The columns: event names first, then the others by name.
     pub columns: Vec<ColumnUsage>,
 }
@@ -99,4 +115,151 @@ pub struct ProfileColumnUsage {
     pub property: String,
     /// Its bytes.
     pub bytes: u64,
+}
+
+/// What is resident now.
+pub(crate) fn usage(cache: &Inner) -> MemoryUsage {
+    let state = cache.state();
+    let profile_columns = state
+        .profile_columns
+        .iter()
+        .filter(|slot| slot.bytes() > 0)
+        .map(|slot| ProfileColumnUsage { property: slot.property.clone(), bytes: slot.bytes() as u64 });
+    MemoryUsage {
+        budget_bytes: cache.config.budget_bytes as u64,
+        used_bytes: state.bytes() as u64,
+        users: state.users.len() as u64,
+        directory_bytes: state.users.bytes() as u64,
+        segments: state.all().map(|entry| segment_usage(&entry.segment)).collect(),
+        profile_columns: profile_columns.collect(),
+        hits: cache.counters.hits.load(Ordering::Relaxed),
+        loads: cache.counters.loads.load(Ordering::Relaxed),
+        loaded_bytes: cache.counters.loaded_bytes.load(Ordering::Relaxed),
+        evictions: cache.counters.evictions.load(Ordering::Relaxed),
+    }
+}
+
+fn segment_usage(segment: &Segment) -> SegmentUsage {
+    let core = &segment.core;
+    let events = column_usage(EVENT, &core.events);
+    let others = core.columns.resident();
+    let others = others.iter().map(|column| column_usage(&column.name, &column.array));
+    SegmentUsage {
+        day: core.day,
+        rows: segment.row_count() as u64,
+        users: segment.users().len() as u64,
+        user_bytes: ((segment.users().len() + core.starts.len()) * 4) as u64,
+        time_bytes: core.time_bytes() as u64,
+        order_bytes: core.order_bytes() as u64,
+        inherited_bytes: core.columns.inherited_bytes() as u64,
+        columns: std::iter::once(events).chain(others).collect(),
+    }
+}
+
+fn column_usage(name: &str, array: &ArrayRef) -> ColumnUsage {
+    let encoding = match (array.data_type(), array.as_any_dictionary_opt()) {
+        (DataType::Dictionary(key, _), Some(dictionary)) => Encoding::Dictionary {
+            key_bytes: key.primitive_width().unwrap_or_default() as u8,
+            values: dictionary.values().len() as u64,
+        },
+        _ => Encoding::Plain,
+    };
+    ColumnUsage { column: name.to_owned(), bytes: array.get_array_memory_size() as u64, encoding }
+}
+
+/// What it would take to have these columns of these days.
+pub(crate) fn estimate(
+    cache: &Inner,
+    snapshot: &Snapshot,
+    days: Option<&BTreeSet<Day>>,
+    columns: &[ColumnId],
+) -> Estimate {
+    let is_wanted = |day: &Day| days.is_none_or(|days| days.contains(day));
+    let columns: Vec<Column> = columns.iter().map(|id| Column::of(*id, &snapshot.catalog)).collect();
+    let mut by_day: BTreeMap<Day, (Vec<&DataFile>, u64)> = BTreeMap::new();
+    for file in snapshot.manifest.files.iter().filter(|file| is_wanted(&file.day)) {
+        by_day.entry(file.day).or_default().0.push(file);
+    }
+    for (day, rows) in cache.memtable.sources(snapshot) {
+        if is_wanted(&day) {
+            by_day.entry(day).or_default().1 += rows.iter().map(|rows| rows.len() as u64).sum::<u64>();
+        }
+    }
+    let mut resident: BTreeMap<Day, Arc<Segment>> = BTreeMap::new();
+    for entry in cache.state().all() {
+        resident.insert(entry.segment.day(), Arc::clone(&entry.segment));
+    }
+    let mut estimate = Estimate::default();
+    for (day, (files, memtable_rows)) in &by_day {
+        let rows = files.iter().map(|file| file.rows).sum::<u64>() + memtable_rows;
+        estimate.rows += rows;
+        // A segment of nearly the same sources is soon made into the one that is wanted.
+        let segment = resident.get(day).filter(|segment| {
+            let has = |file: &&DataFile| {
+                segment.core.sources.iter().any(|source| source.key() == SourceKey::File(&file.path))
+            };
+            files.iter().all(has)
+        });
+        match segment {
+            Some(segment) => estimate.resident_bytes += segment.bytes() as u64,
+            None => estimate.missing_bytes += core_bytes(files, *memtable_rows),
+        }
+        let loaded = segment.map(|segment| segment.core.columns.resident()).unwrap_or_default();
+        for column in &columns {
+            match loaded.iter().find(|known| known.name == column.name) {
+                Some(known) => estimate.resident_bytes += known.array.get_array_memory_size() as u64,
+                None => estimate.missing_bytes += column_bytes(column, files, rows),
+            }
+        }
+    }
+    estimate
+}
+
+/// About how many bytes users, times and event names take.
+fn core_bytes(files: &[&DataFile], memtable_rows: u64) -> u64 {
+    let (mut bytes, mut names) = (memtable_rows * (4 + 4 + 8), 0);
+    for file in files {
+        bytes += file.rows * 4 + file.distinct_users * 8;
+        names = names.max(file.events.len());
+    }
+    let rows = files.iter().map(|file| file.rows).sum::<u64>();
+    let key_bytes = if names <= 0x100 {
+        1
+    } else if names <= 0x1_0000 {
+        2
+    } else {
+        4
+    };
+    let order_bytes = if files.len() > 1 || memtable_rows > 0 { 4 } else { 0 };
+    bytes + rows * (key_bytes + order_bytes)
+}
+
+/// About how many bytes a column takes. What its text is like is not known before it is read.
+fn column_bytes(column: &Column, files: &[&DataFile], rows: u64) -> u64 {
+    /// A long id with its view.
+    const TEXT_BYTES: u64 = 16 + 36;
+    /// An item of a list.
+    const ITEM_BYTES: u64 = 16;
+    let distinct_users: u64 = files.iter().map(|file| file.distinct_users).sum();
+    let keyed_rows: u64 = files.iter().map(|file| file.keyed_rows).sum();
+    let lane_rows: u64 = match column.id {
+        ColumnId::Lane(lane) => {
+            let counts = files.iter().flat_map(|file| &file.lanes).filter(|count| count.lane == lane);
+            counts.map(|count| count.rows).sum()
+        }
+        ColumnId::System(_) => 0,
+    };
+    match (column.id, column.kind) {
+        (ColumnId::EVENT | ColumnId::TIME | ColumnId::USER_ID, _) => 0,
+        (ColumnId::System(5), _) => rows * 16 + keyed_rows * 36,
+        (ColumnId::System(_), _) if column.data_type == DataType::Utf8View => {
+            rows * 4 + distinct_users * TEXT_BYTES
+        }
+        (ColumnId::System(_), _) => rows * 8,
+        (ColumnId::Lane(_), Some(LaneKind::String)) => rows * 2,
+        (ColumnId::Lane(_), Some(LaneKind::Json)) => rows * 4 + lane_rows * TEXT_BYTES,
+        (ColumnId::Lane(_), Some(kind)) if kind.is_list() => rows * 4 + lane_rows * ITEM_BYTES,
+        (ColumnId::Lane(_), Some(LaneKind::Bool | LaneKind::Null)) => rows / 4,
+        (ColumnId::Lane(_), _) => rows * 8 + rows / 8,
+    }
 }

@@ -23,7 +23,6 @@ mod error;
 mod events_table;
 mod export;
 mod identity;
-mod lanes;
 mod session;
 mod statement;
 mod suggest;

@@ -213,7 +213,7 @@ impl TestDataset {
                 let value = event.property(name)?;
                 (self.catalog.route(lane.property, value) == Some(*id)).then_some(value)
             });
-            columns.push(crate::lanes::lane_array(lane.kind, values));
+            columns.push(tallymark_event::lane_array(lane.kind, values));
         }
         let fields: Vec<FieldRef> = system_fields()
             .into_iter()

@@ -18,12 +18,11 @@ use datafusion::functions_aggregate::expr_fn::min;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use tallymark_event::columns::{TIME, USER_ID, timestamp_type};
-use tallymark_event::{LaneId, LaneKind, PropertyCatalog};
+use tallymark_event::{LaneId, LaneKind, PropertyCatalog, catalog_of, lane_array};
 use tallymark_storage::Snapshot;
 use tallymark_users::Profile;
 
 use crate::events_table::EventsTable;
-use crate::lanes::{catalog_of, lane_array};
 
 /// `$last_seen` (U-12).
 const LAST_SEEN: &str = "last_seen";

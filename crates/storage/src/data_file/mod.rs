@@ -13,6 +13,7 @@
 //! Types at rest are the plain Parquet ones (text, 64-bit integers, milliseconds UTC, three-level
 //! lists); types in memory are those of [`tallymark_event::LaneKind::data_type`].
 
+mod columns;
 mod reader;
 mod stats;
 mod writer;
@@ -23,6 +24,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use tallymark_event::Lane;
 use tallymark_event::columns::system_fields;
 
+pub use columns::{FetchedColumns, FileColumns};
 pub(crate) use reader::{read, read_bytes};
 pub use writer::DataFileWriter;
 

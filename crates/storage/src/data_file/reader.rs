@@ -110,10 +110,10 @@ async fn read_from(
 }
 
 /// A file in an object store, as the Parquet reader wants it.
-struct Object {
-    location: Location,
-    path: Path,
-    bytes: u64,
+pub(super) struct Object {
+    pub(super) location: Location,
+    pub(super) path: Path,
+    pub(super) bytes: u64,
 }
 
 impl AsyncFileReader for Object {
@@ -154,7 +154,7 @@ impl AsyncFileReader for Object {
 }
 
 /// An error of the store itself, such as a missing object, stays one.
-fn read_error(path: String, source: ParquetError) -> Error {
+pub(super) fn read_error(path: String, source: ParquetError) -> Error {
     match source {
         ParquetError::External(inner) => match inner.downcast::<object_store::Error>() {
             Ok(source) => Error::Read { path, source: *source },
@@ -178,7 +178,7 @@ fn wanted_fields(catalog: &PropertyCatalog, file: &DataFile, columns: &Projectio
 }
 
 /// The schema with its text as views, so that decoding copies no text.
-fn with_views(schema: &SchemaRef) -> SchemaRef {
+pub(super) fn with_views(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().map(viewed).collect::<Vec<_>>()))
 }
 

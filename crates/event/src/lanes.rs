@@ -7,10 +7,11 @@ use arrow::array::{
     Int64Builder, ListBuilder, StringViewArray, StringViewBuilder, TimestampMillisecondArray,
 };
 use arrow::datatypes::{DataType, FieldRef};
-use tallymark_event::{DateShape, LaneKind, Properties, PropertyCatalog, PropertyValue, ValueKinds};
+
+use crate::{DateShape, LaneKind, Properties, PropertyCatalog, PropertyValue, ValueKinds};
 
 /// The catalog of what profiles hold, properties in the order they are met.
-pub(crate) fn catalog_of<'a>(rows: impl IntoIterator<Item = &'a Properties>) -> PropertyCatalog {
+pub fn catalog_of<'a>(rows: impl IntoIterator<Item = &'a Properties>) -> PropertyCatalog {
     let mut kinds: Vec<(&str, ValueKinds)> = Vec::new();
     let mut position = std::collections::HashMap::new();
     for row in rows {
@@ -31,7 +32,7 @@ pub(crate) fn catalog_of<'a>(rows: impl IntoIterator<Item = &'a Properties>) -> 
 
 /// The values of one lane as an array of [`LaneKind::data_type`]. A value the lane cannot hold is
 /// null; [`PropertyCatalog::route`] sends it elsewhere.
-pub(crate) fn lane_array<'a>(
+pub fn lane_array<'a>(
     kind: LaneKind,
     values: impl Iterator<Item = Option<&'a PropertyValue<'static>>>,
 ) -> ArrayRef {
@@ -131,12 +132,11 @@ fn element_field(kind: LaneKind) -> Option<FieldRef> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::Property;
     use arrow::array::RecordBatch;
     use arrow::datatypes::Schema;
     use arrow::util::pretty::pretty_format_batches;
-    use tallymark_event::Property;
-
-    use super::*;
 
     #[test]
     fn d20_each_value_lands_in_the_lane_of_its_type() {
@@ -162,7 +162,7 @@ mod tests {
                 lane_array(lane.kind, values)
             })
             .collect();
-        let fields: Vec<_> = catalog.lanes().iter().map(tallymark_event::Lane::field).collect();
+        let fields: Vec<_> = catalog.lanes().iter().map(crate::Lane::field).collect();
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
         insta::assert_snapshot!(pretty_format_batches(&[batch]).unwrap(), @r#"
         +-------+------+--------------+-------------+------------+-------+----------+-----------------+

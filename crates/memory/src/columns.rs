@@ -1,0 +1,198 @@
+//! The columns of a segment, each read when it is first asked for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{Array, ArrayRef, UInt32Array};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use hashbrown::HashMap;
+use tallymark_event::LaneKind;
+use tokio::sync::OnceCell;
+
+use crate::column::{Column, Part, assemble};
+use crate::pool::Pool;
+use crate::segment::Core;
+use crate::source::SourceColumn;
+use crate::{ColumnId, Error, Result};
+
+/// How many sources are read at a time.
+const READS: usize = 8;
+
+/// A column of one kind: a lane that widens is read again.
+type Key = (ColumnId, Option<LaneKind>);
+
+/// The columns of one segment.
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    slots: Mutex<HashMap<Key, Arc<Slot>>>,
+    inherited: Mutex<Option<Inherited>>,
+}
+
+/// A column, resident or about to be.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    name: String,
+    cell: OnceCell<ArrayRef>,
+    used_at: AtomicU64,
+}
+
+/// Columns of the segment that another was made from, until it needs them.
+#[derive(Debug)]
+pub(crate) struct Inherited {
+    columns: HashMap<Key, ArrayRef>,
+    /// How many sources they are of: the first ones.
+    sources: usize,
+    /// Where each row is among those of the former segment, and of the further sources after them.
+    order: Option<UInt32Array>,
+}
+
+/// A resident column, for whoever looks at all of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Resident {
+    key: Key,
+    pub(crate) name: String,
+    pub(crate) array: ArrayRef,
+    pub(crate) used_at: u64,
+}
+
+impl Slot {
+    pub(crate) fn array(&self) -> Option<&ArrayRef> {
+        self.cell.get()
+    }
+
+    pub(crate) fn touch(&self, now: u64) {
+        self.used_at.store(now, Ordering::Relaxed);
+    }
+}
+
+impl Columns {
+    /// Those of a segment made from another one: `sources` are how many the other has.
+    pub(crate) fn inheriting(from: &Self, sources: usize, order: Option<UInt32Array>) -> Self {
+        let columns: HashMap<Key, ArrayRef> =
+            from.resident().into_iter().map(|column| (column.key, column.array)).collect();
+        let inherited = (!columns.is_empty()).then_some(Inherited { columns, sources, order });
+        Self { slots: Mutex::default(), inherited: Mutex::new(inherited) }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<Key, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn inherited(&self) -> MutexGuard<'_, Option<Inherited>> {
+        self.inherited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The slot of a column; all who want it get the same.
+    pub(crate) fn slot(&self, column: &Column) -> Arc<Slot> {
+        let mut slots = self.slots();
+        let slot = slots.entry((column.id, column.kind)).or_insert_with(|| {
+            Arc::new(Slot { name: column.name.clone(), cell: OnceCell::new(), used_at: AtomicU64::new(0) })
+        });
+        Arc::clone(slot)
+    }
+
+    /// Forgets a slot, if it is still this one.
+    pub(crate) fn forget(&self, column: &Column, slot: &Arc<Slot>) {
+        let mut slots = self.slots();
+        let key = (column.id, column.kind);
+        if slots.get(&key).is_some_and(|known| Arc::ptr_eq(known, slot)) {
+            slots.remove(&key);
+        }
+    }
+
+    /// All that are resident, by name.
+    pub(crate) fn resident(&self) -> Vec<Resident> {
+        let slots = self.slots();
+        let mut resident: Vec<Resident> = slots
+            .iter()
+            .filter_map(|(key, slot)| {
+                Some(Resident {
+                    key: *key,
+                    name: slot.name.clone(),
+                    array: Arc::clone(slot.array()?),
+                    used_at: slot.used_at.load(Ordering::Relaxed),
+                })
+            })
+            .collect();
+        resident.sort_unstable_by(|a, b| a.name.cmp(&b.name).then(a.key.0.cmp(&b.key.0)));
+        resident
+    }
+
+    /// Forgets a resident column.
+    pub(crate) fn evict(&self, column: &Resident) {
+        self.slots().remove(&column.key);
+    }
+
+    /// Bytes of inherited columns nobody asked for yet.
+    pub(crate) fn inherited_bytes(&self) -> usize {
+        self.inherited().as_ref().map_or(0, |inherited| {
+            inherited.columns.values().map(|array| array.get_array_memory_size()).sum::<usize>()
+                + inherited.order.as_ref().map_or(0, Array::get_array_memory_size)
+        })
+    }
+
+    /// Forgets inherited columns.
+    pub(crate) fn disinherit(&self) {
+        *self.inherited() = None;
+    }
+
+    /// An inherited column, of how many sources it is, and the order to bring it to.
+    fn inherit(&self, column: &Column) -> Option<(ArrayRef, usize, Option<UInt32Array>)> {
+        let mut inherited = self.inherited();
+        let from = inherited.as_mut()?;
+        let array = from.columns.remove(&(column.id, column.kind))?;
+        let taken = (array, from.sources, from.order.clone());
+        if from.columns.is_empty() {
+            *inherited = None;
+        }
+        Some(taken)
+    }
+}
+
+/// A column of a segment that was just asked for.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) array: ArrayRef,
+    /// Bytes read from storage for it now.
+    pub(crate) loaded_bytes: u64,
+    /// Whether it was made now.
+    pub(crate) is_new: bool,
+}
+
+/// A column that is neither `time`, `user_id` nor `event`: from its slot, or made and put there.
+///
+/// Of those who want it at the same time one makes it; if that one fails or gives up, the next
+/// does.
+pub(crate) async fn load(pool: &Pool, core: &Arc<Core>, column: &Column, slot: &Slot) -> Result<Loaded> {
+    let mut made = None;
+    let array = slot
+        .cell
+        .get_or_try_init(|| async {
+            let (array, loaded_bytes) = read(pool, core, column).await?;
+            made = Some(loaded_bytes);
+            Ok::<_, Error>(array)
+        })
+        .await?;
+    let array = Arc::clone(array);
+    Ok(Loaded { array, loaded_bytes: made.unwrap_or(0), is_new: made.is_some() })
+}
+
+/// Makes a column, and says how many bytes were read for it.
+pub(crate) async fn read(pool: &Pool, core: &Arc<Core>, column: &Column) -> Result<(ArrayRef, u64)> {
+    let inherited = core.columns.inherit(column);
+    let (mut parts, from, order) = match inherited {
+        Some((array, sources, order)) => (vec![Part::Values(array)], sources, order),
+        None => (Vec::new(), 0, core.order.clone()),
+    };
+    let read: Vec<SourceColumn> = stream::iter(&core.sources[from..])
+        .map(|source| source.column(pool, column))
+        .buffered(READS)
+        .try_collect()
+        .await?;
+    let loaded_bytes = read.iter().map(|column| column.loaded_bytes).sum();
+    parts.extend(read.into_iter().flat_map(|column| column.parts));
+    let (day, data_type) = (core.day, column.data_type.clone());
+    let array = pool.run(move || assemble(&data_type, &parts, order.as_ref())).await?;
+    let array = array.map_err(|source| Error::Column { column: column.name.clone(), day, source })?;
+    Ok((array, loaded_bytes))
+}

@@ -1,0 +1,139 @@
+//! Where the rows of a segment come from.
+//!
+//! A source gives its rows as runs of one user each, ordered by (time, sequence), and any column in
+//! the same order. Nothing else is asked of it: runs may come in any order of users.
+
+mod file;
+mod rows;
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, StringViewArray};
+use arrow::datatypes::TimestampMillisecondType;
+use arrow::error::ArrowError;
+use tallymark_event::Day;
+use tallymark_users::Identities;
+
+pub(crate) use self::file::FileSource;
+pub(crate) use self::rows::{RowSource, by_day};
+use crate::column::{Column, Part};
+use crate::pool::Pool;
+use crate::{Error, Result};
+
+/// A source. Cloning copies a pointer.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// A data file.
+    File(Arc<FileSource>),
+    /// The rows of one day of a batch of the memtable.
+    Rows(Arc<RowSource>),
+}
+
+/// What tells a source from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SourceKey<'a> {
+    /// The path of a data file.
+    File(&'a str),
+    /// The address of rows that are held by whoever has the key.
+    Rows(usize),
+}
+
+/// Who has which rows of a source, when they happened, and what they are called.
+#[derive(Debug)]
+pub(crate) struct SourceRows {
+    /// How many rows at the start are nobody's.
+    pub(crate) nobody: usize,
+    /// The user of each run as stored, ascending, without repeats.
+    pub(crate) ids: StringViewArray,
+    /// The runs whose users go by another id now, ascending, and that id.
+    pub(crate) changed: Vec<(u32, String)>,
+    /// Where each run starts, and where the last one ends.
+    pub(crate) starts: Vec<u32>,
+    /// Milliseconds since the start of the day.
+    pub(crate) times: Vec<u32>,
+    pub(crate) events: Vec<Part>,
+    /// How many bytes were read.
+    pub(crate) loaded_bytes: u64,
+}
+
+/// A column of a source.
+#[derive(Debug, Default)]
+pub(crate) struct SourceColumn {
+    pub(crate) parts: Vec<Part>,
+    /// How many bytes were read.
+    pub(crate) loaded_bytes: u64,
+}
+
+impl Source {
+    pub(crate) fn key(&self) -> SourceKey<'_> {
+        match self {
+            Self::File(file) => SourceKey::File(&file.file().path),
+            Self::Rows(rows) => SourceKey::Rows(Arc::as_ptr(rows) as usize),
+        }
+    }
+
+    /// The version of identity that its users were resolved at.
+    pub(crate) fn identity_version(&self) -> u64 {
+        match self {
+            Self::File(file) => file.file().identity_version,
+            Self::Rows(rows) => rows.identity_version(),
+        }
+    }
+
+    /// The rows, users as `identities` say.
+    pub(crate) async fn rows(&self, pool: &Pool, identities: &Arc<Identities>) -> Result<SourceRows> {
+        let identities = (self.identity_version() != identities.version()).then(|| Arc::clone(identities));
+        match self {
+            Self::File(file) => file.rows(pool, identities).await,
+            Self::Rows(rows) => {
+                let rows = Arc::clone(rows);
+                pool.run(move || rows.rows(identities.as_deref())).await?
+            }
+        }
+    }
+
+    /// A column, neither `time` nor `user_id`, in the order of the source.
+    pub(crate) async fn column(&self, pool: &Pool, column: &Column) -> Result<SourceColumn> {
+        match self {
+            Self::File(file) => file.column(pool, column).await,
+            Self::Rows(rows) => rows.column(column),
+        }
+    }
+
+    /// Bytes it keeps in memory besides what belongs to a snapshot.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        match self {
+            Self::File(file) => file.kept_bytes(),
+            Self::Rows(rows) => rows.kept_bytes(),
+        }
+    }
+}
+
+/// Milliseconds since the start of the day of each time.
+fn times_of_day(times: &ArrayRef, day: Day) -> Result<Vec<u32>, ArrowError> {
+    let start = day.start().millis();
+    match times.as_primitive_opt::<TimestampMillisecondType>() {
+        Some(times) => Ok(times.values().iter().map(|time| (time - start) as u32).collect()),
+        None => Err(ArrowError::CastError(format!("times are {}", times.data_type()))),
+    }
+}
+
+/// The runs whose users go by another id now.
+fn changed(ids: &StringViewArray, identities: Option<&Identities>) -> Vec<(u32, String)> {
+    let Some(identities) = identities.filter(|identities| !identities.is_trivial()) else {
+        return Vec::new();
+    };
+    ids.iter()
+        .zip(0..)
+        .filter_map(|(id, run)| {
+            let id = id?;
+            let canonical = identities.canonical(id);
+            (canonical != id).then(|| (run, canonical.to_owned()))
+        })
+        .collect()
+}
+
+fn column_error(column: &str, day: Day) -> impl FnOnce(ArrowError) -> Error {
+    let column = column.to_owned();
+    move |source| Error::Column { column, day, source }
+}

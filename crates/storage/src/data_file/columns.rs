@@ -1,0 +1,244 @@
+//! Whole columns of a file, for those who keep them in memory.
+//!
+//! Fetching and decoding are apart: the first waits for the store, the second only computes, one
+//! column of one row group at a time, so that the caller decides on which thread.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::compute::concat;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use bytes::buf::Reader;
+use bytes::{Buf as _, Bytes};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::arrow::async_reader::AsyncFileReader as _;
+use parquet::basic::Encoding;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::reader::{Object, read_error, with_views};
+use crate::Location;
+use crate::error::{Error, Result};
+use crate::manifest::DataFile;
+
+/// A data file of which columns are to be read, with what its footer says. Cloning copies pointers.
+#[derive(Clone)]
+pub struct FileColumns {
+    location: Location,
+    path: Arc<str>,
+    bytes: u64,
+    /// Text as views.
+    views: ArrowReaderMetadata,
+    /// Text as dictionaries.
+    dictionaries: ArrowReaderMetadata,
+}
+
+impl FileColumns {
+    /// Reads the footer.
+    ///
+    /// # Errors
+    /// [`Error::Read`] where the file is gone; [`Error::Decode`] where it is not Parquet.
+    pub async fn open(location: &Location, file: &DataFile) -> Result<Self> {
+        let decode = |source| read_error(file.path.clone(), source);
+        let mut object =
+            Object { location: location.clone(), path: location.path(&file.path), bytes: file.bytes };
+        let metadata = object.get_metadata(None).await.map_err(decode)?;
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options.clone()).map_err(decode)?;
+        let of_schema = |schema| {
+            ArrowReaderMetadata::try_new(Arc::clone(&metadata), options.clone().with_schema(schema))
+                .map_err(decode)
+        };
+        Ok(Self {
+            location: location.clone(),
+            path: file.path.as_str().into(),
+            bytes: file.bytes,
+            views: of_schema(with_views(plain.schema()))?,
+            dictionaries: of_schema(with_dictionaries(plain.schema()))?,
+        })
+    }
+
+    /// How many row groups the file has.
+    pub fn row_groups(&self) -> usize {
+        self.views.metadata().num_row_groups()
+    }
+
+    /// How many bytes this takes in memory, about.
+    pub fn memory_bytes(&self) -> usize {
+        // What the reader derives from the schema, twice, is not counted in the metadata.
+        const FIELD_BYTES: usize = 512;
+        self.views.metadata().memory_size() + self.views.schema().fields().len() * FIELD_BYTES
+    }
+
+    /// Reads the stored bytes of some columns, all row groups.
+    ///
+    /// # Errors
+    /// [`Error::Column`] for a column the file does not have; [`Error::Read`] where the file is
+    /// gone.
+    pub async fn fetch(&self, columns: &[&str]) -> Result<FetchedColumns> {
+        let mut ranges = Vec::new();
+        for name in columns {
+            let column = self.position(name)?;
+            for row_group in self.views.metadata().row_groups() {
+                let (start, length) = row_group.column(column).byte_range();
+                ranges.push(start..start + length);
+            }
+        }
+        ranges.sort_unstable_by_key(|range| range.start);
+        ranges.dedup();
+        let mut object = Object {
+            location: self.location.clone(),
+            path: self.location.path(&self.path),
+            bytes: self.bytes,
+        };
+        let fetched = object
+            .get_byte_ranges(ranges.clone())
+            .await
+            .map_err(|source| read_error(self.path.to_string(), source))?;
+        let chunks = ranges.iter().map(|range| range.start).zip(fetched).collect();
+        Ok(FetchedColumns { file: self.clone(), chunks: Chunks { bytes: self.bytes, chunks } })
+    }
+
+    /// The position of a column among those of the file: every one is one leaf of its schema.
+    fn position(&self, column: &str) -> Result<usize> {
+        self.views.schema().index_of(column).map_err(|source| Error::Column {
+            column: column.to_owned(),
+            path: self.path.to_string(),
+            source,
+        })
+    }
+}
+
+impl fmt::Debug for FileColumns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileColumns").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// The stored bytes of some columns of a file.
+#[derive(Debug, Clone)]
+pub struct FetchedColumns {
+    file: FileColumns,
+    chunks: Chunks,
+}
+
+impl FetchedColumns {
+    /// How many row groups there are to decode.
+    pub fn row_groups(&self) -> usize {
+        self.file.row_groups()
+    }
+
+    /// How many bytes were read.
+    pub fn bytes(&self) -> u64 {
+        self.chunks.chunks.iter().map(|(_, bytes)| bytes.len() as u64).sum()
+    }
+
+    /// Decodes a column that was fetched, of one row group: one value a row, in its order.
+    ///
+    /// Text is `Dictionary(UInt32, Utf8)` where all of it is stored as a dictionary, Utf8View where
+    /// not; every other type is the one it was stored with, which a lane may have left since.
+    ///
+    /// # Errors
+    /// [`Error::Column`] for a column the file does not have; [`Error::Decode`] where it is not
+    /// what was written, or was not fetched.
+    ///
+    /// # Panics
+    /// If there is no such row group.
+    pub fn decode(&self, row_group: usize, column: &str) -> Result<ArrayRef> {
+        let position = self.file.position(column)?;
+        let stored = self.file.views.metadata().row_group(row_group);
+        let metadata =
+            if is_dictionary(stored.column(position)) { &self.file.dictionaries } else { &self.file.views };
+        let read = || -> Result<ArrayRef, ParquetError> {
+            let mask = ProjectionMask::leaves(metadata.parquet_schema(), [position]);
+            let reader =
+                ParquetRecordBatchReaderBuilder::new_with_metadata(self.chunks.clone(), metadata.clone())
+                    .with_row_groups(vec![row_group])
+                    .with_projection(mask)
+                    .with_batch_size(stored.num_rows() as usize)
+                    .build()?;
+            let mut arrays = Vec::with_capacity(1);
+            for batch in reader {
+                arrays.push(Arc::clone(batch?.column(0)));
+            }
+            let arrays: Vec<_> = arrays.iter().map(|array| &**array).collect();
+            Ok(concat(&arrays)?)
+        };
+        read().map_err(|source| read_error(self.file.path.to_string(), source))
+    }
+}
+
+/// Whether every value lies in the chunk's dictionary. Where too many are different, the writer
+/// gives up the dictionary half way, and reading one would mean building it anew.
+fn is_dictionary(chunk: &ColumnChunkMetaData) -> bool {
+    chunk.dictionary_page_offset().is_some()
+        && chunk.page_encoding_stats_mask().is_some_and(|mask| {
+            mask.is_only(Encoding::RLE_DICTIONARY) || mask.is_only(Encoding::PLAIN_DICTIONARY)
+        })
+}
+
+/// The schema with its text as dictionaries, but for that in lists.
+fn with_dictionaries(schema: &SchemaRef) -> SchemaRef {
+    let fields = with_views(schema)
+        .fields()
+        .iter()
+        .map(|field| match field.data_type() {
+            DataType::Utf8View => {
+                let text = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
+                Arc::new(Field::new(field.name(), text, field.is_nullable()))
+            }
+            _ => Arc::clone(field),
+        })
+        .collect::<Vec<_>>();
+    Arc::new(Schema::new(fields))
+}
+
+/// A file of which only some parts are there, as the Parquet reader wants it.
+#[derive(Debug, Clone)]
+struct Chunks {
+    bytes: u64,
+    /// Where each part starts, ascending.
+    chunks: Arc<[(u64, Bytes)]>,
+}
+
+impl Chunks {
+    /// What there is from a position on, to the end of its part.
+    fn from(&self, position: u64) -> Result<Bytes, ParquetError> {
+        let after = self.chunks.partition_point(|(start, _)| *start <= position);
+        let missing = || ParquetError::General(format!("byte {position} was not fetched"));
+        let (start, bytes) = after.checked_sub(1).map(|at| &self.chunks[at]).ok_or_else(missing)?;
+        let skipped = usize::try_from(position - start).map_err(|_| missing())?;
+        if skipped >= bytes.len() {
+            return Err(missing());
+        }
+        Ok(bytes.slice(skipped..))
+    }
+}
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(self.from(start)?.reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let mut bytes = self.from(start)?;
+        if bytes.len() < length {
+            return Err(ParquetError::EOF(format!("{length} bytes from {start} were not fetched")));
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+}
