@@ -43,6 +43,7 @@ pub(crate) async fn layout(
     snapshot: &Arc<Snapshot>,
     days: Option<&BTreeSet<Day>>,
 ) -> Result<Arc<Layout>> {
+    cache.begin();
     let plan = Plan::new(cache, snapshot, days);
     if plan.drafts.is_empty() {
         return Ok(plan.finished(cache, snapshot));
@@ -242,8 +243,8 @@ impl Changes<'_> {
 /// Reads the rows of sources that are in no segment.
 async fn read(cache: &Inner, snapshot: &Snapshot, mut drafts: Vec<Draft>) -> Result<Vec<Draft>> {
     let sources: Vec<Source> = drafts.iter().flat_map(|draft| draft.sources.iter().cloned()).collect();
-    let mut rows = stream::iter(&sources)
-        .map(|source| source.rows(&cache.pool, &snapshot.identities))
+    let reads: Vec<_> = sources.iter().map(|source| source.rows(&cache.pool, &snapshot.identities)).collect();
+    let mut rows = stream::iter(reads)
         .buffered(cache.pool.threads() + READ_AHEAD)
         .try_collect::<Vec<_>>()
         .await?

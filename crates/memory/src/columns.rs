@@ -184,11 +184,8 @@ pub(crate) async fn read(pool: &Pool, core: &Arc<Core>, column: &Column) -> Resu
         Some((array, sources, order)) => (vec![Part::Values(array)], sources, order),
         None => (Vec::new(), 0, core.order.clone()),
     };
-    let read: Vec<SourceColumn> = stream::iter(&core.sources[from..])
-        .map(|source| source.column(pool, column))
-        .buffered(READS)
-        .try_collect()
-        .await?;
+    let reads: Vec<_> = core.sources[from..].iter().map(|source| source.column(pool, column)).collect();
+    let read: Vec<SourceColumn> = stream::iter(reads).buffered(READS).try_collect().await?;
     let loaded_bytes = read.iter().map(|column| column.loaded_bytes).sum();
     parts.extend(read.into_iter().flat_map(|column| column.parts));
     let (day, data_type) = (core.day, column.data_type.clone());

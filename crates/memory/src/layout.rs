@@ -66,7 +66,7 @@ impl Layout {
     /// snapshot's catalog.
     pub async fn load(&self, segment_index: usize, columns: &[ColumnId]) -> Result<LoadedSegment> {
         let segment = &self.segments[segment_index];
-        let loaded = try_join_all(columns.iter().map(|id| self.column(segment, *id))).await?;
+        let loaded = try_join_all(columns.iter().copied().map(|id| self.column(segment, id))).await?;
         let loaded_bytes = loaded.iter().map(|column| column.loaded_bytes).sum();
         let columns = loaded.into_iter().map(|column| column.array).collect();
         Ok(LoadedSegment { segment: Arc::clone(segment), columns, loaded_bytes })

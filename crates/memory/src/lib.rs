@@ -36,6 +36,8 @@ mod profiles;
 mod resident;
 mod segment;
 mod source;
+#[cfg(test)]
+mod tests;
 mod text;
 mod usage;
 mod user_set;

@@ -34,7 +34,8 @@ pub(crate) struct Inner {
     pub(crate) building: tokio::sync::Mutex<()>,
     pub(crate) counters: Counters,
     state: Mutex<State>,
-    /// Counts uses, so that the least recent is known.
+    /// Counts layouts, and the uses of columns, so that the least recent is known.
+    layouts: AtomicU64,
     uses: AtomicU64,
 }
 
@@ -92,6 +93,7 @@ impl ResidentEvents {
             building: tokio::sync::Mutex::default(),
             counters: Counters::default(),
             state: Mutex::new(state),
+            layouts: AtomicU64::new(0),
             uses: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
@@ -133,9 +135,15 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The count of this use.
+    /// Notes that another layout is asked for.
+    pub(crate) fn begin(&self) {
+        self.layouts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// When a column is used now: grows with every layout, and with every use in between.
     pub(crate) fn now(&self) -> u64 {
-        self.uses.fetch_add(1, Ordering::Relaxed) + 1
+        let uses = self.uses.fetch_add(1, Ordering::Relaxed) & u64::from(u32::MAX);
+        (self.layouts.load(Ordering::Relaxed) << 32) | uses
     }
 
     /// Notes that a column was asked for, and keeps it if it was made now and there is room.
@@ -229,7 +237,8 @@ impl State {
                 used_at = used_at.max(column.used_at);
                 victims.push((column.used_at, Victim::Column(Arc::clone(core), column)));
             }
-            victims.push((used_at, Victim::Segment(Arc::clone(core))));
+            // Whoever wants a column wants its segment: of one layout, columns go first.
+            victims.push((used_at | u64::from(u32::MAX), Victim::Segment(Arc::clone(core))));
         }
         for slot in self.profile_columns.iter().filter(|slot| slot.bytes() > 0) {
             victims.push((slot.used_at.load(Ordering::Relaxed), Victim::ProfileColumn(Arc::clone(slot))));

@@ -150,11 +150,21 @@ fn dictionary<K: ArrowDictionaryKeyType>(
         Some(order) => take(&keys, order, None)?.as_primitive::<K>().clone(),
         None => keys,
     };
-    let bytes = values.list.iter().map(|value| value.len()).sum::<usize>();
-    let block = bytes.clamp(1, 1 << 20) as u32;
-    let mut texts = StringViewBuilder::with_capacity(values.list.len()).with_fixed_block_size(block);
-    values.list.iter().for_each(|value| texts.append_value(value));
-    Ok(Arc::new(DictionaryArray::<K>::try_new(keys, Arc::new(texts.finish()))?))
+    let texts = copied(&values.list);
+    Ok(Arc::new(DictionaryArray::<K>::try_new(keys, Arc::new(texts))?))
+}
+
+/// The texts as one array that takes no more memory than it needs.
+pub(crate) fn copied(texts: &[&str]) -> StringViewArray {
+    /// Longest text that lies in its view.
+    const INLINE_BYTES: usize = 12;
+    /// Views reach no further into one buffer.
+    const BLOCK_BYTES_MAX: usize = 1 << 30;
+    let bytes: usize = texts.iter().map(|text| text.len()).filter(|length| *length > INLINE_BYTES).sum();
+    let block = bytes.clamp(1, BLOCK_BYTES_MAX) as u32;
+    let mut array = StringViewBuilder::with_capacity(texts.len()).with_fixed_block_size(block);
+    texts.iter().for_each(|text| array.append_value(text));
+    array.finish()
 }
 
 /// Appends what `codes` says of each key. Keys of nulls may be anything.

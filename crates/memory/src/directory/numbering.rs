@@ -7,12 +7,13 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use arrow::array::{Array, AsArray, StringViewArray, StringViewBuilder, UInt32Array};
+use arrow::array::{Array, AsArray, StringViewArray, UInt32Array};
 use arrow::compute::{concat, take};
 use arrow::error::ArrowError;
 use rayon::prelude::*;
 
 use super::{UserDirectory, partition_point};
+use crate::text::copied;
 
 /// About how many ids a part has.
 const PART_IDS: usize = 1 << 14;
@@ -159,21 +160,21 @@ impl Part {
             order: Vec::new(),
             new: StringViewArray::new_null(0),
         };
-        let mut new = StringViewBuilder::new().with_fixed_block_size(256 << 10);
+        let mut new: Vec<&str> = Vec::new();
         let mut last: Option<&Entry> = None;
         for entry in &entries {
             let same = last.is_some_and(|last| compare(last, entry) == Ordering::Equal);
             if !same {
                 part.order.push(entry.list == 0);
                 if entry.list != 0 {
-                    new.append_value(lists[entry.list as usize].value(entry.at as usize));
+                    new.push(lists[entry.list as usize].value(entry.at as usize));
                 }
             }
             let list = entry.list as usize;
             part.ordinals[list][entry.at as usize - ranges[list].start] = part.order.len() as u32 - 1;
             last = Some(entry);
         }
-        part.new = new.finish();
+        part.new = copied(&new);
         part
     }
 }
