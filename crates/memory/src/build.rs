@@ -27,7 +27,7 @@ use tallymark_users::Identities;
 use crate::column::{Column, Part};
 use crate::columns::{self, Columns};
 use crate::directory::number;
-use crate::order::{Ordered, Runs, Tied, order};
+use crate::order::{Ordered, RowOrder, Runs, Tied, order};
 use crate::resident::{Entry, Inner, view};
 use crate::segment::Core;
 use crate::source::{FileSource, Source, SourceKey, SourceRows};
@@ -284,39 +284,42 @@ struct PlacedDraft {
 /// Numbers the users and orders the rows.
 async fn place(cache: &Inner, plan: &Plan, drafts: Vec<Draft>) -> Result<Placed> {
     let (former, entries) = (Arc::clone(&plan.users), plan.entries.clone());
-    let (users, moved, numbered) = cache.pool.run(move || number_users(&former, &entries, drafts)).await??;
-    let mut placed = Vec::with_capacity(numbered.len());
-    for Numbered { draft, users, ordered } in numbered {
-        let ordered = match ordered {
-            Ok(ordered) => ordered,
-            Err(Tied) => {
-                let sequences = sequences(cache, &draft).await?;
-                // With sequences nothing is tied.
-                draft.order(&users, Some(&sequences)).map_err(|Tied| Error::Column {
-                    column: SEQUENCE.to_owned(),
-                    day: draft.day,
-                    source: ArrowError::ComputeError("rows have no order".to_owned()),
-                })?
-            }
+    let numbered = cache.pool.run(move || number_users(&former, &entries, drafts)).await??;
+    let mut placed = Vec::with_capacity(numbered.drafts.len());
+    for NumberedDraft { draft, users, ordered } in numbered.drafts {
+        let ordered = if let Ok(ordered) = ordered {
+            ordered
+        } else {
+            let sequences = sequences(cache, &draft).await?;
+            // With sequences nothing is tied.
+            draft.order(&users, Some(&sequences)).map_err(|Tied| Error::Column {
+                column: SEQUENCE.to_owned(),
+                day: draft.day,
+                source: ArrowError::ComputeError("rows have no order".to_owned()),
+            })?
         };
         placed.push(PlacedDraft { draft, ordered });
     }
-    Ok(Placed { users, moved, drafts: placed })
+    Ok(Placed { users: numbered.users, moved: numbered.moved, drafts: placed })
+}
+
+/// Drafts whose users are numbered, and their rows ordered if that takes no sequences.
+struct Numbered {
+    users: Arc<UserDirectory>,
+    /// As in [`Placed`].
+    moved: Vec<Arc<Segment>>,
+    drafts: Vec<NumberedDraft>,
 }
 
 /// A draft, the users of the runs of each of its sources, and their order if no sequences are
 /// needed for it.
-struct Numbered {
+struct NumberedDraft {
     draft: Draft,
     users: Vec<Vec<u32>>,
     ordered: Result<Ordered, Tied>,
 }
 
-fn number_users(
-    former: &Arc<UserDirectory>,
-    entries: &[Entry],
-    drafts: Vec<Draft>,
-) -> Result<(Arc<UserDirectory>, Vec<Arc<Segment>>, Vec<Numbered>)> {
+fn number_users(former: &Arc<UserDirectory>, entries: &[Entry], drafts: Vec<Draft>) -> Result<Numbered> {
     let failed = |source| Error::Users { source };
     let mut lists = Vec::new();
     let mut new_ids = BTreeSet::new();
@@ -330,8 +333,7 @@ fn number_users(
     lists.push(new_ids.into_iter().map(Some).collect());
     let count = former.len() + lists.iter().map(StringViewArray::len).sum::<usize>();
     // One number is left for nobody.
-    if u32::try_from(count).is_ok_and(|count| count < u32::MAX) {
-    } else {
+    if count >= u32::MAX as usize {
         return Err(Error::TooMany { what: "users", count });
     }
     let numbering = number(former, &lists).map_err(failed)?;
@@ -358,10 +360,10 @@ fn number_users(
         .into_par_iter()
         .map(|(draft, users)| {
             let ordered = draft.order(&users, None);
-            Numbered { draft, users, ordered }
+            NumberedDraft { draft, users, ordered }
         })
         .collect();
-    Ok((users, segments, numbered))
+    Ok(Numbered { users, moved: segments, drafts: numbered })
 }
 
 /// The ids of runs whose users go by the same id still.
@@ -498,11 +500,11 @@ impl PlacedDraft {
         let (base_sources, columns, order) = match &base {
             Some(base) => {
                 let core = &base.segment.core;
-                let order_of_sources = through(order.as_ref(), core.order.as_ref(), times.len());
+                let (order, order_of_sources) = through(order, core.order.as_ref(), times.len());
                 let columns = Columns::inheriting(&core.columns, core.sources.len(), order);
                 (core.sources.as_slice(), columns, order_of_sources)
             }
-            None => (&[][..], Columns::default(), order),
+            None => (&[][..], Columns::default(), order.map(|order| Arc::new(RowOrder::new(order)))),
         };
         let core = Core {
             day,
@@ -519,15 +521,25 @@ impl PlacedDraft {
     }
 }
 
-/// Where each of `rows` rows is among those of all sources: `order` says where among those of the
-/// base and the further sources, `base` where those of the base are among those of its sources.
-fn through(order: Option<&UInt32Array>, base: Option<&UInt32Array>, rows: usize) -> Option<UInt32Array> {
-    let Some(base) = base else { return order.cloned() };
-    let of_row = |row: u32| base.values().get(row as usize).copied().unwrap_or(row);
-    Some(match order {
-        Some(order) => order.values().iter().map(|row| of_row(*row)).collect::<Vec<_>>().into(),
-        None => (0..rows as u32).map(of_row).collect::<Vec<_>>().into(),
-    })
+/// Where each of `rows` rows is among those of the base and the further sources (`order`), and where
+/// among those of all sources: `base` says where those of the base are among those of its own.
+fn through(
+    order: Option<UInt32Array>,
+    base: Option<&Arc<RowOrder>>,
+    rows: usize,
+) -> (Option<Arc<RowOrder>>, Option<Arc<RowOrder>>) {
+    let of_sources = base.map(|base| {
+        let base = base.rows();
+        let of_row = |row: u32| base.values().get(row as usize).copied().unwrap_or(row);
+        let rows: Vec<u32> = match &order {
+            Some(order) => order.values().iter().map(|row| of_row(*row)).collect(),
+            None => (0..rows as u32).map(of_row).collect(),
+        };
+        Arc::new(RowOrder::new(rows.into()))
+    });
+    let order = order.map(|order| Arc::new(RowOrder::new(order)));
+    let of_sources = of_sources.or_else(|| order.clone());
+    (order, of_sources)
 }
 
 /// Makes the segments resident and returns the layout.

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::array::{Array, ArrayRef};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hashbrown::HashMap;
 use tallymark_event::LaneKind;
 use tokio::sync::OnceCell;
 
 use crate::column::{Column, Part, assemble};
+use crate::order::RowOrder;
 use crate::pool::Pool;
 use crate::segment::Core;
 use crate::source::SourceColumn;
@@ -43,7 +44,7 @@ pub(crate) struct Inherited {
     /// How many sources they are of: the first ones.
     sources: usize,
     /// Where each row is among those of the former segment, and of the further sources after them.
-    order: Option<UInt32Array>,
+    order: Option<Arc<RowOrder>>,
 }
 
 /// A resident column, for whoever looks at all of them.
@@ -67,7 +68,7 @@ impl Slot {
 
 impl Columns {
     /// Those of a segment made from another one: `sources` are how many the other has.
-    pub(crate) fn inheriting(from: &Self, sources: usize, order: Option<UInt32Array>) -> Self {
+    pub(crate) fn inheriting(from: &Self, sources: usize, order: Option<Arc<RowOrder>>) -> Self {
         let columns: HashMap<Key, ArrayRef> =
             from.resident().into_iter().map(|column| (column.key, column.array)).collect();
         let inherited = (!columns.is_empty()).then_some(Inherited { columns, sources, order });
@@ -126,8 +127,8 @@ impl Columns {
     /// Bytes of inherited columns nobody asked for yet.
     pub(crate) fn inherited_bytes(&self) -> usize {
         self.inherited().as_ref().map_or(0, |inherited| {
-            inherited.columns.values().map(|array| array.get_array_memory_size()).sum::<usize>()
-                + inherited.order.as_ref().map_or(0, Array::get_array_memory_size)
+            inherited.columns.values().map(Array::get_array_memory_size).sum::<usize>()
+                + inherited.order.as_ref().map_or(0, |order| order.bytes())
         })
     }
 
@@ -137,7 +138,7 @@ impl Columns {
     }
 
     /// An inherited column, of how many sources it is, and the order to bring it to.
-    fn inherit(&self, column: &Column) -> Option<(ArrayRef, usize, Option<UInt32Array>)> {
+    fn inherit(&self, column: &Column) -> Option<(ArrayRef, usize, Option<Arc<RowOrder>>)> {
         let mut inherited = self.inherited();
         let from = inherited.as_mut()?;
         let array = from.columns.remove(&(column.id, column.kind))?;
@@ -154,7 +155,7 @@ impl Columns {
 pub(crate) struct Loaded {
     pub(crate) array: ArrayRef,
     /// Bytes read from storage for it now.
-    pub(crate) loaded_bytes: u64,
+    pub(crate) read_bytes: u64,
     /// Whether it was made now.
     pub(crate) is_new: bool,
 }
@@ -174,7 +175,7 @@ pub(crate) async fn load(pool: &Pool, core: &Arc<Core>, column: &Column, slot: &
         })
         .await?;
     let array = Arc::clone(array);
-    Ok(Loaded { array, loaded_bytes: made.unwrap_or(0), is_new: made.is_some() })
+    Ok(Loaded { array, read_bytes: made.unwrap_or(0), is_new: made.is_some() })
 }
 
 /// Makes a column, and says how many bytes were read for it.
@@ -189,7 +190,12 @@ pub(crate) async fn read(pool: &Pool, core: &Arc<Core>, column: &Column) -> Resu
     let loaded_bytes = read.iter().map(|column| column.loaded_bytes).sum();
     parts.extend(read.into_iter().flat_map(|column| column.parts));
     let (day, data_type) = (core.day, column.data_type.clone());
-    let array = pool.run(move || assemble(&data_type, &parts, order.as_ref())).await?;
+    let array = pool
+        .run(move || {
+            let order = order.map(|order| order.rows());
+            assemble(&data_type, &parts, order.as_ref())
+        })
+        .await?;
     let array = array.map_err(|source| Error::Column { column: column.name.clone(), day, source })?;
     Ok((array, loaded_bytes))
 }

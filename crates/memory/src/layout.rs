@@ -67,7 +67,7 @@ impl Layout {
     pub async fn load(&self, segment_index: usize, columns: &[ColumnId]) -> Result<LoadedSegment> {
         let segment = &self.segments[segment_index];
         let loaded = try_join_all(columns.iter().copied().map(|id| self.column(segment, id))).await?;
-        let loaded_bytes = loaded.iter().map(|column| column.loaded_bytes).sum();
+        let loaded_bytes = loaded.iter().map(|column| column.read_bytes).sum();
         let columns = loaded.into_iter().map(|column| column.array).collect();
         Ok(LoadedSegment { segment: Arc::clone(segment), columns, loaded_bytes })
     }
@@ -81,7 +81,7 @@ impl Layout {
             ColumnId::System(_) | ColumnId::Lane(_) => None,
         };
         if let Some(array) = array {
-            return Ok(Loaded { array, loaded_bytes: 0, is_new: false });
+            return Ok(Loaded { array, read_bytes: 0, is_new: false });
         }
         let core = &segment.core;
         let column = Column::of(id, &self.snapshot.catalog);

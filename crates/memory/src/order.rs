@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use arrow::array::{Array as _, UInt32Array};
+
 /// The rows of one source, before they are ordered: runs of rows of one user, each ordered by
 /// (time, sequence). Runs come in any order, and a user may have several.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +29,56 @@ pub(crate) struct Ordered {
     /// Where each row is among the rows of all sources, one source after the other; `None` where it
     /// stays in its place.
     pub(crate) order: Option<Vec<u32>>,
+}
+
+/// Where each row comes from: held row by row, or by runs of neighbours that stay neighbours,
+/// whichever takes less memory.
+#[derive(Debug)]
+pub(crate) enum RowOrder {
+    Rows(UInt32Array),
+    Runs {
+        /// For each run its first place, and where the row there comes from.
+        runs: Vec<(u32, u32)>,
+        /// How many rows there are.
+        rows: usize,
+    },
+}
+
+impl RowOrder {
+    /// Row `i` comes from `order[i]`.
+    pub(crate) fn new(order: UInt32Array) -> Self {
+        let rows = order.values();
+        let is_run = |place: &usize| *place == 0 || rows[*place] != rows[*place - 1].wrapping_add(1);
+        let count = (0..rows.len()).filter(is_run).count();
+        if count * size_of::<(u32, u32)>() >= rows.len() * size_of::<u32>() {
+            return Self::Rows(order);
+        }
+        let mut runs = Vec::with_capacity(count);
+        runs.extend((0..rows.len()).filter(is_run).map(|place| (place as u32, rows[place])));
+        Self::Runs { runs, rows: rows.len() }
+    }
+
+    /// Where each row comes from.
+    pub(crate) fn rows(&self) -> UInt32Array {
+        match self {
+            Self::Rows(order) => order.clone(),
+            Self::Runs { runs, rows } => {
+                let mut order: Vec<u32> = Vec::with_capacity(*rows);
+                let ends = runs.iter().skip(1).map(|(place, _)| *place).chain([*rows as u32]);
+                for ((place, row), end) in runs.iter().zip(ends) {
+                    order.extend(*row..row + (end - place));
+                }
+                order.into()
+            }
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Rows(order) => order.get_array_memory_size(),
+            Self::Runs { runs, .. } => runs.len() * size_of::<(u32, u32)>(),
+        }
+    }
 }
 
 /// Rows of different sources share user and time, so that their sequences are needed.
@@ -123,16 +175,13 @@ impl Merge<'_> {
             let (times, offset) = (self.sources[piece.source].times, self.offsets[piece.source]);
             self.rows.extend(piece.rows.clone().map(|row| (times[row as usize], at, row + offset)));
         }
-        match self.sequences {
-            Some(sequences) => {
-                self.rows.sort_by_key(|(time, _, row)| (*time, sequences[*row as usize]));
-            }
-            None => {
-                self.rows.sort_by_key(|(time, ..)| *time);
-                let tied = |pair: &[(u32, usize, u32)]| pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1;
-                if self.rows.windows(2).any(tied) {
-                    return Err(Tied);
-                }
+        if let Some(sequences) = self.sequences {
+            self.rows.sort_by_key(|(time, _, row)| (*time, sequences[*row as usize]));
+        } else {
+            self.rows.sort_by_key(|(time, ..)| *time);
+            let tied = |pair: &[(u32, usize, u32)]| pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1;
+            if self.rows.windows(2).any(tied) {
+                return Err(Tied);
             }
         }
         order.extend(self.rows.iter().map(|(.., row)| *row));
@@ -196,6 +245,20 @@ mod tests {
     }
 
     #[test]
+    fn an_order_is_held_in_as_few_bytes_as_it_can() {
+        let check = |order: Vec<u32>, bytes: Option<usize>| {
+            let order = UInt32Array::from(order);
+            let held = RowOrder::new(order.clone());
+            assert_eq!(held.rows(), order);
+            assert_eq!(matches!(held, RowOrder::Runs { .. }).then(|| held.bytes()), bytes);
+        };
+        check(vec![], None);
+        check((100..200).chain(0..100).collect(), Some(16));
+        check((0..50).rev().collect(), None);
+        check(vec![3, 4, 5, 0, 1, 2, 9], Some(24));
+    }
+
+    #[test]
     fn g1_a_tie_between_sources_needs_sequences() {
         let (one, other) = (vec![(Some(1), 3, 1)], vec![(Some(1), 3, 0)]);
         let sources = [owned(&one, |user| user), owned(&other, |user| user)];
@@ -213,7 +276,9 @@ mod tests {
             for ((user, time, source), sequence) in rows.into_iter().zip(0..) {
                 sources[source].push((user, time, sequence));
             }
-            sources.iter_mut().for_each(|rows| rows.sort_unstable());
+            for rows in &mut sources {
+                rows.sort_unstable();
+            }
             // Some users were joined since: runs are then out of order, and a user has several.
             let joined = |user: u32| user % shift;
             let built: Vec<Owned> = sources.iter().map(|rows| owned(rows, joined)).collect();
@@ -241,6 +306,8 @@ mod tests {
                     prop_assert_eq!(expected[row as usize].0, Some(*user));
                 }
             }
+            let rows = UInt32Array::from(order);
+            prop_assert_eq!(RowOrder::new(rows.clone()).rows(), rows);
             if let Ok(without) = ordered(&built, None) {
                 prop_assert_eq!(without, found);
             }

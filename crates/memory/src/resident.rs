@@ -153,7 +153,7 @@ impl Inner {
             return;
         }
         self.counters.loads.fetch_add(1, Ordering::Relaxed);
-        self.counters.loaded_bytes.fetch_add(loaded.loaded_bytes, Ordering::Relaxed);
+        self.counters.loaded_bytes.fetch_add(loaded.read_bytes, Ordering::Relaxed);
         let mut state = self.state();
         if state.has(core) && loaded.array.get_array_memory_size() <= self.config.budget_bytes {
             self.shrink(&mut state);

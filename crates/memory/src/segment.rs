@@ -10,6 +10,7 @@ use tallymark_event::Day;
 
 use crate::UserDirectory;
 use crate::columns::Columns;
+use crate::order::RowOrder;
 use crate::source::Source;
 
 /// The rows of one UTC day, ordered by (user, time, sequence), nobody's first.
@@ -32,7 +33,7 @@ pub(crate) struct Core {
     pub(crate) sources: Vec<Source>,
     /// Where each row is among the rows of all sources, one source after the other; `None` where
     /// they are in the same order.
-    pub(crate) order: Option<UInt32Array>,
+    pub(crate) order: Option<Arc<RowOrder>>,
     pub(crate) columns: Columns,
     /// When it was last used, by the cache's count.
     pub(crate) used_at: AtomicU64,
@@ -50,7 +51,7 @@ impl Core {
 
     /// Bytes of what is needed to read columns.
     pub(crate) fn order_bytes(&self) -> usize {
-        self.order.as_ref().map_or(0, Array::get_array_memory_size)
+        self.order.as_ref().map_or(0, |order| order.bytes())
             + self.sources.iter().map(Source::kept_bytes).sum::<usize>()
     }
 
@@ -122,7 +123,7 @@ impl Segment {
     /// The times of some rows as Timestamp(ms, UTC).
     ///
     /// # Panics
-    /// If the range does not lie within the rows; so do the others that take one.
+    /// If the range does not lie within the rows.
     pub fn time_array(&self, rows: Range<usize>) -> ArrayRef {
         let start = self.core.day.start().millis();
         let times = self.core.times[rows].iter().map(|time| start + i64::from(*time));
@@ -131,6 +132,9 @@ impl Segment {
 
     /// The user ids of some rows as Utf8View, null for nobody. The text is that of the directory,
     /// which must be that of the layout the segment came from; no text is copied.
+    ///
+    /// # Panics
+    /// If the range does not lie within the rows, or the directory does not have the users.
     pub fn user_id_array(&self, users: &UserDirectory, rows: Range<usize>) -> ArrayRef {
         let mut ordinals = Vec::with_capacity(rows.len());
         let nobody = self.nobody_rows().saturating_sub(rows.start).min(rows.len());
@@ -145,6 +149,9 @@ impl Segment {
     }
 
     /// Replaces what is in `out` by the ordinal of each of some rows, `u32::MAX` for nobody.
+    ///
+    /// # Panics
+    /// If the range does not lie within the rows.
     pub fn ordinals(&self, rows: Range<usize>, out: &mut Vec<u32>) {
         assert!(
             rows.start <= rows.end && rows.end <= self.row_count(),

@@ -25,6 +25,11 @@ const MANY: usize = 1 << 14;
 /// A dictionary of Utf8View with distinct values and the narrowest key of UInt8, UInt16 and UInt32;
 /// Utf8View where more than half of the rows are different.
 pub(crate) fn assemble(parts: &[Part], order: Option<&UInt32Array>) -> Result<ArrayRef, ArrowError> {
+    if let ([Part::Values(array)], None) = (parts, order)
+        && is_assembled(array)
+    {
+        return Ok(Arc::clone(array));
+    }
     let rows = parts.iter().map(Part::len).sum();
     let mut values = Distinct::new(rows);
     let mut coded = Vec::with_capacity(parts.len());
@@ -44,6 +49,11 @@ pub(crate) fn assemble(parts: &[Part], order: Option<&UInt32Array>) -> Result<Ar
         0x101..=0x1_0000 => dictionary::<UInt16Type>(&values, &coded, rows, order),
         _ => dictionary::<UInt32Type>(&values, &coded, rows, order),
     }
+}
+
+/// Whether an array is a dictionary made here: nothing else makes dictionaries of views.
+fn is_assembled(array: &ArrayRef) -> bool {
+    matches!(array.data_type(), DataType::Dictionary(_, values) if **values == DataType::Utf8View)
 }
 
 /// The rows of one part, by their codes among all distinct values.
@@ -163,7 +173,9 @@ pub(crate) fn copied(texts: &[&str]) -> StringViewArray {
     let bytes: usize = texts.iter().map(|text| text.len()).filter(|length| *length > INLINE_BYTES).sum();
     let block = bytes.clamp(1, BLOCK_BYTES_MAX) as u32;
     let mut array = StringViewBuilder::with_capacity(texts.len()).with_fixed_block_size(block);
-    texts.iter().for_each(|text| array.append_value(text));
+    for text in texts {
+        array.append_value(text);
+    }
     array.finish()
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn number(former: &UserDirectory, lists: &[StringViewArray]) -> Resul
 
 /// Where each part lies in each list.
 fn cuts(lists: &[&StringViewArray]) -> Vec<Vec<Range<usize>>> {
-    let total: usize = lists.iter().map(|list| list.len()).sum();
+    let total: usize = lists.iter().map(|list| Array::len(*list)).sum();
     let parts = total.div_ceil(PART_IDS);
     let step = (PART_IDS / SAMPLES).max(1);
     // Lists too short to be sampled do not matter to the size of parts.

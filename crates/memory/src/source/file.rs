@@ -18,7 +18,7 @@ use super::rows::runs;
 use super::{SourceColumn, SourceRows, changed, column_error, times_of_day};
 use crate::column::{Column, Part};
 use crate::pool::Pool;
-use crate::{ColumnId, Error, Result};
+use crate::{ColumnId, Error, Result, text};
 
 /// A footer is kept while it takes no more than this share of a byte per row of the file.
 const FOOTER_BYTES_PER_ROW: f64 = 0.5;
@@ -63,6 +63,9 @@ impl FileSource {
                     })
                     .collect::<Result<_>>()?;
                 let mut rows = joined(groups).map_err(column_error(USER_ID, day))?;
+                // The narrow form, before the next files are read.
+                let events = text::assemble(&rows.events, None).map_err(column_error(EVENT, day))?;
+                rows.events = vec![Part::Values(events)];
                 rows.changed = changed(&rows.ids, identities.as_deref());
                 Ok::<_, Error>(rows)
             })
@@ -94,17 +97,16 @@ impl FileSource {
     async fn fetch(&self, columns: &[&str]) -> Result<FetchedColumns> {
         let failed = |source| Error::Load { day: self.file.day, source };
         let mut footer = self.footer.lock().await;
-        let columns_of_file = match &*footer {
-            Some(known) => known.clone(),
-            None => {
-                let opened = FileColumns::open(&self.location, &self.file).await.map_err(failed)?;
-                let bytes = opened.memory_bytes();
-                if bytes as f64 <= self.file.rows as f64 * FOOTER_BYTES_PER_ROW {
-                    self.footer_bytes.store(bytes, Ordering::Relaxed);
-                    *footer = Some(opened.clone());
-                }
-                opened
+        let columns_of_file = if let Some(known) = &*footer {
+            known.clone()
+        } else {
+            let opened = FileColumns::open(&self.location, &self.file).await.map_err(failed)?;
+            let bytes = opened.memory_bytes();
+            if bytes as f64 <= self.file.rows as f64 * FOOTER_BYTES_PER_ROW {
+                self.footer_bytes.store(bytes, Ordering::Relaxed);
+                *footer = Some(opened.clone());
             }
+            opened
         };
         drop(footer);
         columns_of_file.fetch(columns).await.map_err(failed)

@@ -43,7 +43,7 @@ async fn queries_at_once_load_each_column_once() {
     let rows = expected(&dataset.store, &snapshot).await;
     let queries = (0..8).map(|_| {
         let (events, snapshot) = (events.clone(), Arc::clone(&snapshot));
-        tokio::spawn(async move { found(&*events.layout(&snapshot, None).await.unwrap()).await })
+        tokio::spawn(async move { found(&events.layout(&snapshot, None).await.unwrap()).await })
     });
     for found in join_all(queries).await {
         assert_eq!(found.unwrap(), rows);
