@@ -23,6 +23,7 @@ mod error;
 mod events_table;
 mod export;
 mod identity;
+mod resident;
 mod session;
 mod statement;
 mod suggest;

@@ -14,12 +14,15 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::planner::{RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::TableFactor;
 use tallymark_storage::Snapshot;
 
 use crate::error::{Error, Result};
+use crate::events_table::Resident;
 use crate::identity::canonical_user_udf;
+use crate::resident::AggregateSegments;
 use crate::tables::{DatasetSchema, DatasetTables};
 
 /// The catalog all tables are in.
@@ -42,6 +45,9 @@ pub struct QueryConfig {
     pub batch_rows: usize,
     /// Bytes of Parquet footers kept. 256 MiB.
     pub metadata_cache_bytes_max: usize,
+    /// Bytes of columns kept in memory that no query is using; queries whose columns need more
+    /// read files instead. 0 stands for none: all queries read files. 2 GiB.
+    pub resident_bytes_max: usize,
 }
 
 impl Default for QueryConfig {
@@ -53,6 +59,7 @@ impl Default for QueryConfig {
             target_partitions: 0,
             batch_rows: 8192,
             metadata_cache_bytes_max: 256 << 20,
+            resident_bytes_max: 2 << 30,
         }
     }
 }
@@ -62,6 +69,8 @@ impl Default for QueryConfig {
 pub struct QueryRuntime {
     env: Arc<RuntimeEnv>,
     config: QueryConfig,
+    /// The columns in memory, if there may be any.
+    resident: Option<Resident>,
     /// The tables of the snapshot asked for last, so that what is made on first use is made once.
     latest: Mutex<Option<(Weak<Snapshot>, Arc<DatasetTables>)>>,
 }
@@ -82,7 +91,8 @@ impl QueryRuntime {
             builder = builder.with_temp_file_path(dir);
         }
         let env = builder.build_arc().map_err(|source| Error::Configure { source })?;
-        Ok(Self { env, config, latest: Mutex::new(None) })
+        let resident = (config.resident_bytes_max > 0).then(|| Resident::new(&config));
+        Ok(Self { env, config, resident, latest: Mutex::new(None) })
     }
 
     /// The limits in force.
@@ -104,7 +114,8 @@ impl QueryRuntime {
         {
             return Arc::clone(tables);
         }
-        let tables = Arc::new(DatasetTables::new(Arc::clone(snapshot)));
+        let tables = DatasetTables::new(Arc::clone(snapshot)).with_resident(self.resident.clone());
+        let tables = Arc::new(tables);
         *latest = Some((Arc::downgrade(snapshot), Arc::clone(&tables)));
         tables
     }
@@ -147,6 +158,7 @@ impl QueryRuntime {
             .with_config(session_config)
             .with_runtime_env(Arc::clone(&self.env))
             .with_default_features()
+            .with_optimizer_rules(optimizer_rules())
             .with_relation_planners(vec![Arc::new(RefuseSamples)])
             .build();
         let mut session_ctx = SessionContext::new_with_state(state);
@@ -155,6 +167,14 @@ impl QueryRuntime {
         session_ctx.register_udf(canonical_user_udf(Arc::clone(&snapshot.identities)));
         Ok(session_ctx)
     }
+}
+
+/// DataFusion's rules, and ours before the one that takes `count(DISTINCT …)` apart.
+fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    let at = rules.iter().position(|rule| rule.name() == "single_distinct_aggregation_to_group_by");
+    rules.insert(at.unwrap_or(rules.len()), Arc::new(AggregateSegments));
+    rules
 }
 
 /// A session over one snapshot with a runtime of its own: [`QueryRuntime`] for a single use.

@@ -12,7 +12,7 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use tallymark_event::columns::{TIME, USER_ID};
-use tallymark_event::{LaneId, Timestamp};
+use tallymark_event::{Day, LaneId, Timestamp};
 use tallymark_storage::MemBatch;
 
 use super::scan::{Scan, accepts};
@@ -115,12 +115,17 @@ impl Scan<'_> {
 
 /// The day of each row.
 fn days(rows: &RecordBatch) -> Result<ArrayRef> {
+    let days = days_of(rows)?.into_iter().map(Day::days);
+    Ok(Arc::new(Date32Array::from_iter_values(days)))
+}
+
+/// The day of each row.
+pub(super) fn days_of(rows: &RecordBatch) -> Result<Vec<Day>> {
     let times = rows
         .column_by_name(TIME)
         .and_then(|times| times.as_primitive_opt::<TimestampMillisecondType>())
         .ok_or_else(|| internal_datafusion_err!("rows in memory have no column of times"))?;
-    let day = |ms: i64| Timestamp::from_millis(ms).day().days();
-    Ok(Arc::new(Date32Array::from_iter_values(times.values().iter().map(|ms| day(*ms)))))
+    Ok(times.values().iter().map(|ms| Timestamp::from_millis(*ms).day()).collect())
 }
 
 /// Arrays of nulls, one per type.

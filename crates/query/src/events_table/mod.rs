@@ -2,7 +2,8 @@
 //!
 //! 1. [`TableProvider::scan`] takes the columns a query reads and its filters.
 //! 2. [`scan`] picks the files: by day, event names, time and user range, from the manifest alone.
-//! 3. [`files`] makes the scan of the files whose users are current and of those whose users were
+//! 3. [`resident`] answers from memory what has room there, and applies all filters itself.
+//! 4. Otherwise, [`files`] makes the scan of the files whose users are current and of those whose users were
 //!    joined since; [`memory`] that of the rows not in files yet. Their union is the answer.
 //!
 //! No file is listed: what is visible is what the manifest says.
@@ -12,6 +13,7 @@ mod derived;
 mod files;
 mod memory;
 mod pruning;
+mod resident;
 mod scan;
 
 use std::collections::HashMap;
@@ -27,6 +29,7 @@ use tallymark_event::columns::{DAY, SYSTEM_COLUMN_COUNT, system_fields};
 use tallymark_event::{LaneId, LaneKind};
 use tallymark_storage::Snapshot;
 
+pub(crate) use self::resident::Resident;
 use self::scan::Scan;
 
 /// The events of one snapshot.
@@ -35,12 +38,15 @@ use self::scan::Scan;
 /// lane of the catalog in catalog order, nullable, typed by [`LaneKind::data_type`]. `user_id` is
 /// the canonical user as of the snapshot. Lanes of explicit nulls are left out: in SQL, null and
 /// absent are one (D-26). Rows come in no particular order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EventsTable {
     snapshot: Arc<Snapshot>,
-    schema: SchemaRef,
-    columns: Vec<EventColumn>,
-    by_name: HashMap<String, usize>,
+    pub(crate) schema: SchemaRef,
+    /// Where each column of the schema comes from.
+    pub(crate) columns: Arc<[EventColumn]>,
+    by_name: Arc<HashMap<String, usize>>,
+    /// The columns in memory, if queries may use them.
+    resident: Option<Resident>,
 }
 
 /// Where the values of a column come from.
@@ -74,7 +80,33 @@ impl EventsTable {
         fields.push(day_field());
         fields.extend(lanes.iter().map(|lane| snapshot.catalog.lane(*lane).field()));
         let by_name = fields.iter().enumerate().map(|(at, field)| (field.name().clone(), at)).collect();
-        Self { snapshot, schema: Arc::new(Schema::new(fields)), columns, by_name }
+        Self {
+            snapshot,
+            schema: Arc::new(Schema::new(fields)),
+            columns: columns.into(),
+            by_name: Arc::new(by_name),
+            resident: None,
+        }
+    }
+
+    /// The same, answered from memory where there is room.
+    pub(crate) fn with_resident(self, resident: Resident) -> Self {
+        Self { resident: Some(resident), ..self }
+    }
+
+    /// The same, always answered from files.
+    pub(crate) fn without_resident(&self) -> Self {
+        Self { resident: None, ..self.clone() }
+    }
+
+    /// Whether queries may be answered from memory.
+    pub(crate) fn is_resident(&self) -> bool {
+        self.resident.is_some()
+    }
+
+    /// The position in the schema of the column of that name.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
     }
 
     /// The snapshot it shows.
@@ -102,10 +134,11 @@ impl TableProvider for EventsTable {
         TableType::Base
     }
 
-    /// Filters on `day` alone are decided file by file and need no second look; all others prune.
+    /// From memory, all filters are applied by the scan. From files, those on `day` alone are
+    /// decided file by file and need no second look; all others prune.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| {
-            if scan::reads_only(filter, DAY) {
+            if scan::reads_only(filter, DAY) || (self.is_resident() && resident::is_applied(filter)) {
                 TableProviderFilterPushDown::Exact
             } else {
                 TableProviderFilterPushDown::Inexact
@@ -121,6 +154,9 @@ impl TableProvider for EventsTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if self.is_resident() {
+            return self.scan_resident(state, projection, filters, limit);
+        }
         Scan::try_new(self, state, projection, filters, limit)?.plan()
     }
 }

@@ -22,7 +22,7 @@ use tallymark_storage::DataFile;
 
 use super::derived::DerivedTime;
 use super::pruning::{ManifestStatistics, literal_text};
-use super::{EventColumn, EventsTable, day_field};
+use super::{EventColumn, EventsTable, day_field, memory};
 
 /// What one query asks of the table.
 pub(super) struct Scan<'a> {
@@ -62,7 +62,7 @@ pub(super) fn reads_only(filter: &Expr, column: &str) -> bool {
     own && !filter.is_volatile() && !filter.contains_outer() && !has_subquery(filter)
 }
 
-fn has_subquery(filter: &Expr) -> bool {
+pub(super) fn has_subquery(filter: &Expr) -> bool {
     filter
         .exists(|expr| {
             Ok(matches!(
@@ -171,6 +171,17 @@ impl<'a> Scan<'a> {
         let Some(filter) = conjunction(filters) else { return Ok(None) };
         let schema = DFSchema::try_from(schema.clone())?;
         self.state.create_physical_expr(filter, &schema).map(Some)
+    }
+
+    /// The days that may have rows the filters accept.
+    pub(super) fn days(&self) -> Result<BTreeSet<Day>> {
+        let selected = self.select_files()?;
+        let mut days: BTreeSet<Day> =
+            selected.current.iter().chain(&selected.stale).map(|file| file.day).collect();
+        for batch in self.table.snapshot.memtable.iter() {
+            days.extend(memory::days_of(&batch.batch)?);
+        }
+        Ok(days)
     }
 
     fn select_files(&self) -> Result<Selected<'a>> {

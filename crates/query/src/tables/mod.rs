@@ -19,7 +19,7 @@ use datafusion::prelude::SessionConfig;
 use tallymark_storage::Snapshot;
 
 use crate::attached;
-use crate::events_table::EventsTable;
+use crate::events_table::{EventsTable, Resident};
 use profiles::ProfilesTable;
 
 /// The events: see [`EventsTable`].
@@ -43,6 +43,7 @@ pub const TABLES: [&str; 6] = [EVENTS, USERS, GROUPS, IDENTITIES, EVENT_CATALOG,
 #[derive(Debug)]
 pub struct DatasetTables {
     snapshot: Arc<Snapshot>,
+    resident: Option<Resident>,
     events: OnceLock<Arc<EventsTable>>,
     users: OnceLock<Arc<ProfilesTable>>,
     groups: OnceLock<Arc<ProfilesTable>>,
@@ -56,6 +57,7 @@ impl DatasetTables {
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
         Self {
             snapshot,
+            resident: None,
             events: OnceLock::new(),
             users: OnceLock::new(),
             groups: OnceLock::new(),
@@ -65,6 +67,11 @@ impl DatasetTables {
         }
     }
 
+    /// The same, with events answered from memory where there is room.
+    pub(crate) fn with_resident(self, resident: Option<Resident>) -> Self {
+        Self { resident, ..self }
+    }
+
     /// The snapshot they show.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
@@ -72,7 +79,14 @@ impl DatasetTables {
 
     /// The table [`EVENTS`].
     pub fn events(&self) -> Arc<EventsTable> {
-        Arc::clone(self.events.get_or_init(|| Arc::new(EventsTable::new(Arc::clone(&self.snapshot)))))
+        let make = || {
+            let table = EventsTable::new(Arc::clone(&self.snapshot));
+            Arc::new(match &self.resident {
+                Some(resident) => table.with_resident(resident.clone()),
+                None => table,
+            })
+        };
+        Arc::clone(self.events.get_or_init(make))
     }
 
     /// One of [`TABLES`]; `None` for any other name.

@@ -1,0 +1,121 @@
+//! When a query is answered from memory, and how its scan looks then.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::catalog::Session;
+use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExecBuilder;
+use itertools::Itertools as _;
+use tallymark_event::columns::DAY;
+use tallymark_memory::{MemoryConfig, ResidentEvents};
+
+use super::EventsTable;
+use super::scan::{Scan, has_subquery, reads_only};
+use crate::QueryConfig;
+use crate::resident::filter::RowFilter;
+use crate::resident::inputs::Inputs;
+use crate::resident::scan::{SegmentScan, SegmentScanExec};
+use crate::resident::segments::Segments;
+
+/// Columns that are not in memory are brought there for a plain scan only up to this many: who
+/// reads all columns mostly wants few rows, and files give those for less.
+const LOADED_COLUMNS_MAX: usize = 32;
+
+/// The columns in memory, and how much room they may take.
+#[derive(Debug, Clone)]
+pub(crate) struct Resident {
+    pub(crate) events: ResidentEvents,
+    pub(crate) budget_bytes: u64,
+}
+
+impl Resident {
+    pub(crate) fn new(config: &QueryConfig) -> Self {
+        let mut memory = MemoryConfig { budget_bytes: config.resident_bytes_max, ..MemoryConfig::default() };
+        if config.target_partitions > 0 {
+            memory.threads = config.target_partitions;
+        }
+        Self { events: ResidentEvents::new(memory), budget_bytes: memory.budget_bytes as u64 }
+    }
+}
+
+/// Whether the scan applies a filter by itself, so that nobody needs to after it.
+pub(super) fn is_applied(filter: &Expr) -> bool {
+    !filter.is_volatile() && !filter.contains_outer() && !has_subquery(filter)
+}
+
+impl EventsTable {
+    /// Where a query gets its segments from; `None` if its columns have no room in memory.
+    ///
+    /// `filters` say which days may have rows for it.
+    pub(crate) fn segments(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+        inputs: &Inputs,
+    ) -> Result<Option<Segments>> {
+        let Some(resident) = &self.resident else { return Ok(None) };
+        let days = Scan::try_new(self, state, Some(&Vec::new()), filters, None)?.days()?;
+        let estimate = resident.events.estimate(&self.snapshot, Some(&days), &inputs.loads());
+        if estimate.resident_bytes + estimate.missing_bytes > resident.budget_bytes {
+            return Ok(None);
+        }
+        let missing = estimate.missing_bytes > 0;
+        let segments = Segments::new(resident.events.clone(), Arc::clone(&self.snapshot), days, missing);
+        Ok(Some(segments))
+    }
+
+    /// The scan of a table that may be answered from memory: all filters are applied.
+    pub(super) fn scan_resident(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let output = projection.cloned().unwrap_or_else(|| (0..self.columns.len()).collect());
+        let applied: Vec<Expr> = filters.iter().filter(|filter| is_applied(filter)).cloned().collect();
+        let mut read: BTreeSet<usize> = output.iter().copied().collect();
+        for filter in &applied {
+            read.extend(filter.column_refs().iter().filter_map(|column| self.position(&column.name)));
+        }
+        let inputs = Inputs::of_positions(self, &read);
+        let place = |at: &usize| {
+            read.iter()
+                .position(|known| known == at)
+                .ok_or_else(|| internal_datafusion_err!("column {at} is not read"))
+        };
+        let places = output.iter().map(place).collect::<Result<Vec<_>>>()?;
+        // A few rows of anywhere come faster from a file than with a day's columns.
+        let loads = limit.is_none() && read.len() <= LOADED_COLUMNS_MAX;
+        if let Some(segments) = self.segments(state, filters, &inputs)?
+            && (loads || !segments.is_missing())
+        {
+            let schema = inputs.df_schema()?;
+            let scan = SegmentScan {
+                filter: RowFilter::try_new(state, applied.iter().cloned(), &inputs, &schema)?,
+                filter_text: applied.iter().format(" AND ").to_string(),
+                rows: None,
+                output: places,
+                inputs: Arc::new(inputs),
+            };
+            let partitions = state.config().target_partitions();
+            return Ok(Arc::new(SegmentScanExec::try_new(scan, segments, partitions)?));
+        }
+        let undecided = applied.iter().filter(|filter| !reads_only(filter, DAY)).cloned();
+        let Some(filter) = conjunction(undecided) else {
+            return Scan::try_new(self, state, Some(&output), filters, limit)?.plan();
+        };
+        let read: Vec<usize> = read.into_iter().collect();
+        let files = Scan::try_new(self, state, Some(&read), filters, None)?.plan()?;
+        let predicate = state.create_physical_expr(filter, &inputs.df_schema()?)?;
+        let filtered = FilterExecBuilder::new(predicate, files)
+            .apply_projection(Some(places))?
+            .with_fetch(limit)
+            .build()?;
+        Ok(Arc::new(filtered))
+    }
+}

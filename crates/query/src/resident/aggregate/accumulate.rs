@@ -1,0 +1,275 @@
+//! The aggregates of a query, and what they have counted so far.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, new_empty_array};
+use arrow::datatypes::Int64Type;
+use datafusion::common::{Result, internal_err};
+use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
+use datafusion::physical_expr::GroupsAccumulatorAdapter;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+
+use super::super::expr::{BoundExpr, SegmentExpr};
+use super::super::filter::{BoundFilter, RowFilter};
+use super::super::inputs::{BoundSegment, NOBODY, Rows};
+
+/// One aggregate of a query.
+#[derive(Debug)]
+pub(super) struct Aggregate {
+    pub(super) kind: AggregateKind,
+    /// `FILTER (WHERE …)`.
+    pub(super) filter: Option<RowFilter>,
+}
+
+#[derive(Debug)]
+pub(super) enum AggregateKind {
+    /// `count(*)`.
+    Rows,
+    /// `count(DISTINCT user_id)`.
+    Users,
+    /// Any other: DataFusion's own.
+    Function { function: Arc<AggregateFunctionExpr>, args: Vec<SegmentExpr> },
+}
+
+impl Aggregate {
+    pub(super) fn accumulator(&self) -> Result<Accumulator> {
+        Ok(match &self.kind {
+            AggregateKind::Rows => Accumulator::Rows(Vec::new()),
+            AggregateKind::Users => Accumulator::Users(UserCounts::default()),
+            AggregateKind::Function { function, .. } => Accumulator::Function(groups_accumulator(function)?),
+        })
+    }
+
+    /// Lets an accumulator that perhaps no row has reached know how many groups there are.
+    pub(super) fn make_room(&self, accumulator: &mut Accumulator, group_count: usize) -> Result<()> {
+        let (AggregateKind::Function { args, .. }, Accumulator::Function(accumulator)) =
+            (&self.kind, accumulator)
+        else {
+            return Ok(());
+        };
+        let nothing =
+            args.iter().map(|arg| Ok(new_empty_array(&arg.data_type()?))).collect::<Result<Vec<_>>>()?;
+        accumulator.update_batch(&nothing, &[], None, group_count)
+    }
+
+    pub(super) fn bind(&self, segment: &BoundSegment) -> Result<BoundAggregate> {
+        let filter = self.filter.as_ref().map(|filter| filter.bind(segment)).transpose()?;
+        let args = match &self.kind {
+            AggregateKind::Rows | AggregateKind::Users => Vec::new(),
+            AggregateKind::Function { args, .. } => {
+                args.iter().map(|arg| arg.bind(segment)).collect::<Result<_>>()?
+            }
+        };
+        Ok(BoundAggregate { filter, args })
+    }
+
+    /// Adds rows of a segment it was prepared for.
+    pub(super) fn update(
+        &self,
+        bound: &BoundAggregate,
+        accumulator: &mut Accumulator,
+        block: &Block<'_>,
+    ) -> Result<()> {
+        let mask = match &bound.filter {
+            Some(filter) => Some(filter.mask(block.segment, block.rows)?),
+            None => None,
+        };
+        match (&self.kind, accumulator) {
+            (AggregateKind::Rows, Accumulator::Rows(counts)) => {
+                counts.resize(block.group_count, 0);
+                count_rows(counts, block, mask.as_ref());
+                Ok(())
+            }
+            (AggregateKind::Users, Accumulator::Users(counts)) => {
+                counts.update(block, mask.as_ref());
+                Ok(())
+            }
+            (AggregateKind::Function { args, .. }, Accumulator::Function(accumulator)) => {
+                let args = args.iter().zip(&bound.args);
+                let args = args.map(|(arg, bound)| bound.evaluate(arg, block.segment, block.rows));
+                let args = args.collect::<Result<Vec<_>>>()?;
+                let one;
+                let groups = match block.groups {
+                    RowGroups::Each(groups) => groups,
+                    RowGroups::One(group) => {
+                        one = vec![group; block.rows.count()];
+                        &one
+                    }
+                };
+                accumulator.update_batch(&args, groups, mask.as_ref(), block.group_count)
+            }
+            _ => internal_err!("an accumulator is of its aggregate's kind"),
+        }
+    }
+
+    /// Whether it looks at nothing but which user a row is of.
+    pub(super) fn is_plain_count(&self) -> bool {
+        self.filter.is_none() && !matches!(self.kind, AggregateKind::Function { .. })
+    }
+}
+
+/// The function's own accumulator for many groups, or one made of many for a single one.
+fn groups_accumulator(function: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn GroupsAccumulator>> {
+    if function.groups_accumulator_supported() {
+        return function.create_groups_accumulator();
+    }
+    let function = Arc::clone(function);
+    Ok(Box::new(GroupsAccumulatorAdapter::new(move || function.create_accumulator())))
+}
+
+/// An aggregate prepared for one segment.
+#[derive(Debug)]
+pub(super) struct BoundAggregate {
+    filter: Option<BoundFilter>,
+    args: Vec<BoundExpr>,
+}
+
+/// The groups of some rows.
+#[derive(Clone, Copy)]
+pub(super) enum RowGroups<'a> {
+    /// All rows are of this one.
+    One(usize),
+    /// A group for each row.
+    Each(&'a [usize]),
+}
+
+/// Rows with what is known of them.
+pub(super) struct Block<'a> {
+    pub(super) segment: &'a BoundSegment,
+    pub(super) rows: &'a Rows,
+    pub(super) groups: RowGroups<'a>,
+    /// How many groups there are so far.
+    pub(super) group_count: usize,
+    /// The user of each row, less the first of the morsel; empty if no aggregate asks.
+    pub(super) users: &'a [u32],
+}
+
+fn count_rows(counts: &mut [i64], block: &Block<'_>, mask: Option<&BooleanArray>) {
+    match (block.groups, mask) {
+        (RowGroups::One(group), None) => counts[group] += block.rows.count() as i64,
+        (RowGroups::One(group), Some(mask)) => counts[group] += mask.true_count() as i64,
+        (RowGroups::Each(groups), None) => groups.iter().for_each(|group| counts[*group] += 1),
+        (RowGroups::Each(groups), Some(mask)) => {
+            groups.iter().zip(mask.values()).for_each(|(group, wanted)| counts[*group] += i64::from(wanted));
+        }
+    }
+}
+
+/// What an aggregate has counted, per group.
+pub(super) enum Accumulator {
+    Rows(Vec<i64>),
+    Users(UserCounts),
+    Function(Box<dyn GroupsAccumulator>),
+}
+
+impl Accumulator {
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Rows(counts) => counts.capacity() * size_of::<i64>(),
+            Self::Users(counts) => counts.size(),
+            Self::Function(accumulator) => accumulator.size(),
+        }
+    }
+
+    /// What another accumulator of the same aggregate needs to go on from here.
+    pub(super) fn state(&mut self, group_count: usize) -> Result<Vec<ArrayRef>> {
+        match self {
+            Self::Rows(counts) => Ok(vec![counts_array(std::mem::take(counts), group_count)]),
+            Self::Users(counts) => Ok(vec![counts_array(std::mem::take(&mut counts.counts), group_count)]),
+            Self::Function(accumulator) => accumulator.state(EmitTo::All),
+        }
+    }
+
+    /// Goes on from states that [`Accumulator::state`] gave, of groups disjoint in users.
+    pub(super) fn merge(&mut self, states: &[ArrayRef], groups: &[usize], group_count: usize) -> Result<()> {
+        match self {
+            Self::Rows(counts) => add_counts(counts, states, groups, group_count),
+            Self::Users(counts) => add_counts(&mut counts.counts, states, groups, group_count),
+            Self::Function(accumulator) => accumulator.merge_batch(states, groups, group_count),
+        }
+    }
+
+    /// The result per group.
+    pub(super) fn finish(&mut self, group_count: usize) -> Result<ArrayRef> {
+        match self {
+            Self::Rows(counts) => Ok(counts_array(std::mem::take(counts), group_count)),
+            Self::Users(counts) => Ok(counts_array(std::mem::take(&mut counts.counts), group_count)),
+            Self::Function(accumulator) => accumulator.evaluate(EmitTo::All),
+        }
+    }
+}
+
+fn counts_array(mut counts: Vec<i64>, group_count: usize) -> ArrayRef {
+    counts.resize(group_count, 0);
+    Arc::new(Int64Array::from(counts))
+}
+
+fn add_counts(
+    counts: &mut Vec<i64>,
+    states: &[ArrayRef],
+    groups: &[usize],
+    group_count: usize,
+) -> Result<()> {
+    counts.resize(group_count, 0);
+    let Some(more) = states.first().and_then(|state| state.as_primitive_opt::<Int64Type>()) else {
+        return internal_err!("the state of a count is an integer");
+    };
+    groups.iter().zip(more.values()).for_each(|(group, count)| counts[*group] += count);
+    Ok(())
+}
+
+/// Different users per group, counted morsel by morsel of users.
+#[derive(Default)]
+pub(super) struct UserCounts {
+    counts: Vec<i64>,
+    /// For each group a bit for each user of the morsel.
+    seen: Vec<u64>,
+    words_per_group: usize,
+}
+
+impl UserCounts {
+    fn size(&self) -> usize {
+        self.counts.capacity() * size_of::<i64>() + self.seen.capacity() * size_of::<u64>()
+    }
+
+    /// Begins with other users.
+    pub(super) fn begin_morsel(&mut self, users: usize) {
+        self.words_per_group = users.div_ceil(64);
+        self.seen.clear();
+    }
+
+    fn make_room(&mut self, group_count: usize) {
+        self.counts.resize(group_count.max(self.counts.len()), 0);
+        let words = self.counts.len() * self.words_per_group;
+        if words > self.seen.len() {
+            self.seen.resize(words, 0);
+        }
+    }
+
+    fn see(&mut self, group: usize, user: u32) {
+        let word = &mut self.seen[group * self.words_per_group + (user / 64) as usize];
+        let bit = 1 << (user % 64);
+        self.counts[group] += i64::from(*word & bit == 0);
+        *word |= bit;
+    }
+
+    fn update(&mut self, block: &Block<'_>, mask: Option<&BooleanArray>) {
+        self.make_room(block.group_count);
+        for (row, user) in block.users.iter().enumerate() {
+            if *user == NOBODY || mask.is_some_and(|mask| !mask.value(row)) {
+                continue;
+            }
+            let group = match block.groups {
+                RowGroups::One(group) => group,
+                RowGroups::Each(groups) => groups[row],
+            };
+            self.see(group, *user);
+        }
+    }
+
+    /// Counts users who all have rows of this group.
+    pub(super) fn see_all(&mut self, group: usize, group_count: usize, users: impl Iterator<Item = u32>) {
+        self.make_room(group_count);
+        users.for_each(|user| self.see(group, user));
+    }
+}

@@ -1,0 +1,330 @@
+//! Which group a row belongs to, without hashing it.
+//!
+//! Each key's values are numbered once per segment and distinct value, not per row; a row's group
+//! is then found by its numbers, in an array while the combinations are few.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{Field, Schema};
+use datafusion::common::Result;
+use datafusion::logical_expr::EmitTo;
+use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
+use datafusion::physical_plan::aggregates::order::GroupOrdering;
+use hashbrown::HashMap;
+
+use super::super::expr::{BoundExpr, SegmentExpr};
+use super::super::inputs::{BoundSegment, Rows};
+
+/// Up to this many combinations of keys, groups are looked up in an array.
+const DENSE_MAX: usize = 1 << 18;
+/// A combination that has no group yet.
+const NONE: u32 = u32::MAX;
+
+/// A key of a query.
+#[derive(Debug)]
+pub(super) enum Key {
+    /// The user: numbered already, morsel by morsel.
+    User,
+    /// Any other.
+    Value(SegmentExpr),
+}
+
+/// A key prepared for one segment.
+#[derive(Debug)]
+pub(super) enum BoundKey {
+    User,
+    /// The expression's values that stand for many rows each are known.
+    Values(BoundExpr),
+    /// It has to be evaluated row by row.
+    ByRow(SegmentExpr),
+}
+
+impl Key {
+    pub(super) fn bind(&self, segment: &BoundSegment) -> Result<BoundKey> {
+        Ok(match self {
+            Self::User => BoundKey::User,
+            Self::Value(key) => match key.bind(segment)? {
+                BoundExpr::ByRow => BoundKey::ByRow(key.clone()),
+                bound => BoundKey::Values(bound),
+            },
+        })
+    }
+}
+
+/// The groups met so far, numbered from 0 in the order they were met.
+pub(super) struct Groups {
+    keys: Vec<KeyNumbers>,
+    table: GroupTable,
+    /// The key numbers of each group, one after the other.
+    members: Vec<u32>,
+    count: usize,
+}
+
+/// The keys of one segment, and the numbers of the values that stand for many rows each.
+pub(super) struct NumberedKeys<'a>(Vec<(&'a BoundKey, Vec<u32>)>);
+
+impl Groups {
+    pub(super) fn try_new(keys: &[Key]) -> Result<Self> {
+        let keys = keys.iter().map(KeyNumbers::try_new).collect::<Result<Vec<_>>>()?;
+        let table = GroupTable::Dense { bits: vec![0; keys.len()], groups: vec![NONE] };
+        Ok(Self { keys, table, members: Vec::new(), count: 0 })
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn size(&self) -> usize {
+        let keys: usize = self.keys.iter().map(KeyNumbers::size).sum();
+        keys + self.members.capacity() * size_of::<u32>() + self.table.size()
+    }
+
+    /// Numbers the values of the keys of one segment.
+    pub(super) fn number<'a>(&mut self, keys: &'a [BoundKey]) -> Result<NumberedKeys<'a>> {
+        let numbered = keys.iter().zip(&mut self.keys).map(|(key, known)| {
+            let values = match key {
+                BoundKey::Values(expr) => expr.values(),
+                BoundKey::User | BoundKey::ByRow(_) => None,
+            };
+            let numbers = values.map_or_else(|| Ok(Vec::new()), |values| known.of(values))?;
+            Ok((key, numbers))
+        });
+        Ok(NumberedKeys(numbered.collect::<Result<_>>()?))
+    }
+
+    /// The one group of all rows of a segment, if its keys say there is just one.
+    pub(super) fn single(&mut self, keys: &NumberedKeys<'_>) -> Option<usize> {
+        let only = |numbers: &[u32]| match numbers.split_first() {
+            Some((first, rest)) if rest.iter().all(|number| number == first) => Some(*first),
+            _ => None,
+        };
+        let numbers: Option<Vec<u32>> = keys.0.iter().map(|(_, numbers)| only(numbers)).collect();
+        Some(self.group_of(&numbers?))
+    }
+
+    /// The group of each row. `users` are the numbers of the rows' users, if a key asks for them.
+    pub(super) fn of_rows(
+        &mut self,
+        keys: &NumberedKeys<'_>,
+        segment: &BoundSegment,
+        rows: &Rows,
+        users: &[u32],
+        out: &mut Vec<usize>,
+    ) -> Result<()> {
+        out.clear();
+        out.reserve(rows.count());
+        if let [(BoundKey::Values(expr), numbers)] = &keys.0[..] {
+            // The usual case: a number looked up by code is a group looked up by code.
+            let groups: Vec<u32> = numbers.iter().map(|number| self.table.get(&[*number])).collect();
+            let mut all_known = true;
+            expr.map(segment, &groups, rows, |group| {
+                all_known &= group != NONE;
+                out.push(group as usize);
+            })?;
+            if all_known {
+                return Ok(());
+            }
+            out.clear();
+        }
+        let numbers = keys.0.iter().zip(&mut self.keys).map(|((key, numbers), known)| match key {
+            BoundKey::User => Ok(users.to_vec()),
+            BoundKey::ByRow(key) => known.of(&key.evaluate(segment, rows)?),
+            BoundKey::Values(expr) => {
+                let mut of_rows = Vec::with_capacity(rows.count());
+                expr.map(segment, numbers, rows, |number| of_rows.push(number))?;
+                Ok(of_rows)
+            }
+        });
+        let numbers: Vec<Vec<u32>> = numbers.collect::<Result<_>>()?;
+        let mut row_numbers = vec![0; numbers.len()];
+        let mut last: Option<usize> = None;
+        for row in 0..rows.count() {
+            let mut same = last.is_some();
+            for (slot, numbers) in row_numbers.iter_mut().zip(&numbers) {
+                same &= *slot == numbers[row];
+                *slot = numbers[row];
+            }
+            let group = match last {
+                Some(group) if same => group,
+                _ => self.group_of(&row_numbers),
+            };
+            last = Some(group);
+            out.push(group);
+        }
+        Ok(())
+    }
+
+    /// The keys of all groups, in order: one array a key. `user_ids` gives the ids of user numbers.
+    pub(super) fn key_columns(
+        &mut self,
+        user_ids: impl Fn(&[u32]) -> Result<ArrayRef>,
+    ) -> Result<Vec<ArrayRef>> {
+        let count = self.keys.len();
+        let mut columns = Vec::with_capacity(count);
+        for (at, key) in self.keys.iter_mut().enumerate() {
+            let numbers: Vec<u32> = self.members.iter().skip(at).step_by(count).copied().collect();
+            columns.push(match key {
+                KeyNumbers::User => user_ids(&numbers)?,
+                KeyNumbers::Values { values, .. } => {
+                    let values = values.emit(EmitTo::All)?.swap_remove(0);
+                    take(&values, &UInt32Array::from(numbers), None)?
+                }
+            });
+        }
+        Ok(columns)
+    }
+
+    fn group_of(&mut self, numbers: &[u32]) -> usize {
+        let known = self.table.get(numbers);
+        if known != NONE {
+            return known as usize;
+        }
+        let group = self.count;
+        self.count += 1;
+        self.members.extend_from_slice(numbers);
+        self.table.insert(numbers, group as u32, &self.members);
+        group
+    }
+}
+
+/// The values of one key, numbered in the order they were met.
+enum KeyNumbers {
+    User,
+    Values { values: Box<dyn GroupValues>, scratch: Vec<usize> },
+}
+
+impl KeyNumbers {
+    fn try_new(key: &Key) -> Result<Self> {
+        let Key::Value(key) = key else { return Ok(Self::User) };
+        let schema = Schema::new(vec![Field::new("key", key.data_type()?, true)]);
+        let values = new_group_values(Arc::new(schema), &GroupOrdering::None)?;
+        Ok(Self::Values { values, scratch: Vec::new() })
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::User => 0,
+            Self::Values { values, scratch } => values.size() + scratch.capacity() * size_of::<usize>(),
+        }
+    }
+
+    fn of(&mut self, array: &ArrayRef) -> Result<Vec<u32>> {
+        let Self::Values { values, scratch } = self else { return Ok(Vec::new()) };
+        scratch.clear();
+        values.intern(&[Arc::clone(array)], scratch)?;
+        Ok(scratch.iter().map(|number| *number as u32).collect())
+    }
+}
+
+/// Combinations of key numbers → groups.
+enum GroupTable {
+    /// A group for each combination: a number takes so many bits of the position.
+    Dense { bits: Vec<u32>, groups: Vec<u32> },
+    /// Too many combinations for that.
+    Sparse(HashMap<Box<[u32]>, u32>),
+}
+
+impl GroupTable {
+    fn size(&self) -> usize {
+        match self {
+            Self::Dense { groups, .. } => groups.capacity() * size_of::<u32>(),
+            Self::Sparse(groups) => {
+                let numbers = groups.keys().next().map_or(0, |numbers| size_of_val::<[u32]>(numbers));
+                groups.capacity() * (numbers + 3 * size_of::<usize>())
+            }
+        }
+    }
+
+    fn get(&self, numbers: &[u32]) -> u32 {
+        match self {
+            Self::Dense { bits, groups } => position(bits, numbers).map_or(NONE, |at| groups[at]),
+            Self::Sparse(groups) => groups.get(numbers).copied().unwrap_or(NONE),
+        }
+    }
+
+    /// `members` are the numbers of all groups, the new one's last.
+    fn insert(&mut self, numbers: &[u32], group: u32, members: &[u32]) {
+        match self {
+            Self::Dense { bits, groups } => {
+                if let Some(at) = position(bits, numbers) {
+                    groups[at] = group;
+                } else {
+                    *self = Self::rebuilt(bits, numbers, members);
+                }
+            }
+            Self::Sparse(groups) => {
+                groups.insert(numbers.into(), group);
+            }
+        }
+    }
+
+    /// A table with room for the numbers as well.
+    fn rebuilt(bits: &[u32], numbers: &[u32], members: &[u32]) -> Self {
+        let needed = |number: &u32| u32::BITS - number.leading_zeros();
+        let bits: Vec<u32> =
+            bits.iter().zip(numbers).map(|(bits, number)| (*bits).max(needed(number))).collect();
+        let all = members.chunks_exact(numbers.len().max(1)).zip(0u32..);
+        let total: u32 = bits.iter().sum();
+        if total < usize::BITS && 1usize << total <= DENSE_MAX {
+            let mut groups = vec![NONE; 1 << total];
+            for (numbers, group) in all {
+                if let Some(at) = position(&bits, numbers) {
+                    groups[at] = group;
+                }
+            }
+            return Self::Dense { bits, groups };
+        }
+        Self::Sparse(all.map(|(numbers, group)| (numbers.into(), group)).collect())
+    }
+}
+
+/// Where a combination stands; `None` if a number is out of room.
+fn position(bits: &[u32], numbers: &[u32]) -> Option<usize> {
+    let mut position = 0usize;
+    for (bits, number) in bits.iter().zip(numbers) {
+        if number >> bits != 0 {
+            return None;
+        }
+        position = position << bits | *number as usize;
+    }
+    Some(position)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table_of(combinations: &[[u32; 2]]) -> (GroupTable, Vec<u32>) {
+        let mut table = GroupTable::Dense { bits: vec![0; 2], groups: vec![NONE] };
+        let mut members = Vec::new();
+        for (group, numbers) in (0u32..).zip(combinations) {
+            assert_eq!(table.get(numbers), NONE);
+            members.extend_from_slice(numbers);
+            table.insert(numbers, group, &members);
+        }
+        (table, members)
+    }
+
+    #[test]
+    fn combinations_keep_their_group_while_the_table_grows() {
+        let combinations: Vec<[u32; 2]> = (0..40).flat_map(|a| (0..7).map(move |b| [a * a, b])).collect();
+        let (table, _) = table_of(&combinations);
+        assert!(matches!(table, GroupTable::Dense { .. }));
+        for (group, numbers) in (0u32..).zip(&combinations) {
+            assert_eq!(table.get(numbers), group);
+        }
+        assert_eq!(table.get(&[2, 0]), NONE);
+    }
+
+    #[test]
+    fn many_combinations_are_hashed() {
+        let combinations: Vec<[u32; 2]> = (0..100).map(|a| [a * 1000, a * 77]).collect();
+        let (table, _) = table_of(&combinations);
+        assert!(matches!(table, GroupTable::Sparse(_)));
+        for (group, numbers) in (0u32..).zip(&combinations) {
+            assert_eq!(table.get(numbers), group);
+        }
+    }
+}

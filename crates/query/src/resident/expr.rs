@@ -1,0 +1,258 @@
+//! Expressions over segments: evaluated once where one value stands for many rows.
+//!
+//! An expression that reads one dictionary column is evaluated on the distinct values; one that
+//! looks at the time only in whole minutes, on the minutes of the day; one that reads nothing but
+//! the day, once. All others are evaluated row by row, as anywhere else in DataFusion.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, TimestampMillisecondArray, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::catalog::Session;
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::expressions::{CastExpr, Column, Literal};
+use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use tallymark_event::columns::TIME;
+
+use super::inputs::{BoundSegment, Inputs, Rows, map_codes, values_and_null, with_dictionary};
+
+/// Minutes of a day.
+pub(crate) const MINUTES: usize = 24 * 60;
+/// Milliseconds of a minute.
+pub(crate) const MINUTE_MS: u32 = 60_000;
+/// From this day on (1973-01-01) all time zones are whole minutes from UTC: Liberia, the last with
+/// odd seconds, changed in January 1972.
+const WHOLE_MINUTE_ZONES_FROM: i32 = 3 * 365 + 1;
+
+/// A deterministic expression over [`Inputs`].
+#[derive(Debug, Clone)]
+pub(crate) struct SegmentExpr {
+    /// Over `schema`.
+    expr: Arc<dyn PhysicalExpr>,
+    /// The inputs it reads, as columns of a batch for it.
+    schema: SchemaRef,
+    /// Their positions.
+    inputs: Vec<usize>,
+    /// Whether it is the same for all times of a minute.
+    by_minute: bool,
+}
+
+impl SegmentExpr {
+    pub(crate) fn try_new(
+        state: &dyn Session,
+        expr: Expr,
+        inputs: &Inputs,
+        schema: &DFSchema,
+    ) -> Result<Self> {
+        Self::of_physical(&state.create_physical_expr(expr, schema)?, inputs)
+    }
+
+    /// An expression planned against [`Inputs::schema`].
+    pub(crate) fn of_physical(expr: &Arc<dyn PhysicalExpr>, inputs: &Inputs) -> Result<Self> {
+        let mut positions: Vec<usize> = collect_columns(expr).iter().map(Column::index).collect();
+        positions.sort_unstable();
+        let fields: Vec<_> = positions.iter().map(|at| Arc::clone(&inputs.schema().fields()[*at])).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let expr = reassign_expr_columns(Arc::clone(expr), &schema)?;
+        let by_minute = same_within_minute(&expr);
+        Ok(Self { expr, schema, inputs: positions, by_minute })
+    }
+
+    pub(crate) fn data_type(&self) -> Result<DataType> {
+        self.expr.data_type(&self.schema)
+    }
+
+    /// The position of the input it is, if it is one unchanged.
+    pub(crate) fn as_input(&self) -> Option<usize> {
+        self.expr.downcast_ref::<Column>().and_then(|_| self.inputs.first().copied())
+    }
+
+    pub(crate) fn physical(&self) -> &Arc<dyn PhysicalExpr> {
+        &self.expr
+    }
+
+    pub(crate) fn inputs(&self) -> &[usize] {
+        &self.inputs
+    }
+
+    /// Prepares it for one segment.
+    pub(crate) fn bind(&self, segment: &BoundSegment) -> Result<BoundExpr> {
+        let constant = self.inputs.iter().all(|input| segment.is_constant(*input));
+        if constant {
+            return Ok(BoundExpr::Constant(self.evaluate(segment, &Rows::Range(0..1))?));
+        }
+        if let [input] = self.inputs[..] {
+            if let Some(dictionary) = segment.dictionary(input) {
+                let values = self.on(vec![values_and_null(dictionary.values())?])?;
+                return Ok(BoundExpr::Coded { input, values });
+            }
+            if segment.is_time(input)
+                && self.by_minute
+                && segment.segment().day().days() >= WHOLE_MINUTE_ZONES_FROM
+            {
+                let start = segment.segment().day().start().millis();
+                let minutes = (0..MINUTES as i64).map(|minute| start + minute * i64::from(MINUTE_MS));
+                let minutes: TimestampMillisecondArray = minutes.collect::<Vec<_>>().into();
+                return Ok(BoundExpr::ByMinute(self.on(vec![Arc::new(minutes.with_timezone("UTC"))])?));
+            }
+        }
+        Ok(BoundExpr::ByRow)
+    }
+
+    /// Its values at some rows.
+    pub(crate) fn evaluate(&self, segment: &BoundSegment, rows: &Rows) -> Result<ArrayRef> {
+        let columns =
+            self.inputs.iter().map(|input| segment.array(*input, rows)).collect::<Result<Vec<_>>>()?;
+        self.on_rows(columns, rows.count())
+    }
+
+    fn on(&self, columns: Vec<ArrayRef>) -> Result<ArrayRef> {
+        let rows = columns.first().map_or(1, |column| column.len());
+        self.on_rows(columns, rows)
+    }
+
+    fn on_rows(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<ArrayRef> {
+        if let [column] = &columns[..]
+            && self.expr.is::<Column>()
+        {
+            return Ok(Arc::clone(column));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        // Values of a dictionary may be null where the column is not.
+        let schema = Schema::new(
+            self.schema
+                .fields()
+                .iter()
+                .map(|field| field.as_ref().clone().with_nullable(true))
+                .collect::<Vec<_>>(),
+        );
+        let batch = RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)?;
+        self.expr.evaluate(&batch)?.into_array(rows)
+    }
+}
+
+/// An expression prepared for one segment.
+#[derive(Debug)]
+pub(crate) enum BoundExpr {
+    /// One value for all rows.
+    Constant(ArrayRef),
+    /// A value for each code of that input's dictionary, and last the one for null.
+    Coded { input: usize, values: ArrayRef },
+    /// A value for each minute of the day.
+    ByMinute(ArrayRef),
+    /// To be evaluated on the rows.
+    ByRow,
+}
+
+impl BoundExpr {
+    /// The values that stand for many rows each; `None` if there are none such.
+    pub(crate) fn values(&self) -> Option<&ArrayRef> {
+        match self {
+            Self::Constant(values) | Self::Coded { values, .. } | Self::ByMinute(values) => Some(values),
+            Self::ByRow => None,
+        }
+    }
+
+    /// The values of `of`, the expression this is the preparation of, at some rows.
+    pub(crate) fn evaluate(&self, of: &SegmentExpr, segment: &BoundSegment, rows: &Rows) -> Result<ArrayRef> {
+        let Some(values) = self.values().filter(|_| of.as_input().is_none()) else {
+            return of.evaluate(segment, rows);
+        };
+        let places: Vec<u32> = (0..values.len() as u32).collect();
+        let mut indices = Vec::with_capacity(rows.count());
+        self.map(segment, &places, rows, |index| indices.push(index))?;
+        Ok(take(values, &UInt32Array::from(indices), None)?)
+    }
+
+    /// Gives for each row the entry of `table` that stands for its value in [`BoundExpr::values`].
+    pub(crate) fn map<T: Copy>(
+        &self,
+        segment: &BoundSegment,
+        table: &[T],
+        rows: &Rows,
+        mut each: impl FnMut(T),
+    ) -> Result<()> {
+        match self {
+            Self::Constant(_) => (0..rows.count()).for_each(|_| each(table[0])),
+            Self::Coded { input, .. } => {
+                if let Some(dictionary) = segment.dictionary(*input) {
+                    with_dictionary!(dictionary, array => map_codes(array, table, rows, each)?);
+                }
+            }
+            Self::ByMinute(_) => {
+                let times = segment.segment().times();
+                let mut at = |time: u32| each(table[(time / MINUTE_MS) as usize]);
+                match rows {
+                    Rows::Range(range) => times[range.clone()].iter().for_each(|time| at(*time)),
+                    Rows::List(rows) => rows.values().iter().for_each(|row| at(times[*row as usize])),
+                }
+            }
+            Self::ByRow => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether an expression looks at the time only through functions that are the same for all times
+/// of one minute, in any zone a whole number of minutes from UTC.
+fn same_within_minute(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    if expr.is::<Literal>() {
+        return true;
+    }
+    if expr.is::<Column>() {
+        return false;
+    }
+    if let Some(cast) = expr.downcast_ref::<CastExpr>()
+        && cast.cast_type() == &DataType::Date32
+        && is_time(cast.expr())
+    {
+        return true;
+    }
+    if let Some(function) = expr.downcast_ref::<ScalarFunctionExpr>()
+        && let [unit, time] = function.args()
+        && is_time(time)
+        && let Some(ScalarValue::Utf8(Some(unit)) | ScalarValue::Utf8View(Some(unit))) =
+            unit.downcast_ref::<Literal>().map(Literal::value)
+    {
+        let unit = unit.to_lowercase();
+        return match function.name() {
+            "date_trunc" => {
+                matches!(unit.as_str(), "minute" | "hour" | "day" | "week" | "month" | "quarter" | "year")
+            }
+            "date_part" => matches!(
+                unit.as_str(),
+                "minute"
+                    | "hour"
+                    | "day"
+                    | "doy"
+                    | "dow"
+                    | "isodow"
+                    | "week"
+                    | "month"
+                    | "quarter"
+                    | "year"
+                    | "isoyear"
+            ),
+            _ => false,
+        };
+    }
+    let children = expr.children();
+    !children.is_empty() && children.into_iter().all(same_within_minute)
+}
+
+/// The time itself, in any unit and zone.
+fn is_time(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    if let Some(column) = expr.downcast_ref::<Column>() {
+        return column.name() == TIME;
+    }
+    if let Some(cast) = expr.downcast_ref::<CastExpr>() {
+        return matches!(cast.cast_type(), DataType::Timestamp(..)) && is_time(cast.expr());
+    }
+    match expr.downcast_ref::<ScalarFunctionExpr>() {
+        Some(function) if function.name() == "to_local_time" => function.args().iter().all(is_time),
+        _ => false,
+    }
+}

@@ -1,0 +1,263 @@
+//! Which rows of a segment a query wants.
+
+use std::ops::Range;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
+use arrow::compute::{filter, prep_null_mask_filter};
+use datafusion::catalog::Session;
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::utils::split_conjunction_owned;
+use datafusion::logical_expr::{Expr, Operator};
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
+
+use super::expr::{BoundExpr, SegmentExpr};
+use super::inputs::{BoundSegment, Inputs, Rows};
+
+/// A conjunction of predicates over [`Inputs`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RowFilter {
+    predicates: Vec<SegmentExpr>,
+}
+
+impl RowFilter {
+    pub(crate) fn try_new(
+        state: &dyn Session,
+        filters: impl IntoIterator<Item = Expr>,
+        inputs: &Inputs,
+        schema: &DFSchema,
+    ) -> Result<Self> {
+        let parts = filters.into_iter().flat_map(split_conjunction_owned);
+        let predicates = parts.map(|part| SegmentExpr::try_new(state, part, inputs, schema));
+        Ok(Self { predicates: predicates.collect::<Result<_>>()? })
+    }
+
+    /// Prepares it for one segment.
+    pub(crate) fn bind(&self, segment: &BoundSegment) -> Result<BoundFilter> {
+        let mut bound = BoundFilter { nothing: false, parts: Vec::new() };
+        for predicate in &self.predicates {
+            bound.add(predicate, segment)?;
+        }
+        // What is cheap to decide goes first and leaves fewer rows to the rest.
+        bound.parts.sort_by_key(|part| match part {
+            Part::Times(_) => 0,
+            Part::Table { .. } => 1,
+            Part::ByRow(_) => 2,
+        });
+        Ok(bound)
+    }
+}
+
+/// A filter prepared for one segment.
+#[derive(Debug)]
+pub(crate) struct BoundFilter {
+    nothing: bool,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+enum Part {
+    /// The time of day, in milliseconds, lies in the range.
+    Times(Range<u32>),
+    /// The entry for the row's code or minute is true.
+    Table { expr: BoundExpr, accepted: Vec<bool> },
+    /// The expression is true.
+    ByRow(SegmentExpr),
+}
+
+impl BoundFilter {
+    /// Whether no row of the segment passes.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.nothing
+    }
+
+    /// Whether every row of the segment passes.
+    pub(crate) fn is_everything(&self) -> bool {
+        !self.nothing && self.parts.is_empty()
+    }
+
+    fn add(&mut self, predicate: &SegmentExpr, segment: &BoundSegment) -> Result<()> {
+        if let Some(times) = times_of(predicate, segment) {
+            if times.start >= times.end {
+                self.nothing = true;
+            } else if times != (0..DAY_MS) {
+                self.parts.push(Part::Times(times));
+            }
+            return Ok(());
+        }
+        let expr = predicate.bind(segment)?;
+        let Some(values) = expr.values() else {
+            self.parts.push(Part::ByRow(predicate.clone()));
+            return Ok(());
+        };
+        let accepted = accepted(values);
+        if accepted.iter().all(|accepted| !accepted) {
+            self.nothing = true;
+        } else if accepted.contains(&false) {
+            self.parts.push(Part::Table { expr, accepted });
+        }
+        Ok(())
+    }
+
+    /// The rows of a range that pass.
+    pub(crate) fn select(&self, segment: &BoundSegment, range: Range<usize>) -> Result<Rows> {
+        if self.nothing {
+            return Ok(Rows::Range(range.start..range.start));
+        }
+        let mut rows = Rows::Range(range);
+        for part in &self.parts {
+            if rows.count() == 0 {
+                break;
+            }
+            rows = part.select(segment, &rows)?;
+        }
+        Ok(rows)
+    }
+
+    /// For each of some rows whether it passes.
+    pub(crate) fn mask(&self, segment: &BoundSegment, rows: &Rows) -> Result<BooleanArray> {
+        if self.nothing {
+            return Ok(BooleanArray::from(vec![false; rows.count()]));
+        }
+        let mut all: Option<BooleanArray> = None;
+        for part in &self.parts {
+            let mask = part.mask(segment, rows)?;
+            all = Some(match all {
+                Some(before) => arrow::compute::and(&before, &mask)?,
+                None => mask,
+            });
+        }
+        Ok(all.unwrap_or_else(|| BooleanArray::from(vec![true; rows.count()])))
+    }
+}
+
+impl Part {
+    fn select(&self, segment: &BoundSegment, rows: &Rows) -> Result<Rows> {
+        let mut chosen: Vec<u32> = vec![0; rows.count()];
+        let mut count = 0;
+        // Written without a branch: the row is put down either way, and the place is taken if it
+        // is wanted.
+        let mut put = |row: u32, wanted: bool| {
+            chosen[count] = row;
+            count += usize::from(wanted);
+        };
+        match self {
+            Self::Times(range) => {
+                let times = segment.segment().times();
+                match rows {
+                    Rows::Range(rows) => {
+                        for (row, time) in (rows.start as u32..).zip(&times[rows.clone()]) {
+                            put(row, range.contains(time));
+                        }
+                    }
+                    Rows::List(rows) => {
+                        rows.values().iter().for_each(|row| put(*row, range.contains(&times[*row as usize])));
+                    }
+                }
+            }
+            Self::Table { expr, accepted } => match rows {
+                Rows::Range(range) => {
+                    let mut row = range.start as u32;
+                    expr.map(segment, accepted, rows, |wanted| {
+                        put(row, wanted);
+                        row += 1;
+                    })?;
+                }
+                Rows::List(list) => {
+                    let mut each = list.values().iter();
+                    expr.map(segment, accepted, rows, |wanted| {
+                        if let Some(row) = each.next() {
+                            put(*row, wanted);
+                        }
+                    })?;
+                }
+            },
+            Self::ByRow(_) => {
+                let mask = self.mask(segment, rows)?;
+                return Ok(Rows::List(match rows {
+                    Rows::Range(range) => mask
+                        .values()
+                        .set_indices_u32()
+                        .map(|at| at + range.start as u32)
+                        .collect::<Vec<_>>()
+                        .into(),
+                    Rows::List(rows) => filter(rows, &mask)?.as_primitive().clone(),
+                }));
+            }
+        }
+        chosen.truncate(count);
+        Ok(Rows::List(UInt32Array::from(chosen)))
+    }
+
+    /// Without nulls.
+    fn mask(&self, segment: &BoundSegment, rows: &Rows) -> Result<BooleanArray> {
+        Ok(match self {
+            Self::Times(range) => {
+                let times = segment.segment().times();
+                let mask: Vec<bool> = match rows {
+                    Rows::Range(rows) => {
+                        times[rows.clone()].iter().map(|time| range.contains(time)).collect()
+                    }
+                    Rows::List(rows) => {
+                        rows.values().iter().map(|row| range.contains(&times[*row as usize])).collect()
+                    }
+                };
+                BooleanArray::from(mask)
+            }
+            Self::Table { expr, accepted } => {
+                let mut mask = Vec::with_capacity(rows.count());
+                expr.map(segment, accepted, rows, |wanted| mask.push(wanted))?;
+                BooleanArray::from(mask)
+            }
+            Self::ByRow(expr) => not_null(&expr.evaluate(segment, rows)?),
+        })
+    }
+}
+
+/// Null is not true.
+fn not_null(values: &ArrayRef) -> BooleanArray {
+    let Some(values) = values.as_boolean_opt() else {
+        // A predicate that is NULL whatever the row has no type of its own.
+        return BooleanArray::from(vec![false; values.len()]);
+    };
+    if values.null_count() == 0 { values.clone() } else { prep_null_mask_filter(values) }
+}
+
+fn accepted(values: &ArrayRef) -> Vec<bool> {
+    not_null(values).values().iter().collect()
+}
+
+/// Milliseconds of a day.
+const DAY_MS: u32 = 24 * 60 * 60 * 1000;
+
+/// The times of this day that a comparison of the time with a constant accepts.
+fn times_of(predicate: &SegmentExpr, segment: &BoundSegment) -> Option<Range<u32>> {
+    let [input] = predicate.inputs() else { return None };
+    let comparison = predicate.physical().downcast_ref::<BinaryExpr>()?;
+    if !segment.is_time(*input) {
+        return None;
+    }
+    let constant = |expr: &std::sync::Arc<dyn datafusion::physical_expr::PhysicalExpr>| match expr
+        .downcast_ref::<Literal>()
+        .map(Literal::value)
+    {
+        Some(ScalarValue::TimestampMillisecond(Some(millis), _)) => Some(*millis),
+        _ => None,
+    };
+    let (operator, millis) = if comparison.left().is::<Column>() {
+        (*comparison.op(), constant(comparison.right())?)
+    } else if comparison.right().is::<Column>() {
+        (comparison.op().swap()?, constant(comparison.left())?)
+    } else {
+        return None;
+    };
+    let start = segment.segment().day().start().millis();
+    let at = |millis: i64| millis.saturating_sub(start).clamp(0, i64::from(DAY_MS)) as u32;
+    Some(match operator {
+        Operator::Lt => 0..at(millis),
+        Operator::LtEq => 0..at(millis.saturating_add(1)),
+        Operator::Gt => at(millis.saturating_add(1))..DAY_MS,
+        Operator::GtEq => at(millis)..DAY_MS,
+        Operator::Eq => at(millis)..at(millis.saturating_add(1)),
+        _ => return None,
+    })
+}

@@ -1,0 +1,313 @@
+//! The columns a query reads, and one segment's rows of them.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Date32Array, DictionaryArray, TimestampMillisecondArray, UInt32Array,
+};
+use arrow::compute::take;
+use arrow::datatypes::{ArrowDictionaryKeyType, Schema, SchemaRef, UInt8Type, UInt16Type, UInt32Type};
+use datafusion::common::{DFSchema, DataFusionError, Result, internal_err};
+use datafusion::logical_expr::Expr;
+use tallymark_event::columns::{TIME, USER_ID, system_fields};
+use tallymark_memory::{ColumnId, Layout, LoadedSegment, Segment, UserDirectory};
+
+use crate::events_table::{EventColumn, EventsTable};
+
+/// Does something with the dictionary of whatever width.
+macro_rules! with_dictionary {
+    ($dictionary:expr, $array:ident => $body:expr) => {
+        match $dictionary {
+            $crate::resident::inputs::Dictionary::U8($array) => $body,
+            $crate::resident::inputs::Dictionary::U16($array) => $body,
+            $crate::resident::inputs::Dictionary::U32($array) => $body,
+        }
+    };
+}
+pub(crate) use with_dictionary;
+
+/// The columns of `events` that some expressions read, in the table's order. Expressions of a query
+/// over segments are planned against [`Inputs::schema`].
+#[derive(Debug)]
+pub(crate) struct Inputs {
+    columns: Vec<EventColumn>,
+    schema: SchemaRef,
+}
+
+impl Inputs {
+    /// The columns of these positions in the table's schema.
+    pub(crate) fn of_positions(table: &EventsTable, positions: &BTreeSet<usize>) -> Self {
+        let fields: Vec<_> = positions.iter().map(|at| Arc::clone(&table.schema.fields()[*at])).collect();
+        let columns = positions.iter().map(|at| table.columns[*at]).collect();
+        Self { columns, schema: Arc::new(Schema::new(fields)) }
+    }
+
+    /// The columns that expressions over the table read.
+    pub(crate) fn of_exprs<'a>(table: &EventsTable, exprs: impl IntoIterator<Item = &'a Expr>) -> Self {
+        let mut positions = BTreeSet::new();
+        for expr in exprs {
+            positions.extend(expr.column_refs().iter().filter_map(|column| table.position(&column.name)));
+        }
+        Self::of_positions(table, &positions)
+    }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub(crate) fn df_schema(&self) -> Result<DFSchema> {
+        DFSchema::try_from(self.schema.as_ref().clone())
+    }
+
+    /// What must be resident to read them.
+    pub(crate) fn loads(&self) -> Vec<ColumnId> {
+        self.columns.iter().filter_map(|column| load_of(*column)).collect()
+    }
+
+    /// Loads what is missing of one segment.
+    pub(crate) async fn bind(&self, layout: &Layout, segment_index: usize) -> Result<BoundSegment> {
+        let loaded = layout.load(segment_index, &self.loads()).await;
+        let loaded = loaded.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        Ok(BoundSegment::new(self, loaded, Arc::clone(layout.users())))
+    }
+}
+
+/// Times and users are kept by the segment itself; a day is one value.
+fn load_of(column: EventColumn) -> Option<ColumnId> {
+    match column {
+        EventColumn::System(at) => {
+            let name = system_fields()[at].name().clone();
+            (name != TIME && name != USER_ID).then_some(ColumnId::System(at))
+        }
+        EventColumn::Day => None,
+        EventColumn::Lane(lane) => Some(ColumnId::Lane(lane)),
+    }
+}
+
+/// Some rows of a segment, ascending.
+#[derive(Debug, Clone)]
+pub(crate) enum Rows {
+    /// All of a range.
+    Range(Range<usize>),
+    /// These.
+    List(UInt32Array),
+}
+
+impl Rows {
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Range(range) => range.len(),
+            Self::List(rows) => rows.len(),
+        }
+    }
+
+    /// The first so many, and the others.
+    pub(crate) fn split(self, count: usize) -> (Self, Self) {
+        let count = count.min(self.count());
+        match self {
+            Self::Range(range) => {
+                let middle = range.start + count;
+                (Self::Range(range.start..middle), Self::Range(middle..range.end))
+            }
+            Self::List(rows) => {
+                let rest = rows.slice(count, rows.len() - count);
+                (Self::List(rows.slice(0, count)), Self::List(rest))
+            }
+        }
+    }
+}
+
+/// Where the values of an input are.
+#[derive(Debug)]
+enum Source {
+    Time,
+    User,
+    Day,
+    Column(ArrayRef),
+}
+
+/// A segment with the columns of a query.
+#[derive(Debug)]
+pub(crate) struct BoundSegment {
+    sources: Vec<Source>,
+    users: Arc<UserDirectory>,
+    segment: Arc<Segment>,
+    /// Bytes that had to be read for it.
+    pub(crate) loaded_bytes: u64,
+}
+
+impl BoundSegment {
+    fn new(inputs: &Inputs, loaded: LoadedSegment, users: Arc<UserDirectory>) -> Self {
+        let mut columns = loaded.columns.into_iter();
+        let sources = inputs
+            .columns
+            .iter()
+            .map(|column| match (load_of(*column), column) {
+                (Some(_), _) => columns.next().map_or(Source::Day, Source::Column),
+                (None, EventColumn::Day) => Source::Day,
+                (None, EventColumn::System(at)) if system_fields()[*at].name() == TIME => Source::Time,
+                (None, _) => Source::User,
+            })
+            .collect();
+        Self { sources, users, segment: loaded.segment, loaded_bytes: loaded.loaded_bytes }
+    }
+
+    pub(crate) fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    /// The dictionary an input is kept as, if it is.
+    pub(crate) fn dictionary(&self, input: usize) -> Option<Dictionary<'_>> {
+        match &self.sources[input] {
+            Source::Column(array) => Dictionary::of(array),
+            Source::Time | Source::User | Source::Day => None,
+        }
+    }
+
+    /// Whether all rows of the segment have one value of this input.
+    pub(crate) fn is_constant(&self, input: usize) -> bool {
+        matches!(self.sources[input], Source::Day)
+    }
+
+    pub(crate) fn is_time(&self, input: usize) -> bool {
+        matches!(self.sources[input], Source::Time)
+    }
+
+    /// The values of an input at some rows, of the type the table has it in.
+    pub(crate) fn array(&self, input: usize, rows: &Rows) -> Result<ArrayRef> {
+        match &self.sources[input] {
+            Source::Column(array) => plain(array, rows),
+            Source::Day => Ok(Arc::new(Date32Array::from_value(self.segment.day().days(), rows.count()))),
+            Source::Time => Ok(match rows {
+                Rows::Range(range) => self.segment.time_array(range.clone()),
+                Rows::List(rows) => {
+                    let start = self.segment.day().start().millis();
+                    let times = self.segment.times();
+                    let times: TimestampMillisecondArray = rows
+                        .values()
+                        .iter()
+                        .map(|row| start + i64::from(times[*row as usize]))
+                        .collect::<Vec<_>>()
+                        .into();
+                    Arc::new(times.with_timezone("UTC"))
+                }
+            }),
+            Source::User => match rows {
+                Rows::Range(range) => Ok(self.segment.user_id_array(&self.users, range.clone())),
+                Rows::List(rows) => {
+                    let mut ordinals = Vec::with_capacity(rows.len());
+                    self.ordinals(rows.values(), &mut ordinals);
+                    user_ids(&self.users, &ordinals)
+                }
+            },
+        }
+    }
+
+    /// The users of ascending rows; `u32::MAX` for nobody.
+    pub(crate) fn ordinals(&self, rows: &[u32], out: &mut Vec<u32>) {
+        let (users, starts) = (self.segment.users(), self.segment.starts());
+        out.clear();
+        let Some(first) = rows.first() else { return };
+        // `starts[at] <= row < starts[at + 1]` for rows of users; nobody's come before `starts[0]`.
+        let mut at = starts.partition_point(|start| start <= first);
+        for row in rows {
+            while at < starts.len() && starts[at] <= *row {
+                at += 1;
+            }
+            out.push(if at == 0 { NOBODY } else { users[at - 1] });
+        }
+    }
+}
+
+/// Stands for a row of nobody where an ordinal is expected.
+pub(crate) const NOBODY: u32 = u32::MAX;
+
+/// The ids of ordinals, null for [`NOBODY`].
+pub(crate) fn user_ids(users: &UserDirectory, ordinals: &[u32]) -> Result<ArrayRef> {
+    let ordinals: UInt32Array =
+        ordinals.iter().map(|ordinal| (*ordinal != NOBODY).then_some(*ordinal)).collect();
+    Ok(take(users.ids(), &ordinals, None)?)
+}
+
+/// Values at some rows, without dictionary.
+fn plain(array: &ArrayRef, rows: &Rows) -> Result<ArrayRef> {
+    let some = match rows {
+        Rows::Range(range) => array.slice(range.start, range.len()),
+        Rows::List(rows) => take(array, rows, None)?,
+    };
+    match Dictionary::of(&some) {
+        Some(dictionary) => {
+            with_dictionary!(dictionary, array => Ok(take(array.values(), array.keys(), None)?))
+        }
+        None => Ok(some),
+    }
+}
+
+/// A dictionary-encoded column: codes into distinct values.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Dictionary<'a> {
+    U8(&'a DictionaryArray<UInt8Type>),
+    U16(&'a DictionaryArray<UInt16Type>),
+    U32(&'a DictionaryArray<UInt32Type>),
+}
+
+impl<'a> Dictionary<'a> {
+    fn of(array: &'a ArrayRef) -> Option<Self> {
+        let known = array.as_any_dictionary_opt()?.keys().data_type().clone();
+        match known {
+            arrow::datatypes::DataType::UInt8 => array.as_dictionary_opt().map(Self::U8),
+            arrow::datatypes::DataType::UInt16 => array.as_dictionary_opt().map(Self::U16),
+            arrow::datatypes::DataType::UInt32 => array.as_dictionary_opt().map(Self::U32),
+            _ => None,
+        }
+    }
+
+    /// The distinct values; nulls of the column are in its keys.
+    pub(crate) fn values(self) -> &'a ArrayRef {
+        with_dictionary!(self, array => array.values())
+    }
+}
+
+/// For each row the entry of `table` its code stands for: `table[code]`, and its last entry for
+/// null.
+pub(crate) fn map_codes<K: ArrowDictionaryKeyType, T: Copy>(
+    array: &DictionaryArray<K>,
+    table: &[T],
+    rows: &Rows,
+    mut each: impl FnMut(T),
+) -> Result<()>
+where
+    K::Native: Into<u64>,
+{
+    let Some(null) = table.last().copied() else {
+        return internal_err!("a table of codes has an entry for null");
+    };
+    let codes = array.keys().values();
+    match (array.nulls(), rows) {
+        (None, Rows::Range(range)) => {
+            codes[range.clone()].iter().for_each(|code| each(table[(*code).into() as usize]));
+        }
+        (None, Rows::List(rows)) => {
+            rows.values().iter().for_each(|row| each(table[codes[*row as usize].into() as usize]));
+        }
+        (Some(nulls), Rows::Range(range)) => {
+            for row in range.clone() {
+                each(if nulls.is_valid(row) { table[codes[row].into() as usize] } else { null });
+            }
+        }
+        (Some(nulls), Rows::List(rows)) => {
+            for row in rows.values().iter().map(|row| *row as usize) {
+                each(if nulls.is_valid(row) { table[codes[row].into() as usize] } else { null });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Distinct values with one null more: what a table for [`map_codes`] is computed of.
+pub(crate) fn values_and_null(values: &ArrayRef) -> Result<ArrayRef> {
+    let null = arrow::array::new_null_array(values.data_type(), 1);
+    Ok(arrow::compute::concat(&[values.as_ref(), null.as_ref()])?)
+}

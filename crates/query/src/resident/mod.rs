@@ -1,0 +1,19 @@
+//! Queries over segments: the events in memory, by day and user.
+//!
+//! 1. [`Inputs`](inputs::Inputs): the columns a query reads; one segment with them is a
+//!    [`BoundSegment`](inputs::BoundSegment).
+//! 2. [`expr`]: expressions, evaluated once where one value stands for many rows.
+//! 3. [`filter`]: which rows a query wants.
+//! 4. [`scan`]: rows as DataFusion's batches; [`aggregate`]: aggregates in place of them.
+//!
+//! Whether a query runs here or over Parquet is decided when it is planned, by what its columns
+//! take ([`EventsTable::segments`](crate::EventsTable)).
+
+mod aggregate;
+pub(crate) mod expr;
+pub(crate) mod filter;
+pub(crate) mod inputs;
+pub(crate) mod scan;
+pub(crate) mod segments;
+
+pub(crate) use aggregate::AggregateSegments;

@@ -1,0 +1,50 @@
+//! Where a plan over segments gets them from, when it runs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::common::{DataFusionError, Result};
+use tallymark_event::Day;
+use tallymark_memory::{Layout, ResidentEvents};
+use tallymark_storage::Snapshot;
+use tokio::sync::OnceCell;
+
+/// The segments of some days of a snapshot, laid out when first asked for.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    resident: ResidentEvents,
+    snapshot: Arc<Snapshot>,
+    days: BTreeSet<Day>,
+    missing: bool,
+    layout: OnceCell<Arc<Layout>>,
+}
+
+impl Segments {
+    /// `missing` says that something has to be read for it.
+    pub(crate) fn new(
+        resident: ResidentEvents,
+        snapshot: Arc<Snapshot>,
+        days: BTreeSet<Day>,
+        missing: bool,
+    ) -> Self {
+        Self { resident, snapshot, days, missing, layout: OnceCell::new() }
+    }
+
+    /// Whether something is not in memory yet.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.missing
+    }
+
+    /// How many days may have rows for the query.
+    pub(crate) fn day_count(&self) -> usize {
+        self.days.len()
+    }
+
+    pub(crate) async fn layout(&self) -> Result<Arc<Layout>> {
+        let layout = self.layout.get_or_try_init(async || {
+            let layout = self.resident.layout(&self.snapshot, Some(&self.days)).await;
+            layout.map_err(|error| DataFusionError::External(Box::new(error)))
+        });
+        layout.await.map(Arc::clone)
+    }
+}
