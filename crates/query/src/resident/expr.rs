@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, TimestampMillisecondArray, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions,
+    TimestampMillisecondArray, UInt32Array,
+};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::catalog::Session;
@@ -161,6 +164,12 @@ impl BoundExpr {
         let Some(values) = self.values().filter(|_| of.as_input().is_none()) else {
             return of.evaluate(segment, rows);
         };
+        if let Some(values) = values.as_boolean_opt().filter(|values| values.null_count() == 0) {
+            let table: Vec<bool> = values.values().iter().collect();
+            let mut bits = BooleanBufferBuilder::new(rows.count());
+            self.map(segment, &table, rows, |bit| bits.append(bit))?;
+            return Ok(Arc::new(BooleanArray::new(bits.finish(), None)));
+        }
         let places: Vec<u32> = (0..values.len() as u32).collect();
         let mut indices = Vec::with_capacity(rows.count());
         self.map(segment, &places, rows, |index| indices.push(index))?;

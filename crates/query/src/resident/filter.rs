@@ -1,13 +1,15 @@
 //! Which rows of a segment a query wants.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
-use arrow::compute::{filter, prep_null_mask_filter};
+use arrow::compute::{filter, or, prep_null_mask_filter};
 use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr, Operator};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 
 use super::expr::{BoundExpr, SegmentExpr};
@@ -98,12 +100,12 @@ impl BoundFilter {
         Ok(())
     }
 
-    /// The rows of a range that pass.
-    pub(crate) fn select(&self, segment: &BoundSegment, range: Range<usize>) -> Result<Rows> {
+    /// Those of some rows that pass.
+    pub(crate) fn select(&self, segment: &BoundSegment, rows: Rows) -> Result<Rows> {
         if self.nothing {
-            return Ok(Rows::Range(range.start..range.start));
+            return Ok(Rows::Range(0..0));
         }
-        let mut rows = Rows::Range(range);
+        let mut rows = rows;
         for part in &self.parts {
             if rows.count() == 0 {
                 break;
@@ -128,6 +130,66 @@ impl BoundFilter {
         }
         Ok(all.unwrap_or_else(|| BooleanArray::from(vec![true; rows.count()])))
     }
+}
+
+/// Filters of which a row need only pass one.
+#[derive(Debug)]
+pub(crate) struct AnyOf {
+    filters: Vec<BoundFilter>,
+    /// For filters that are a table each over the same codes: the one table of all of them.
+    together: Option<BoundFilter>,
+}
+
+impl AnyOf {
+    /// `None` if there are no filters: all rows are wanted then.
+    pub(crate) fn new(filters: Vec<BoundFilter>) -> Option<Self> {
+        if filters.is_empty() {
+            return None;
+        }
+        let together = united(&filters);
+        Some(Self { filters, together })
+    }
+
+    /// Those of some rows that pass.
+    pub(crate) fn select(&self, segment: &BoundSegment, rows: Rows) -> Result<Rows> {
+        if let Some(filter) = &self.together {
+            return filter.select(segment, rows);
+        }
+        let mut wanted = BooleanArray::from(vec![false; rows.count()]);
+        for filter in &self.filters {
+            wanted = or(&wanted, &filter.mask(segment, &rows)?)?;
+        }
+        choose(&rows, &wanted)
+    }
+}
+
+/// One filter for all, if each looks at the same dictionary's codes and nothing else.
+fn united(filters: &[BoundFilter]) -> Option<BoundFilter> {
+    let mut all: Option<(usize, ArrayRef, Vec<bool>)> = None;
+    for filter in filters.iter().filter(|filter| !filter.nothing) {
+        let [Part::Table { expr: BoundExpr::Coded { input, values }, accepted }] = &filter.parts[..] else {
+            return None;
+        };
+        match &mut all {
+            None => all = Some((*input, Arc::clone(values), accepted.clone())),
+            Some((known, _, table)) if known == input => {
+                table.iter_mut().zip(accepted).for_each(|(any, one)| *any |= one);
+            }
+            Some(_) => return None,
+        }
+    }
+    let parts = all.map(|(input, values, accepted)| Part::Table { expr: BoundExpr::Coded { input, values }, accepted });
+    Some(BoundFilter { nothing: parts.is_none(), parts: parts.into_iter().collect() })
+}
+
+/// Those of some rows for which the mask, without nulls, is true.
+fn choose(rows: &Rows, mask: &BooleanArray) -> Result<Rows> {
+    Ok(Rows::List(match rows {
+        Rows::Range(rows) => {
+            mask.values().set_indices_u32().map(|at| at + rows.start as u32).collect::<Vec<_>>().into()
+        }
+        Rows::List(rows) => filter(rows, mask)?.as_primitive().clone(),
+    }))
 }
 
 impl Part {
@@ -171,18 +233,7 @@ impl Part {
                     })?;
                 }
             },
-            Self::ByRow(_) => {
-                let mask = self.mask(segment, rows)?;
-                return Ok(Rows::List(match rows {
-                    Rows::Range(range) => mask
-                        .values()
-                        .set_indices_u32()
-                        .map(|at| at + range.start as u32)
-                        .collect::<Vec<_>>()
-                        .into(),
-                    Rows::List(rows) => filter(rows, &mask)?.as_primitive().clone(),
-                }));
-            }
+            Self::ByRow(_) => return choose(rows, &self.mask(segment, rows)?),
         }
         chosen.truncate(count);
         Ok(Rows::List(UInt32Array::from(chosen)))
@@ -236,7 +287,7 @@ fn times_of(predicate: &SegmentExpr, segment: &BoundSegment) -> Option<Range<u32
     if !segment.is_time(*input) {
         return None;
     }
-    let constant = |expr: &std::sync::Arc<dyn datafusion::physical_expr::PhysicalExpr>| match expr
+    let constant = |expr: &Arc<dyn PhysicalExpr>| match expr
         .downcast_ref::<Literal>()
         .map(Literal::value)
     {

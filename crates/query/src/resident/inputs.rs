@@ -196,21 +196,25 @@ impl BoundSegment {
             }),
             Source::User => match rows {
                 Rows::Range(range) => Ok(self.segment.user_id_array(&self.users, range.clone())),
-                Rows::List(rows) => {
-                    let mut ordinals = Vec::with_capacity(rows.len());
-                    self.ordinals(rows.values(), &mut ordinals);
+                Rows::List(_) => {
+                    let mut ordinals = Vec::with_capacity(rows.count());
+                    self.ordinals(rows, &mut ordinals);
                     user_ids(&self.users, &ordinals)
                 }
             },
         }
     }
 
-    /// The users of ascending rows; `u32::MAX` for nobody.
-    pub(crate) fn ordinals(&self, rows: &[u32], out: &mut Vec<u32>) {
+    /// The users of some rows, [`NOBODY`] for nobody.
+    pub(crate) fn ordinals(&self, rows: &Rows, out: &mut Vec<u32>) {
+        let rows = match rows {
+            Rows::Range(range) => return self.segment.ordinals(range.clone(), out),
+            Rows::List(rows) => rows.values(),
+        };
         let (users, starts) = (self.segment.users(), self.segment.starts());
         out.clear();
         let Some(first) = rows.first() else { return };
-        // `starts[at] <= row < starts[at + 1]` for rows of users; nobody's come before `starts[0]`.
+        // Rows are ascending, and so are users. Nobody's rows come before `starts[0]`.
         let mut at = starts.partition_point(|start| start <= first);
         for row in rows {
             while at < starts.len() && starts[at] <= *row {

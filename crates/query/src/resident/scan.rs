@@ -258,7 +258,7 @@ impl Reader {
                 None => {
                     let block = rows.start..(rows.start + BLOCK_ROWS).min(rows.end);
                     let rest = block.end..rows.end;
-                    (filter.select(segment, block)?, rest)
+                    (filter.select(segment, Rows::Range(block))?, rest)
                 }
             };
             let (now, later) = selected.split(self.batch_rows);

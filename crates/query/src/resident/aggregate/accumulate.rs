@@ -1,5 +1,7 @@
 //! The aggregates of a query, and what they have counted so far.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, new_empty_array};
@@ -10,7 +12,7 @@ use datafusion::physical_expr::GroupsAccumulatorAdapter;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::super::expr::{BoundExpr, SegmentExpr};
-use super::super::filter::{BoundFilter, RowFilter};
+use super::super::filter::{AnyOf, BoundFilter, RowFilter};
 use super::super::inputs::{BoundSegment, NOBODY, Rows};
 
 /// One aggregate of a query.
@@ -28,7 +30,12 @@ pub(super) enum AggregateKind {
     /// `count(DISTINCT user_id)`.
     Users,
     /// Any other: DataFusion's own.
-    Function { function: Arc<AggregateFunctionExpr>, args: Vec<SegmentExpr> },
+    Function {
+        function: Arc<AggregateFunctionExpr>,
+        args: Vec<SegmentExpr>,
+        /// Rows that pass none of these change nothing; empty if all rows do.
+        relevant: Vec<RowFilter>,
+    },
 }
 
 impl Aggregate {
@@ -54,13 +61,12 @@ impl Aggregate {
 
     pub(super) fn bind(&self, segment: &BoundSegment) -> Result<BoundAggregate> {
         let filter = self.filter.as_ref().map(|filter| filter.bind(segment)).transpose()?;
-        let args = match &self.kind {
-            AggregateKind::Rows | AggregateKind::Users => Vec::new(),
-            AggregateKind::Function { args, .. } => {
-                args.iter().map(|arg| arg.bind(segment)).collect::<Result<_>>()?
-            }
-        };
-        Ok(BoundAggregate { filter, args })
+        let (mut args, mut relevant): (Vec<BoundExpr>, Vec<BoundFilter>) = (Vec::new(), Vec::new());
+        if let AggregateKind::Function { args: exprs, relevant: filters, .. } = &self.kind {
+            args = exprs.iter().map(|arg| arg.bind(segment)).collect::<Result<_>>()?;
+            relevant = filters.iter().map(|filter| filter.bind(segment)).collect::<Result<_>>()?;
+        }
+        Ok(BoundAggregate { filter, args, relevant: AnyOf::new(relevant) })
     }
 
     /// Adds rows of a segment it was prepared for.
@@ -70,6 +76,9 @@ impl Aggregate {
         accumulator: &mut Accumulator,
         block: &Block<'_>,
     ) -> Result<()> {
+        if let (Some(relevant), RowGroups::Users(_)) = (&bound.relevant, block.groups) {
+            return self.update_relevant(relevant, bound, accumulator, block);
+        }
         let mask = match &bound.filter {
             Some(filter) => Some(filter.mask(block.segment, block.rows)?),
             None => None,
@@ -88,23 +97,53 @@ impl Aggregate {
                 let args = args.iter().zip(&bound.args);
                 let args = args.map(|(arg, bound)| bound.evaluate(arg, block.segment, block.rows));
                 let args = args.collect::<Result<Vec<_>>>()?;
-                let one;
-                let groups = match block.groups {
-                    RowGroups::Each(groups) => groups,
-                    RowGroups::One(group) => {
-                        one = vec![group; block.rows.count()];
-                        &one
-                    }
+                let groups: Cow<'_, [usize]> = match block.groups {
+                    RowGroups::Each(groups) => groups.into(),
+                    RowGroups::One(group) => vec![group; block.rows.count()].into(),
+                    RowGroups::Users(users) => users.iter().map(|user| *user as usize).collect(),
                 };
-                accumulator.update_batch(&args, groups, mask.as_ref(), block.group_count)
+                accumulator.update_batch(&args, &groups, mask.as_ref(), block.group_count)
             }
             _ => internal_err!("an accumulator is of its aggregate's kind"),
         }
     }
 
+    /// Adds only the rows that change something.
+    fn update_relevant(
+        &self,
+        relevant: &AnyOf,
+        bound: &BoundAggregate,
+        accumulator: &mut Accumulator,
+        block: &Block<'_>,
+    ) -> Result<()> {
+        let mut rows = relevant.select(block.segment, block.rows.clone())?;
+        if let Some(filter) = &bound.filter {
+            rows = filter.select(block.segment, rows)?;
+        }
+        let (AggregateKind::Function { args, .. }, Accumulator::Function(accumulator)) =
+            (&self.kind, accumulator)
+        else {
+            return internal_err!("an accumulator is of its aggregate's kind");
+        };
+        if rows.count() == 0 {
+            return Ok(());
+        }
+        let args = args.iter().zip(&bound.args).map(|(arg, bound)| bound.evaluate(arg, block.segment, &rows));
+        let args = args.collect::<Result<Vec<_>>>()?;
+        let mut users = Vec::new();
+        block.morsel.numbers(block.segment, &rows, &mut users);
+        let groups: Vec<usize> = users.into_iter().map(|user| user as usize).collect();
+        accumulator.update_batch(&args, &groups, None, block.group_count)
+    }
+
     /// Whether it looks at nothing but which user a row is of.
     pub(super) fn is_plain_count(&self) -> bool {
         self.filter.is_none() && !matches!(self.kind, AggregateKind::Function { .. })
+    }
+
+    /// Whether it looks only at rows that pass some filter of its own, if users are the groups.
+    pub(super) fn is_selective(&self) -> bool {
+        matches!(&self.kind, AggregateKind::Function { relevant, .. } if !relevant.is_empty())
     }
 }
 
@@ -122,6 +161,24 @@ fn groups_accumulator(function: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn G
 pub(super) struct BoundAggregate {
     filter: Option<BoundFilter>,
     args: Vec<BoundExpr>,
+    relevant: Option<AnyOf>,
+}
+
+/// Consecutive users, numbered from 0; nobody's number comes after theirs.
+#[derive(Debug, Clone)]
+pub(super) struct Morsel(pub(super) Range<u32>);
+
+impl Morsel {
+    pub(super) fn nobody(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    /// The number of the user of each row.
+    pub(super) fn numbers(&self, segment: &BoundSegment, rows: &Rows, out: &mut Vec<u32>) {
+        segment.ordinals(rows, out);
+        let (first, nobody) = (self.0.start, self.nobody());
+        out.iter_mut().for_each(|user| *user = if *user == NOBODY { nobody } else { *user - first });
+    }
 }
 
 /// The groups of some rows.
@@ -131,6 +188,8 @@ pub(super) enum RowGroups<'a> {
     One(usize),
     /// A group for each row.
     Each(&'a [usize]),
+    /// Users are the groups: their number for each row, or nothing if no aggregate asks.
+    Users(&'a [u32]),
 }
 
 /// Rows with what is known of them.
@@ -140,8 +199,9 @@ pub(super) struct Block<'a> {
     pub(super) groups: RowGroups<'a>,
     /// How many groups there are so far.
     pub(super) group_count: usize,
-    /// The user of each row, less the first of the morsel; empty if no aggregate asks.
+    /// The number of the user of each row; empty if no aggregate asks.
     pub(super) users: &'a [u32],
+    pub(super) morsel: &'a Morsel,
 }
 
 fn count_rows(counts: &mut [i64], block: &Block<'_>, mask: Option<&BooleanArray>) {
@@ -151,6 +211,10 @@ fn count_rows(counts: &mut [i64], block: &Block<'_>, mask: Option<&BooleanArray>
         (RowGroups::Each(groups), None) => groups.iter().for_each(|group| counts[*group] += 1),
         (RowGroups::Each(groups), Some(mask)) => {
             groups.iter().zip(mask.values()).for_each(|(group, wanted)| counts[*group] += i64::from(wanted));
+        }
+        (RowGroups::Users(users), None) => users.iter().for_each(|user| counts[*user as usize] += 1),
+        (RowGroups::Users(users), Some(mask)) => {
+            users.iter().zip(mask.values()).for_each(|(user, wanted)| counts[*user as usize] += i64::from(wanted));
         }
     }
 }
@@ -225,6 +289,7 @@ pub(super) struct UserCounts {
     /// For each group a bit for each user of the morsel.
     seen: Vec<u64>,
     words_per_group: usize,
+    nobody: u32,
 }
 
 impl UserCounts {
@@ -233,8 +298,9 @@ impl UserCounts {
     }
 
     /// Begins with other users.
-    pub(super) fn begin_morsel(&mut self, users: usize) {
-        self.words_per_group = users.div_ceil(64);
+    pub(super) fn begin_morsel(&mut self, morsel: &Morsel) {
+        self.nobody = morsel.nobody();
+        self.words_per_group = morsel.0.len().div_ceil(64);
         self.seen.clear();
     }
 
@@ -256,12 +322,13 @@ impl UserCounts {
     fn update(&mut self, block: &Block<'_>, mask: Option<&BooleanArray>) {
         self.make_room(block.group_count);
         for (row, user) in block.users.iter().enumerate() {
-            if *user == NOBODY || mask.is_some_and(|mask| !mask.value(row)) {
+            if *user == self.nobody || mask.is_some_and(|mask| !mask.value(row)) {
                 continue;
             }
             let group = match block.groups {
                 RowGroups::One(group) => group,
                 RowGroups::Each(groups) => groups[row],
+                RowGroups::Users(_) => *user as usize,
             };
             self.see(group, *user);
         }

@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, BooleanArray};
+use arrow::compute::filter;
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
 use tallymark_memory::Layout;
@@ -11,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::super::filter::BoundFilter;
 use super::super::inputs::{BoundSegment, NOBODY, Rows, user_ids};
-use super::accumulate::{Accumulator, Aggregate, Block, BoundAggregate, RowGroups};
+use super::accumulate::{Accumulator, Aggregate, Block, BoundAggregate, Morsel, RowGroups};
 use super::groups::{BoundKey, Groups, NumberedKeys};
 use super::plan::Plan;
 
@@ -101,8 +102,9 @@ pub(super) struct PartWork<'a> {
     rows: usize,
     users: Vec<u32>,
     row_groups: Vec<usize>,
-    /// The users of the morsel.
-    morsel: Range<u32>,
+    morsel: Morsel,
+    /// Users are the groups: which of them have rows, nobody last.
+    present: Vec<bool>,
     reservation: MemoryReservation,
 }
 
@@ -121,7 +123,8 @@ pub(super) async fn run(
         rows: 0,
         users: Vec::new(),
         row_groups: Vec::new(),
-        morsel: 0..0,
+        morsel: Morsel(0..0),
+        present: Vec::new(),
         reservation,
     };
     match part {
@@ -148,7 +151,7 @@ impl<'a> PartWork<'a> {
         let mut start = users.start;
         loop {
             let end = start.saturating_add(self.morsel_users()).min(users.end);
-            self.begin_morsel(start..end);
+            self.begin_morsel(Morsel(start..end));
             for (prepared, keys) in &all {
                 let segment = prepared.segment.segment();
                 let at = segment.users_in(start..end);
@@ -173,11 +176,14 @@ impl<'a> PartWork<'a> {
         (SEEN_BITS / groups).clamp(64, MORSEL_USERS)
     }
 
-    fn begin_morsel(&mut self, morsel: Range<u32>) {
+    fn begin_morsel(&mut self, morsel: Morsel) {
         for accumulator in &mut self.accumulators {
             if let Accumulator::Users(counts) = accumulator {
-                counts.begin_morsel(morsel.len());
+                counts.begin_morsel(&morsel);
             }
+        }
+        if self.plan.groups_are_users() {
+            self.present = vec![false; morsel.0.len() + 1];
         }
         self.morsel = morsel;
     }
@@ -203,9 +209,12 @@ impl<'a> PartWork<'a> {
             self.count_all(prepared, group, range);
             return Ok(());
         }
+        if self.plan.groups_are_users() && prepared.filter.is_everything() {
+            self.mark_all(prepared, &range);
+        }
         for start in range.clone().step_by(BLOCK_ROWS) {
             let block = start..(start + BLOCK_ROWS).min(range.end);
-            let rows = prepared.filter.select(&prepared.segment, block)?;
+            let rows = prepared.filter.select(&prepared.segment, Rows::Range(block))?;
             if rows.count() > 0 {
                 self.block(prepared, keys, &rows)?;
             }
@@ -225,8 +234,8 @@ impl<'a> PartWork<'a> {
                 }
                 Accumulator::Users(counts) => {
                     let segment = prepared.segment.segment();
-                    let users = segment.users_in(self.morsel.clone());
-                    let users = segment.users()[users].iter().map(|user| user - self.morsel.start);
+                    let users = segment.users_in(self.morsel.0.clone());
+                    let users = segment.users()[users].iter().map(|user| user - self.morsel.0.start);
                     counts.see_all(group, group_count, users);
                 }
                 Accumulator::Function(_) => {}
@@ -234,38 +243,45 @@ impl<'a> PartWork<'a> {
         }
     }
 
+    /// All users of the morsel with rows in a range, and nobody if it has some.
+    fn mark_all(&mut self, prepared: &Prepared, range: &Range<usize>) {
+        let segment = prepared.segment.segment();
+        for user in &segment.users()[segment.users_in(self.morsel.0.clone())] {
+            self.present[(user - self.morsel.0.start) as usize] = true;
+        }
+        if range.start < segment.nobody_rows() {
+            self.present[self.morsel.nobody() as usize] = true;
+        }
+    }
+
     fn block(&mut self, prepared: &Prepared, keys: &NumberedKeys<'_>, rows: &Rows) -> Result<()> {
         self.rows += rows.count();
+        let users_are_groups = self.plan.groups_are_users();
+        let marks = users_are_groups && !prepared.filter.is_everything();
+        let selective = users_are_groups && self.plan.aggregates.iter().all(Aggregate::is_selective);
         self.users.clear();
-        if self.plan.needs_users() {
-            match rows {
-                Rows::Range(range) => prepared.segment.segment().ordinals(range.clone(), &mut self.users),
-                Rows::List(rows) => prepared.segment.ordinals(rows.values(), &mut self.users),
-            }
-            let first = self.morsel.start;
-            self.users.iter_mut().filter(|user| **user != NOBODY).for_each(|user| *user -= first);
+        if self.plan.needs_users() && (marks || !selective) {
+            self.morsel.numbers(&prepared.segment, rows, &mut self.users);
         }
-        let groups = if self.plan.groups_by_user() { None } else { self.groups.single(keys) };
-        let groups = if let Some(group) = groups {
+        if marks {
+            self.users.iter().for_each(|user| self.present[*user as usize] = true);
+        }
+        let groups = if users_are_groups {
+            RowGroups::Users(&self.users)
+        } else if let Some(group) = self.groups.single(keys) {
             RowGroups::One(group)
         } else {
-            let nobody = self.morsel.len() as u32;
-            let groups_by_user = self.plan.groups_by_user();
-            if groups_by_user {
-                self.users.iter_mut().filter(|user| **user == NOBODY).for_each(|user| *user = nobody);
-            }
             self.groups.of_rows(keys, &prepared.segment, rows, &self.users, &mut self.row_groups)?;
-            if groups_by_user {
-                self.users.iter_mut().filter(|user| **user == nobody).for_each(|user| *user = NOBODY);
-            }
             RowGroups::Each(&self.row_groups)
         };
+        let group_count = if users_are_groups { self.present.len() } else { self.groups.count() };
         let block = Block {
             segment: &prepared.segment,
             rows,
             groups,
-            group_count: self.groups.count(),
+            group_count,
             users: &self.users,
+            morsel: &self.morsel,
         };
         for ((aggregate, bound), accumulator) in
             self.plan.aggregates.iter().zip(&prepared.aggregates).zip(&mut self.accumulators)
@@ -276,7 +292,8 @@ impl<'a> PartWork<'a> {
     }
 
     fn finish(mut self, segments: &PreparedSegments, last: bool) -> Result<Partial> {
-        let group_count = self.groups.count();
+        let users_are_groups = self.plan.groups_are_users();
+        let group_count = if users_are_groups { self.present.len() } else { self.groups.count() };
         let mut aggregates = Vec::with_capacity(self.accumulators.len());
         for (aggregate, accumulator) in self.plan.aggregates.iter().zip(&mut self.accumulators) {
             aggregate.make_room(accumulator, group_count)?;
@@ -286,15 +303,23 @@ impl<'a> PartWork<'a> {
                 accumulator.state(group_count)?
             });
         }
-        let (first, nobody) = (self.morsel.start, self.morsel.len() as u32);
-        let keys = self.groups.key_columns(|numbers| {
-            let ordinals: Vec<u32> = numbers
-                .iter()
-                .map(|number| if *number == nobody { NOBODY } else { first + number })
-                .collect();
-            user_ids(segments.layout.users(), &ordinals)
-        })?;
-        Ok(Partial { group_count, keys, aggregates, rows: self.rows })
+        let (first, nobody) = (self.morsel.0.start, self.morsel.nobody());
+        let ids = |numbers: &[u32]| {
+            let ordinal = |number: &u32| if *number == nobody { NOBODY } else { first + number };
+            user_ids(segments.layout.users(), &numbers.iter().map(ordinal).collect::<Vec<_>>())
+        };
+        if !users_are_groups {
+            let keys = self.groups.key_columns(ids)?;
+            return Ok(Partial { group_count, keys, aggregates, rows: self.rows });
+        }
+        let present = BooleanArray::from(self.present);
+        let numbers: Vec<u32> = present.values().set_indices_u32().collect();
+        for states in &mut aggregates {
+            for state in states {
+                *state = filter(state, &present)?;
+            }
+        }
+        Ok(Partial { group_count: numbers.len(), keys: vec![ids(&numbers)?], aggregates, rows: self.rows })
     }
 }
 

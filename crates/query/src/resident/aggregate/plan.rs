@@ -81,6 +81,11 @@ impl Plan {
         self.keys.iter().any(|key| matches!(key, Key::User))
     }
 
+    /// Whether users are the groups.
+    pub(super) fn groups_are_users(&self) -> bool {
+        matches!(self.keys[..], [Key::User])
+    }
+
     /// Whether the rows must come morsel by morsel of users.
     pub(super) fn needs_users(&self) -> bool {
         self.groups_by_user()
@@ -120,5 +125,5 @@ fn aggregate(call: &Expr, state: &dyn Session, inputs: &Inputs) -> Result<Aggreg
     let function = lowered.aggregate;
     let args = function.expressions();
     let args = args.iter().map(|arg| SegmentExpr::of_physical(arg, inputs)).collect::<Result<_>>()?;
-    Ok(Aggregate { kind: AggregateKind::Function { function, args }, filter })
+    Ok(Aggregate { kind: AggregateKind::Function { function, args, relevant: Vec::new() }, filter })
 }
