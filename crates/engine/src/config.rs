@@ -23,6 +23,9 @@ pub struct EngineConfig {
     pub threads: usize,
     /// Memory that all queries together may take before they spill to disk or fail: 2 GiB.
     pub query_memory_bytes: usize,
+    /// Memory for columns that stay loaded between queries: 2 GiB. A query whose columns need more
+    /// reads files instead; with 0 all do.
+    pub memory_budget_bytes: usize,
     /// Disk that queries may spill to: 64 GiB.
     pub spill_bytes: u64,
     /// How long a query may be waited for, planning included: no limit.
@@ -53,6 +56,7 @@ impl Default for EngineConfig {
             limits: ingest.limits,
             threads: ingest.threads,
             query_memory_bytes: 2 << 30,
+            memory_budget_bytes: 2 << 30,
             spill_bytes: 64 << 30,
             query_time_max: None,
             answer_rows_max: None,
@@ -96,6 +100,7 @@ impl EngineConfig {
             memory_bytes_max: self.query_memory_bytes,
             spill_bytes_max: self.spill_bytes,
             target_partitions: self.threads,
+            resident_bytes_max: self.memory_budget_bytes,
             ..QueryConfig::default()
         }
     }

@@ -13,7 +13,7 @@ use tallymark_ingest::{
     AppendReport, ImportOptions, ImportProgress, ImportReport, Ingestor, Input, WireForm, expand,
 };
 use tallymark_query::tables::TABLES;
-use tallymark_query::{ExportOptions, ExportedLines, QueryRuntime, export};
+use tallymark_query::{ExportOptions, ExportedLines, MemoryUsage, QueryRuntime, export};
 use tallymark_storage::{Attachment, Commit, DataFile, EventStore, Location, Snapshot};
 use tallymark_users::ProfileUpdate;
 use tokio::task::JoinHandle;
@@ -319,6 +319,22 @@ impl Engine {
     pub async fn refresh(&self) -> Result<()> {
         self.inner.store.refresh().await?;
         Ok(self.inner.ingestor.replay().await?)
+    }
+
+    /// Which columns are in memory and what they cost; `None` if none may be
+    /// ([`EngineConfig::memory_budget_bytes`]).
+    pub fn memory_usage(&self) -> Option<MemoryUsage> {
+        self.inner.queries.memory_usage()
+    }
+
+    /// Brings users, times and event names into memory, and these columns of `events`, so that the
+    /// first query need not wait for them.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidInput`] for a column `events` does not have, and whatever fails
+    /// while reading.
+    pub async fn preload(&self, columns: &[impl AsRef<str>]) -> Result<()> {
+        Ok(self.inner.queries.preload(&self.snapshot(), columns).await?)
     }
 
     /// The data files of the newest state.

@@ -8,8 +8,9 @@
 //! 2. [`sql`] reads statements, refuses what would write, plans, and explains errors.
 //! 3. [`EventsTable`] picks the data files a query needs from the manifest, and unites them with
 //!    the rows in memory; [`tables`] holds profiles, identities and the catalogs.
-//! 4. [`attached`] reads Parquet kept elsewhere as events.
-//! 5. [`export`](export()) gives events back as they came.
+//! 4. `resident` answers from columns in memory what has room there: scans, filters, aggregates.
+//! 5. [`attached`] reads Parquet kept elsewhere as events.
+//! 6. [`export`](export()) gives events back as they came.
 //!
 //! `SEMANTICS.md` beside this crate says what every number means; rule ids such as G-12 refer to
 //! it.
@@ -36,3 +37,4 @@ pub use identity::canonical_user_udf;
 pub use session::{CATALOG, QueryConfig, QueryRuntime, SCHEMA, session};
 pub use statement::{Statement, run, sql, statements};
 pub use tables::DatasetTables;
+pub use tallymark_memory::MemoryUsage;

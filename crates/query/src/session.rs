@@ -100,6 +100,10 @@ impl QueryRuntime {
         &self.config
     }
 
+    pub(crate) fn resident(&self) -> Option<&Resident> {
+        self.resident.as_ref()
+    }
+
     /// DataFusion's part of it.
     pub fn env(&self) -> &Arc<RuntimeEnv> {
         &self.env

@@ -4,18 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::catalog::Session;
-use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::common::{DataFusionError, Result, internal_datafusion_err, plan_datafusion_err};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 use itertools::Itertools as _;
 use tallymark_event::columns::DAY;
-use tallymark_memory::{MemoryConfig, ResidentEvents};
+use tallymark_memory::{MemoryConfig, MemoryUsage, ResidentEvents};
+use tallymark_storage::Snapshot;
 
 use super::EventsTable;
 use super::scan::{Scan, has_subquery, reads_only};
-use crate::QueryConfig;
+use crate::{QueryConfig, QueryRuntime};
 use crate::resident::filter::RowFilter;
 use crate::resident::inputs::Inputs;
 use crate::resident::scan::{SegmentScan, SegmentScanExec};
@@ -39,6 +40,35 @@ impl Resident {
             memory.threads = config.target_partitions;
         }
         Self { events: ResidentEvents::new(memory), budget_bytes: memory.budget_bytes as u64 }
+    }
+}
+
+impl QueryRuntime {
+    /// What is resident, and what it costs; `None` if nothing may be
+    /// ([`QueryConfig::resident_bytes_max`]).
+    pub fn memory_usage(&self) -> Option<MemoryUsage> {
+        Some(self.resident()?.events.usage())
+    }
+
+    /// Brings into memory what every query over segments needs, and these columns of `events`, so
+    /// that the first query does not wait for them. What has no room is not kept.
+    ///
+    /// # Errors
+    /// A planning error for a column `events` does not have, and whatever fails while reading.
+    pub async fn preload(&self, snapshot: &Arc<Snapshot>, columns: &[impl AsRef<str>]) -> Result<()> {
+        let Some(resident) = self.resident() else { return Ok(()) };
+        let table = self.tables(snapshot).events();
+        let position = |name: &str| {
+            table.position(name).ok_or_else(|| plan_datafusion_err!("events has no column {name:?}"))
+        };
+        let positions = columns.iter().map(|name| position(name.as_ref())).collect::<Result<_>>()?;
+        let loads = Inputs::of_positions(&table, &positions).loads();
+        let external = |error| DataFusionError::External(Box::new(error));
+        let layout = resident.events.layout(snapshot, None).await.map_err(external)?;
+        for at in 0..layout.segments().len() {
+            layout.load(at, &loads).await.map_err(external)?;
+        }
+        Ok(())
     }
 }
 
