@@ -160,9 +160,18 @@ impl TestDataset {
         })
     }
 
-    /// A session over the present state.
+    /// A session over the present state, answered from files.
     pub(crate) fn session(&self) -> SessionContext {
-        let config = QueryConfig { target_partitions: 2, ..QueryConfig::default() };
+        self.session_within(0)
+    }
+
+    /// A session over the present state, answered from columns in memory.
+    pub(crate) fn resident_session(&self) -> SessionContext {
+        self.session_within(1 << 30)
+    }
+
+    fn session_within(&self, resident_bytes_max: usize) -> SessionContext {
+        let config = QueryConfig { target_partitions: 2, resident_bytes_max, ..QueryConfig::default() };
         QueryRuntime::try_new(config).unwrap().session(&self.snapshot()).unwrap()
     }
 

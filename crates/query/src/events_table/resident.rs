@@ -9,7 +9,6 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExecBuilder;
-use itertools::Itertools as _;
 use tallymark_event::columns::DAY;
 use tallymark_memory::{MemoryConfig, MemoryUsage, ResidentEvents};
 use tallymark_storage::Snapshot;
@@ -18,6 +17,7 @@ use super::EventsTable;
 use super::scan::{Scan, has_subquery, reads_only};
 use crate::{QueryConfig, QueryRuntime};
 use crate::resident::filter::RowFilter;
+use crate::resident::listed;
 use crate::resident::inputs::Inputs;
 use crate::resident::scan::{SegmentScan, SegmentScanExec};
 use crate::resident::segments::Segments;
@@ -127,7 +127,7 @@ impl EventsTable {
             let schema = inputs.df_schema()?;
             let scan = SegmentScan {
                 filter: RowFilter::try_new(state, applied.iter().cloned(), &inputs, &schema)?,
-                filter_text: applied.iter().format(" AND ").to_string(),
+                filter_text: listed(&applied, " AND "),
                 rows: None,
                 output: places,
                 inputs: Arc::new(inputs),

@@ -16,4 +16,14 @@ pub(crate) mod inputs;
 pub(crate) mod scan;
 pub(crate) mod segments;
 
+use datafusion::logical_expr::Expr;
+
 pub(crate) use aggregate::AggregateSegments;
+
+/// Expressions in SQL's words, for EXPLAIN.
+pub(crate) fn listed(exprs: &[Expr], separator: &str) -> String {
+    exprs.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
+}
+
+#[cfg(test)]
+mod tests;

@@ -196,7 +196,7 @@ impl Reader {
         let start = async move {
             let slices = self.slices().await?;
             let position = Position { slices: slices.into_iter(), current: None, selected: None };
-            Ok::<_, DataFusionError>(stream::try_unfold((self, position), async |(reader, mut position)| {
+            Ok::<_, DataFusionError>(stream::try_unfold((self, position), |(reader, mut position)| async move {
                 let next = reader.next(&mut position).await?;
                 Ok(next.map(|batch| (batch, (reader, position))))
             }))
@@ -206,7 +206,7 @@ impl Reader {
 
     async fn bound(&self) -> Result<&Bound> {
         self.bound
-            .get_or_try_init(async || {
+            .get_or_try_init(|| async {
                 let layout = self.segments.layout().await?;
                 let segments = layout.segments().iter().map(|_| OnceCell::new()).collect();
                 Ok(Bound { layout, segments })
@@ -237,7 +237,7 @@ impl Reader {
     async fn segment(&self, at: usize) -> Result<&(BoundSegment, BoundFilter)> {
         let bound = self.bound().await?;
         bound.segments[at]
-            .get_or_try_init(async || {
+            .get_or_try_init(|| async {
                 let segment = self.scan.inputs.bind(&bound.layout, at).await?;
                 self.loaded.add(segment.loaded_bytes as usize);
                 let filter = self.scan.filter.bind(&segment)?;

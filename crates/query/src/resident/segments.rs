@@ -41,7 +41,7 @@ impl Segments {
     }
 
     pub(crate) async fn layout(&self) -> Result<Arc<Layout>> {
-        let layout = self.layout.get_or_try_init(async || {
+        let layout = self.layout.get_or_try_init(|| async {
             let layout = self.resident.layout(&self.snapshot, Some(&self.days)).await;
             layout.map_err(|error| DataFusionError::External(Box::new(error)))
         });

@@ -168,7 +168,7 @@ impl Run {
 
     async fn prepared(&self) -> Result<&(Arc<PreparedSegments>, Vec<Part>)> {
         self.prepared
-            .get_or_try_init(async || {
+            .get_or_try_init(|| async {
                 let layout = self.segments.layout().await?;
                 let parts = divide(&self.plan, &layout);
                 Ok((Arc::new(PreparedSegments::new(Arc::clone(&self.plan), layout)), parts))

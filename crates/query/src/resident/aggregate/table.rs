@@ -11,8 +11,8 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
-use itertools::Itertools as _;
 
+use super::super::listed;
 use super::exec::SegmentAggregateExec;
 use super::plan::Aggregation;
 use crate::tables::EVENTS;
@@ -86,16 +86,11 @@ impl Aggregation {
 
 impl std::fmt::Display for Aggregation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "keys=[{}], aggregates=[{}]",
-            self.keys.iter().format(", "),
-            self.aggregates.iter().format(", ")
-        )?;
+        write!(f, "keys=[{}], aggregates=[{}]", listed(&self.keys, ", "), listed(&self.aggregates, ", "))?;
         if self.filters.is_empty() {
             return Ok(());
         }
-        write!(f, ", filter=[{}]", self.filters.iter().format(" AND "))
+        write!(f, ", filter=[{}]", listed(&self.filters, " AND "))
     }
 }
 

@@ -1,0 +1,258 @@
+//! Whatever is asked, memory and files give the same answer.
+
+use datafusion::prelude::SessionContext;
+use tallymark_event::Event;
+
+use crate::testing::{TestDataset, answer, event, rows};
+
+/// Numbers that look random and are always the same.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    fn one_of<'a>(&mut self, values: &[&'a str]) -> &'a str {
+        values[self.below(values.len() as u64) as usize]
+    }
+}
+
+/// Events of five days around a change of clocks, with equal times, nobody's, devices, and values
+/// of every kind, some of several under one name.
+fn events(draw: &mut Draw, count: usize) -> Vec<Event<'static>> {
+    let names = ["Play", "Buy", "Share", "Play again", "Ünïcode", "Quit"];
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let day = 29 + draw.below(3);
+        let minute = draw.below(24 * 60);
+        let second = draw.one_of(&["00", "00", "59"]);
+        let time = format!("2024-03-{day}T{:02}:{:02}:{second}Z", minute / 60, minute % 60);
+        let user = match draw.below(12) {
+            0 => String::new(),
+            1 => format!("$device:d{}", draw.below(4)),
+            _ => format!("user-{}", draw.below(9) * draw.below(4)),
+        };
+        let plan = draw.one_of(&[r#""plan": "free","#, r#""plan": "pro","#, r#""plan": "","#, r#""plan": 7,"#, ""]);
+        let seats = ["", r#""seats": 3,"#, r#""seats": -40,"#, r#""seats": "many","#][draw.below(4) as usize];
+        let flag = ["", r#""flag": true,"#, r#""flag": false,"#][draw.below(3) as usize];
+        let tags = ["", r#""tags": ["a", "b"],"#, r#""tags": [],"#][draw.below(3) as usize];
+        let since = ["", r#""since": "2024-02-29","#, r#""since": "1969-12-31","#][draw.below(3) as usize];
+        let price = draw.below(4000) as f64 / 4.0;
+        let properties = format!("{{{plan}{seats}{flag}{tags}{since}\"price\": {price}}}");
+        all.push(event(draw.one_of(&names), &user, &time, &properties));
+    }
+    all
+}
+
+/// Several files a day, rows in memory, ids joined before and after they were written.
+async fn dataset() -> TestDataset {
+    let mut draw = Draw(7);
+    let mut dataset = TestDataset::new();
+    dataset.row_group_rows = 64;
+    dataset.files(&events(&mut draw, 500)).await;
+    dataset.link("d1", "user-3").link("d2", "newcomer");
+    dataset.files(&events(&mut draw, 300)).await;
+    dataset.memory(&events(&mut draw, 60));
+    dataset.link("d3", "user-1");
+    dataset.memory(&events(&mut draw, 40));
+    dataset
+}
+
+/// Questions in every form the plans over segments know, and some they do not.
+const QUESTIONS: &[&str] = &[
+    // Aggregates without groups.
+    "SELECT count(*) FROM events",
+    "SELECT count(*), count(DISTINCT user_id), sum(seats), avg(price), min(price), max(seats) FROM events",
+    "SELECT count(*) FROM events WHERE event = 'Nothing'",
+    "SELECT sum(seats), count(DISTINCT user_id), min(plan) FROM events WHERE event = 'Nothing'",
+    "SELECT count(*), count(DISTINCT user_id) FROM events WHERE day = '1999-01-01'",
+    "SELECT count(*) FROM events WHERE user_id IS NULL",
+    "SELECT count(user_id), count(plan), count(1), count(NULL) FROM events",
+    "SELECT count(DISTINCT plan), count(DISTINCT seats), count(DISTINCT flag) FROM events",
+    "SELECT min(time), max(time), min(event), max(user_id) FROM events",
+    "SELECT median(price), stddev(price) > 0, bool_and(flag), bit_or(seats) FROM events",
+    "SELECT count(*) FILTER (WHERE plan = 'pro'), count(DISTINCT user_id) FILTER (WHERE price > 500), sum(price) FILTER (WHERE event = 'Buy' AND flag) FROM events",
+    "SELECT count(*) FILTER (WHERE false), count(DISTINCT user_id) FILTER (WHERE event = 'Nothing') FROM events",
+    // Groups of one key.
+    "SELECT event, count(*) FROM events GROUP BY event",
+    "SELECT plan, count(*), count(DISTINCT user_id), sum(price) FROM events GROUP BY plan",
+    "SELECT seats, count(*), min(price) FROM events GROUP BY seats",
+    "SELECT flag, count(*), count(DISTINCT user_id) FROM events GROUP BY flag",
+    "SELECT since, avg(seats) FROM events GROUP BY since",
+    "SELECT price, count(*) FROM events WHERE price < 100 GROUP BY price",
+    "SELECT day, count(*), count(DISTINCT user_id) FROM events GROUP BY day",
+    "SELECT user_id, count(*) FROM events GROUP BY user_id",
+    "SELECT user_id, count(*), count(DISTINCT day), min(time), max(plan), sum(price) FROM events GROUP BY user_id",
+    "SELECT user_id, count(*) FROM events WHERE event = 'Buy' AND price > 700 GROUP BY user_id",
+    "SELECT user_id, count(*) FILTER (WHERE event = 'Buy') FROM events GROUP BY user_id",
+    "SELECT user_id, count(DISTINCT user_id), count(*) FROM events GROUP BY user_id",
+    "SELECT distinct_id, count(*) FROM events GROUP BY distinct_id",
+    "SELECT device_id, count(*) FROM events GROUP BY device_id",
+    "SELECT tags, count(*) FROM events GROUP BY tags",
+    // Several keys.
+    "SELECT event, plan, count(*), count(DISTINCT user_id) FROM events GROUP BY event, plan",
+    "SELECT day, event, plan, flag, count(*), sum(price) FROM events GROUP BY day, event, plan, flag",
+    "SELECT user_id, event, count(*), max(price) FROM events GROUP BY user_id, event",
+    "SELECT user_id, day, count(*) FROM events GROUP BY user_id, day",
+    "SELECT seats, since, price, count(*) FROM events GROUP BY seats, since, price",
+    "SELECT event, plan, count(*) FROM events GROUP BY ROLLUP (event, plan)",
+    // Keys that are expressions.
+    "SELECT upper(plan), count(*) FROM events GROUP BY 1",
+    "SELECT coalesce(plan, 'none') AS plan, count(DISTINCT user_id) FROM events GROUP BY 1",
+    "SELECT date_trunc('day', time), count(*), count(DISTINCT user_id) FROM events GROUP BY 1",
+    "SELECT date_trunc('day', time AT TIME ZONE 'Europe/Berlin'), count(*), count(DISTINCT user_id) FROM events GROUP BY 1",
+    "SELECT date_trunc('week', time AT TIME ZONE 'Asia/Kathmandu'), count(*) FROM events GROUP BY 1",
+    "SELECT date_trunc('hour', time), count(DISTINCT user_id) FROM events GROUP BY 1",
+    "SELECT date_trunc('second', time), count(*) FROM events GROUP BY 1",
+    "SELECT date_part('hour', time AT TIME ZONE 'America/St_Johns'), count(*) FROM events GROUP BY 1",
+    "SELECT extract(minute FROM time), extract(dow FROM time), count(*) FROM events GROUP BY 1, 2",
+    "SELECT extract(second FROM time), count(*) FROM events GROUP BY 1",
+    "SELECT time::date, count(*) FROM events GROUP BY 1",
+    "SELECT day, date_trunc('month', time), count(DISTINCT user_id) FROM events GROUP BY 1, 2",
+    "SELECT price > 500, count(*) FROM events GROUP BY 1",
+    "SELECT seats % 2, count(*) FROM events GROUP BY 1",
+    "SELECT CASE WHEN event = 'Buy' THEN plan ELSE event END, count(*) FROM events GROUP BY 1",
+    "SELECT length(user_id), count(*) FROM events GROUP BY 1",
+    "SELECT 'all', count(*) FROM events GROUP BY 1",
+    // Filters.
+    "SELECT count(*), count(DISTINCT user_id) FROM events WHERE event IN ('Buy', 'Play') AND plan IS NULL",
+    "SELECT count(*) FROM events WHERE event LIKE 'Play%' OR plan = 'pro'",
+    "SELECT count(*) FROM events WHERE NOT (plan = 'pro')",
+    "SELECT count(*) FROM events WHERE plan IS DISTINCT FROM 'pro'",
+    "SELECT count(*) FROM events WHERE seats > 0 AND price <= 500.25 AND flag",
+    "SELECT count(*) FROM events WHERE flag IS NOT TRUE",
+    "SELECT count(*) FROM events WHERE time >= '2024-03-30T12:00:00Z' AND time < '2024-03-31T01:30:00Z'",
+    "SELECT count(*) FROM events WHERE time > '2024-03-30T12:00:59Z'",
+    "SELECT count(*) FROM events WHERE time <= '2024-03-30T12:00:59Z'",
+    "SELECT count(*) FROM events WHERE time = '2024-03-30T12:00:00Z' OR time BETWEEN '2024-03-31' AND '2024-04-01'",
+    "SELECT count(*) FROM events WHERE date_part('hour', time AT TIME ZONE 'Europe/Berlin') = 3",
+    "SELECT count(*) FROM events WHERE day BETWEEN '2024-03-30' AND '2024-03-30' AND event <> 'Quit'",
+    "SELECT count(*) FROM events WHERE user_id = 'user-1'",
+    "SELECT count(*) FROM events WHERE user_id = '$device:d1'",
+    "SELECT user_id, event, time FROM events WHERE user_id IN ('user-3', 'newcomer')",
+    "SELECT count(*) FROM events WHERE array_has(tags, 'a')",
+    "SELECT count(*) FROM events WHERE since < '2000-01-01'",
+    "SELECT count(*) FROM events WHERE true AND NULL",
+    "SELECT count(*) FROM events WHERE user_id IN (SELECT user_id FROM events WHERE event = 'Quit')",
+    "SELECT count(*) FROM events e WHERE EXISTS (SELECT 1 FROM events q WHERE q.user_id = e.user_id AND q.event = 'Quit' AND q.time > e.time)",
+    // Through projections, aliases and other queries.
+    "SELECT p, count(*) FROM (SELECT plan AS p, event AS e FROM events WHERE price > 10) t WHERE e = 'Buy' GROUP BY p",
+    "SELECT d, count(DISTINCT u) FROM (SELECT date_trunc('day', time) AS d, user_id AS u FROM events) GROUP BY d",
+    "WITH per_user AS (SELECT user_id, count(*) AS n FROM events GROUP BY user_id) SELECT n, count(*) FROM per_user GROUP BY n",
+    "SELECT a.event, a.n, b.n FROM (SELECT event, count(*) AS n FROM events GROUP BY event) a JOIN (SELECT event, count(DISTINCT user_id) AS n FROM events WHERE flag GROUP BY event) b ON a.event = b.event",
+    "SELECT a.event, count(*) FROM events a GROUP BY a.event HAVING count(*) > 100",
+    "SELECT DISTINCT event, plan FROM events",
+    "SELECT DISTINCT user_id FROM events WHERE event = 'Buy'",
+    "SELECT event, count(*) AS n FROM events GROUP BY event ORDER BY n DESC, event LIMIT 3",
+    "SELECT event FROM events WHERE plan = 'pro' UNION SELECT plan FROM events",
+    "SELECT count(*) + 1, sum(price) / count(*) FROM events",
+    "SELECT event, array_agg(user_id ORDER BY time, user_id, price) FROM events WHERE price > 990 GROUP BY event",
+    // Rows.
+    "SELECT user_id, time, event, plan, seats, price, flag, since, tags, distinct_id FROM events",
+    "SELECT * FROM events",
+    "SELECT 1 FROM events WHERE plan = 'pro'",
+    "SELECT price * 2, upper(event) FROM events WHERE seats IS NOT NULL AND \"seats@string\" IS NULL",
+    "SELECT count(*) FROM (SELECT event FROM events WHERE plan = 'pro' LIMIT 7)",
+    "SELECT time, user_id, sequence FROM events ORDER BY time DESC, sequence LIMIT 20",
+    "SELECT user_id, event, lag(event) OVER (PARTITION BY user_id ORDER BY time, sequence) FROM events",
+];
+
+async fn sorted(session_ctx: &SessionContext, question: &str) -> Vec<String> {
+    let mut lines = rows(session_ctx, question).await;
+    lines.sort_unstable();
+    lines
+}
+
+#[tokio::test]
+async fn memory_and_files_give_the_same_answers() {
+    let dataset = dataset().await;
+    let (files, memory) = (dataset.session(), dataset.resident_session());
+    for question in QUESTIONS {
+        assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+    }
+}
+
+#[tokio::test]
+async fn a_dataset_without_events_is_answered_too() {
+    let dataset = TestDataset::new();
+    let (files, memory) = (dataset.session(), dataset.resident_session());
+    for question in [
+        "SELECT count(*), count(DISTINCT user_id), max(time) FROM events",
+        "SELECT count(*), count(DISTINCT user_id) FROM events WHERE event = 'Buy'",
+        "SELECT event, count(*) FROM events GROUP BY event",
+        "SELECT user_id, count(*) FROM events GROUP BY user_id",
+        "SELECT * FROM events",
+    ] {
+        assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+    }
+}
+
+#[tokio::test]
+async fn only_nobody_did_anything() {
+    let mut dataset = TestDataset::new();
+    dataset.files(&[event("Spend", "", "2024-01-01T00:00:00Z", r#"{"cost": 3}"#)]).await;
+    let (files, memory) = (dataset.session(), dataset.resident_session());
+    for question in [
+        "SELECT count(*), count(DISTINCT user_id), sum(cost) FROM events",
+        "SELECT user_id, count(*), sum(cost) FROM events GROUP BY user_id",
+        "SELECT event, count(DISTINCT user_id) FROM events GROUP BY event",
+    ] {
+        assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+    }
+}
+
+/// The plan of a question without what differs from run to run.
+async fn plan(session_ctx: &SessionContext, question: &str) -> String {
+    answer(session_ctx, &format!("EXPLAIN FORMAT indent {question}")).await
+}
+
+#[tokio::test]
+async fn aggregates_run_over_segments() {
+    let session_ctx = dataset().await.resident_session();
+    for question in [
+        "SELECT count(*), count(DISTINCT user_id) FROM events WHERE event = 'Buy'",
+        "SELECT date_trunc('day', time AT TIME ZONE 'Europe/Berlin'), plan, count(DISTINCT user_id) FROM events GROUP BY 1, 2",
+        "SELECT user_id, count(*) FROM events GROUP BY user_id",
+        "SELECT DISTINCT event FROM events",
+        "SELECT e, sum(p) FILTER (WHERE f) FROM (SELECT event AS e, price AS p, flag AS f FROM events) GROUP BY e",
+    ] {
+        let plan = plan(&session_ctx, question).await;
+        assert!(plan.contains("SegmentAggregateExec"), "{question}\n{plan}");
+        assert!(!plan.contains("AggregateExec: mode"), "{question}\n{plan}");
+    }
+}
+
+#[tokio::test]
+async fn columns_without_room_are_read_from_files() {
+    let dataset = dataset().await;
+    let config = crate::QueryConfig { resident_bytes_max: 1000, ..crate::QueryConfig::default() };
+    let small = crate::QueryRuntime::try_new(config).unwrap().session(&dataset.snapshot()).unwrap();
+    let files = dataset.session();
+    for question in QUESTIONS {
+        let plan = plan(&small, question).await;
+        assert!(!plan.contains("Segment"), "{question}\n{plan}");
+        assert_eq!(sorted(&small, question).await, sorted(&files, question).await, "{question}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_question_gives_the_same_bytes() {
+    let dataset = dataset().await;
+    let question = "SELECT plan, seats, sum(price * 0.1), avg(price / 3) FROM events GROUP BY plan, seats";
+    let once = answer(&dataset.resident_session(), question).await;
+    for _ in 0..5 {
+        assert_eq!(answer(&dataset.resident_session(), question).await, once);
+    }
+}
+
+#[tokio::test]
+async fn explain_analyze_tells_what_was_read() {
+    let session_ctx = dataset().await.resident_session();
+    let question = "EXPLAIN ANALYZE SELECT count(DISTINCT user_id) FROM events WHERE event = 'Buy'";
+    let cold = answer(&session_ctx, question).await;
+    for metric in ["segments=3", "rows_selected=", "bytes_loaded="] {
+        assert!(cold.contains(metric), "{metric}\n{cold}");
+    }
+}
