@@ -16,7 +16,7 @@ use arrow::array::{Array as _, AsArray as _, BooleanArray, StringViewArray, UInt
 use arrow::compute::filter;
 use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 use tallymark_event::Day;
@@ -243,7 +243,8 @@ impl Changes<'_> {
 /// Reads the rows of sources that are in no segment.
 async fn read(cache: &Inner, snapshot: &Snapshot, mut drafts: Vec<Draft>) -> Result<Vec<Draft>> {
     let sources: Vec<Source> = drafts.iter().flat_map(|draft| draft.sources.iter().cloned()).collect();
-    let reads: Vec<_> = sources.iter().map(|source| source.rows(&cache.pool, &snapshot.identities)).collect();
+    let reads: Vec<_> =
+        sources.iter().map(|source| source.rows(&cache.pool, &snapshot.identities).boxed()).collect();
     let mut rows = stream::iter(reads)
         .buffered(cache.pool.threads() + READ_AHEAD)
         .try_collect::<Vec<_>>()

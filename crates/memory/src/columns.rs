@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use hashbrown::HashMap;
 use tallymark_event::LaneKind;
 use tokio::sync::OnceCell;
@@ -185,7 +185,8 @@ pub(crate) async fn read(pool: &Pool, core: &Arc<Core>, column: &Column) -> Resu
         Some((array, sources, order)) => (vec![Part::Values(array)], sources, order),
         None => (Vec::new(), 0, core.order.clone()),
     };
-    let reads: Vec<_> = core.sources[from..].iter().map(|source| source.column(pool, column)).collect();
+    let reads: Vec<_> =
+        core.sources[from..].iter().map(|source| source.column(pool, column).boxed()).collect();
     let read: Vec<SourceColumn> = stream::iter(reads).buffered(READS).try_collect().await?;
     let loaded_bytes = read.iter().map(|column| column.loaded_bytes).sum();
     parts.extend(read.into_iter().flat_map(|column| column.parts));

@@ -15,12 +15,12 @@ use tallymark_storage::Snapshot;
 
 use super::EventsTable;
 use super::scan::{Scan, has_subquery, reads_only};
-use crate::{QueryConfig, QueryRuntime};
 use crate::resident::filter::RowFilter;
-use crate::resident::listed;
 use crate::resident::inputs::Inputs;
+use crate::resident::listed;
 use crate::resident::scan::{SegmentScan, SegmentScanExec};
 use crate::resident::segments::Segments;
+use crate::{QueryConfig, QueryRuntime};
 
 /// Columns that are not in memory are brought there for a plain scan only up to this many: who
 /// reads all columns mostly wants few rows, and files give those for less.

@@ -178,7 +178,8 @@ fn united(filters: &[BoundFilter]) -> Option<BoundFilter> {
             Some(_) => return None,
         }
     }
-    let parts = all.map(|(input, values, accepted)| Part::Table { expr: BoundExpr::Coded { input, values }, accepted });
+    let parts = all
+        .map(|(input, values, accepted)| Part::Table { expr: BoundExpr::Coded { input, values }, accepted });
     Some(BoundFilter { nothing: parts.is_none(), parts: parts.into_iter().collect() })
 }
 
@@ -287,10 +288,7 @@ fn times_of(predicate: &SegmentExpr, segment: &BoundSegment) -> Option<Range<u32
     if !segment.is_time(*input) {
         return None;
     }
-    let constant = |expr: &Arc<dyn PhysicalExpr>| match expr
-        .downcast_ref::<Literal>()
-        .map(Literal::value)
-    {
+    let constant = |expr: &Arc<dyn PhysicalExpr>| match expr.downcast_ref::<Literal>().map(Literal::value) {
         Some(ScalarValue::TimestampMillisecond(Some(millis), _)) => Some(*millis),
         _ => None,
     };

@@ -196,10 +196,13 @@ impl Reader {
         let start = async move {
             let slices = self.slices().await?;
             let position = Position { slices: slices.into_iter(), current: None, selected: None };
-            Ok::<_, DataFusionError>(stream::try_unfold((self, position), |(reader, mut position)| async move {
-                let next = reader.next(&mut position).await?;
-                Ok(next.map(|batch| (batch, (reader, position))))
-            }))
+            Ok::<_, DataFusionError>(stream::try_unfold(
+                (self, position),
+                |(reader, mut position)| async move {
+                    let next = reader.next(&mut position).await?;
+                    Ok(next.map(|batch| (batch, (reader, position))))
+                },
+            ))
         };
         stream::once(start).try_flatten()
     }

@@ -34,7 +34,8 @@ fn events(draw: &mut Draw, count: usize) -> Vec<Event<'static>> {
             1 => format!("$device:d{}", draw.below(4)),
             _ => format!("user-{}", draw.below(9) * draw.below(4)),
         };
-        let plan = draw.one_of(&[r#""plan": "free","#, r#""plan": "pro","#, r#""plan": "","#, r#""plan": 7,"#, ""]);
+        let plan =
+            draw.one_of(&[r#""plan": "free","#, r#""plan": "pro","#, r#""plan": "","#, r#""plan": 7,"#, ""]);
         let seats = ["", r#""seats": 3,"#, r#""seats": -40,"#, r#""seats": "many","#][draw.below(4) as usize];
         let flag = ["", r#""flag": true,"#, r#""flag": false,"#][draw.below(3) as usize];
         let tags = ["", r#""tags": ["a", "b"],"#, r#""tags": [],"#][draw.below(3) as usize];
@@ -51,6 +52,10 @@ async fn dataset() -> TestDataset {
     let mut draw = Draw(7);
     let mut dataset = TestDataset::new();
     dataset.row_group_rows = 64;
+    // The first values decide which lane has the plain name.
+    let first =
+        r#"{"plan": "free", "seats": 1, "flag": true, "tags": ["a"], "since": "2024-02-29", "price": 0.25}"#;
+    dataset.files(&[event("Play", "user-1", "2024-03-29T00:00:00Z", first)]).await;
     dataset.files(&events(&mut draw, 500)).await;
     dataset.link("d1", "user-3").link("d2", "newcomer");
     dataset.files(&events(&mut draw, 300)).await;

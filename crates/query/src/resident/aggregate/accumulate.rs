@@ -56,7 +56,9 @@ impl Aggregate {
         };
         let nothing =
             args.iter().map(|arg| Ok(new_empty_array(&arg.data_type()?))).collect::<Result<Vec<_>>>()?;
-        accumulator.update_batch(&nothing, &[], None, group_count)
+        // Without a filter, accumulators take it that every group has a row.
+        let none = BooleanArray::from(Vec::<bool>::new());
+        accumulator.update_batch(&nothing, &[], Some(&none), group_count)
     }
 
     pub(super) fn bind(&self, segment: &BoundSegment) -> Result<BoundAggregate> {
@@ -214,7 +216,10 @@ fn count_rows(counts: &mut [i64], block: &Block<'_>, mask: Option<&BooleanArray>
         }
         (RowGroups::Users(users), None) => users.iter().for_each(|user| counts[*user as usize] += 1),
         (RowGroups::Users(users), Some(mask)) => {
-            users.iter().zip(mask.values()).for_each(|(user, wanted)| counts[*user as usize] += i64::from(wanted));
+            users
+                .iter()
+                .zip(mask.values())
+                .for_each(|(user, wanted)| counts[*user as usize] += i64::from(wanted));
         }
     }
 }

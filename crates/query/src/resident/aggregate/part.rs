@@ -84,7 +84,8 @@ impl PreparedSegments {
     }
 
     async fn get(&self, at: usize) -> Result<&Prepared> {
-        let prepare = || async { Prepared::try_new(&self.plan, self.plan.inputs.bind(&self.layout, at).await?) };
+        let prepare =
+            || async { Prepared::try_new(&self.plan, self.plan.inputs.bind(&self.layout, at).await?) };
         self.segments[at].get_or_try_init(prepare).await
     }
 
