@@ -333,7 +333,7 @@ impl Engine {
     /// # Errors
     /// [`crate::ErrorKind::InvalidInput`] for a column `events` does not have, and whatever fails
     /// while reading.
-    pub async fn preload(&self, columns: &[impl AsRef<str>]) -> Result<()> {
+    pub async fn preload(&self, columns: &[&str]) -> Result<()> {
         Ok(self.inner.queries.preload(&self.snapshot(), columns).await?)
     }
 

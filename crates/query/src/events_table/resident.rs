@@ -55,13 +55,13 @@ impl QueryRuntime {
     ///
     /// # Errors
     /// A planning error for a column `events` does not have, and whatever fails while reading.
-    pub async fn preload(&self, snapshot: &Arc<Snapshot>, columns: &[impl AsRef<str>]) -> Result<()> {
+    pub async fn preload(&self, snapshot: &Arc<Snapshot>, columns: &[&str]) -> Result<()> {
         let Some(resident) = self.resident() else { return Ok(()) };
         let table = self.tables(snapshot).events();
         let position = |name: &str| {
             table.position(name).ok_or_else(|| plan_datafusion_err!("events has no column {name:?}"))
         };
-        let positions = columns.iter().map(|name| position(name.as_ref())).collect::<Result<_>>()?;
+        let positions = columns.iter().map(|name| position(name)).collect::<Result<_>>()?;
         let loads = Inputs::of_positions(&table, &positions).loads();
         let external = |error| DataFusionError::External(Box::new(error));
         let layout = resident.events.layout(snapshot, None).await.map_err(external)?;

@@ -113,7 +113,7 @@ impl SegmentExpr {
     }
 
     fn on(&self, columns: Vec<ArrayRef>) -> Result<ArrayRef> {
-        let rows = columns.first().map_or(1, |column| column.len());
+        let rows = columns.first().map_or(1, Array::len);
         self.on_rows(columns, rows)
     }
 

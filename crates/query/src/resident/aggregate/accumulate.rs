@@ -179,7 +179,9 @@ impl Morsel {
     pub(super) fn numbers(&self, segment: &BoundSegment, rows: &Rows, out: &mut Vec<u32>) {
         segment.ordinals(rows, out);
         let (first, nobody) = (self.0.start, self.nobody());
-        out.iter_mut().for_each(|user| *user = if *user == NOBODY { nobody } else { *user - first });
+        for user in out {
+            *user = if *user == NOBODY { nobody } else { *user - first };
+        }
     }
 }
 

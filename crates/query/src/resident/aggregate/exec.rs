@@ -213,7 +213,7 @@ impl Run {
         while let Some(partial) = partials.next().await {
             let partial = partial.map_err(|stopped| DataFusionError::ExecutionJoin(Box::new(stopped)))??;
             self.selected.add(partial.rows);
-            total.add(partial)?;
+            total.add(&partial)?;
             reservation.try_resize(total.size())?;
         }
         drop(partials);
@@ -259,7 +259,7 @@ impl<'a> Total<'a> {
         self.keys.as_ref().map_or(1, |keys| keys.len())
     }
 
-    fn add(&mut self, partial: Partial) -> Result<()> {
+    fn add(&mut self, partial: &Partial) -> Result<()> {
         if partial.group_count == 0 {
             return Ok(());
         }

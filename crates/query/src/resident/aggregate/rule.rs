@@ -71,7 +71,7 @@ fn aggregation(aggregate: &Aggregate) -> Result<Option<Aggregation>> {
     else {
         return Ok(None);
     };
-    let fields: Vec<_> = aggregate.schema.fields().iter().map(|field| field.as_ref()).collect();
+    let fields: Vec<_> = aggregate.schema.fields().iter().map(AsRef::as_ref).collect();
     let counts_all = keys.is_empty() && source.filters.is_empty() && aggregates.iter().all(is_count_of_rows);
     let supported = fields.len() == keys.len() + aggregates.len()
         && fields[..keys.len()].iter().all(|field| is_key_type(field.data_type()))
