@@ -10,7 +10,7 @@ use tallymark::{Engine, EngineConfig, ImportOptions, Input};
 use crate::common::{ask, config};
 
 /// The Python that has the packages of `requirements.txt`.
-fn python() -> String {
+pub(crate) fn python() -> String {
     #[expect(clippy::disallowed_methods, reason = "which Python has the packages is said from outside")]
     let python = std::env::var("TALLYMARK_TEST_PYTHON");
     python.unwrap_or_else(|_| {

@@ -8,6 +8,10 @@
 //!
 //! `a IS DISTINCT FROM b AND c` means `(a IS DISTINCT FROM b) AND c`, as everywhere else; left to
 //! itself the parser would take all of `b AND c` for the right-hand side.
+//!
+//! An argument `name = value` is a comparison, as in `window_funnel(3600, time, event = 'Sign up')`,
+//! where the parser's DuckDB would take it for an argument called `name`. Arguments are named with
+//! `name => value` or `name := value`.
 
 use std::any::TypeId;
 
@@ -51,7 +55,6 @@ impl Dialect for TallymarkDialect {
         supports_filter_during_aggregation,
         supports_group_by_expr,
         supports_bitwise_shift_operators,
-        supports_named_fn_args_with_eq_operator,
         supports_named_fn_args_with_assignment_operator,
         supports_dictionary_syntax,
         support_map_literal_syntax,
@@ -112,6 +115,13 @@ mod tests {
     use datafusion::sql::sqlparser::ast::BinaryOperator;
 
     use super::*;
+
+    #[test]
+    fn an_argument_with_an_equals_sign_is_a_comparison() {
+        let dialect = TallymarkDialect::default();
+        let expr = Parser::new(&dialect).try_with_sql("f(a = 1)").unwrap().parse_expr().unwrap();
+        assert!(format!("{expr:?}").contains("BinaryOp"), "{expr:?}");
+    }
 
     #[test]
     fn is_distinct_from_binds_stronger_than_and() {

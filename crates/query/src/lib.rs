@@ -11,9 +11,11 @@
 //! 4. `resident` answers from columns in memory what has room there: scans, filters, aggregates.
 //! 5. [`attached`] reads Parquet kept elsewhere as events.
 //! 6. [`export`](export()) gives events back as they came.
+//! 7. [`functions`] are what SQL lacks for questions about behaviour: funnels, retention, sequences,
+//!    sessions.
 //!
-//! `SEMANTICS.md` beside this crate says what every number means; rule ids such as G-12 refer to
-//! it.
+//! Beside this crate, `FUNCTIONS.md` describes those functions for their users, and `SEMANTICS.md`
+//! says what every number means; rule ids such as G-12 refer to it.
 
 #[cfg(test)]
 mod testing;
@@ -23,6 +25,7 @@ mod dialect;
 mod error;
 mod events_table;
 mod export;
+pub mod functions;
 mod identity;
 mod resident;
 mod session;

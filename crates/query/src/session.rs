@@ -129,7 +129,8 @@ impl QueryRuntime {
     /// - Names are taken as written: `Plan` and `plan` are two columns. Functions and keywords may
     ///   be written in any case.
     /// - The dialect is DuckDB's; JSON functions (`json_get`, `->`, `->>`) and
-    ///   `canonical_user(id)` are registered. Times are UTC.
+    ///   `canonical_user(id)` are registered, and the behavioural [`functions`](crate::functions).
+    ///   Times are UTC.
     /// - The snapshot is an extension of the session's configuration.
     /// - The caller may register functions and tables of their own, under names not taken.
     ///
@@ -169,6 +170,7 @@ impl QueryRuntime {
         session_ctx.register_catalog(CATALOG, Arc::new(catalog));
         datafusion_functions_json::register_all(&mut session_ctx).map_err(configure)?;
         session_ctx.register_udf(canonical_user_udf(Arc::clone(&snapshot.identities)));
+        crate::functions::register(&session_ctx);
         Ok(session_ctx)
     }
 }

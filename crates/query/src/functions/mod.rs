@@ -1,0 +1,41 @@
+//! Behavioural SQL functions: funnels, retention, sequences, sessions.
+//!
+//! The names, the order of arguments and the results are ClickHouse's where ClickHouse has the
+//! function; what a parametric call `f(parameters)(arguments)` takes becomes `f(parameters,
+//! arguments)`. `FUNCTIONS.md` beside this crate is the user's page.
+//!
+//! A slice a function. In each, `mod.rs` says what the function means, `matcher.rs` is plain Rust
+//! over the [`Record`](record::Record)s of one user, and `udaf.rs` adapts it. What the adapters
+//! share:
+//!
+//! 1. [`arguments`]: types and literals are checked before anything runs.
+//! 2. [`masks`]: the conditions of a batch become a bit mask a row.
+//! 3. [`per_user`]: masks and times of all groups, kept flat, brought together by user at the end.
+//! 4. [`grouped`] and [`aggregate`]: one implementation a function, DataFusion's interfaces on top.
+
+mod aggregate;
+mod arguments;
+mod grouped;
+mod masks;
+mod per_user;
+pub mod record;
+pub mod retention;
+pub mod sequence;
+pub mod sessionize;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod window_funnel;
+
+use datafusion::prelude::SessionContext;
+
+/// Registers all functions of this module.
+pub fn register(session: &SessionContext) {
+    session.register_udaf(window_funnel::window_funnel_udaf());
+    session.register_udaf(retention::retention_udaf());
+    for function in sequence::sequence_udafs() {
+        session.register_udaf(function);
+    }
+    session.register_udwf(sessionize::sessionize_udwf());
+}
