@@ -68,6 +68,19 @@ pub(crate) struct EventOptions {
 }
 
 impl EventOptions {
+    /// What a command line needs to say the same.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let Self { events, days, first_day, seed, users } = self;
+        let mut arguments = vec![
+            format!("--events={events}"),
+            format!("--days={days}"),
+            format!("--first-day={first_day}"),
+            format!("--seed={seed}"),
+        ];
+        arguments.extend(users.map(|users| format!("--users={users}")));
+        arguments
+    }
+
     pub(crate) fn generator(&self) -> EventGenerator {
         EventGenerator::new(GeneratorConfig {
             seed: self.seed,

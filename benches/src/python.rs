@@ -13,13 +13,17 @@ use crate::systems::run;
 pub(crate) const MEASURE: &str = "measure.py";
 
 const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
-const SCRIPTS: [(&str, &str); 6] = [
+const SCRIPTS: [(&str, &str); 10] = [
     ("common.py", include_str!("../peers/common.py")),
     (MEASURE, include_str!("../peers/measure.py")),
     ("load_clickhouse.py", include_str!("../peers/load_clickhouse.py")),
     ("load_duckdb.py", include_str!("../peers/load_duckdb.py")),
     ("load_duckdb_parquet.py", include_str!("../peers/load_duckdb_parquet.py")),
     ("load_polars.py", include_str!("../peers/load_polars.py")),
+    ("query_common.py", include_str!("../peers/query_common.py")),
+    ("query_clickhouse.py", include_str!("../peers/query_clickhouse.py")),
+    ("query_duckdb.py", include_str!("../peers/query_duckdb.py")),
+    ("query_datafusion.py", include_str!("../peers/query_datafusion.py")),
 ];
 
 /// A Python with the scripts and, if wanted, the peers.
@@ -61,9 +65,14 @@ impl Environment {
 
     /// Runs one of the scripts and gives what it printed.
     pub(crate) fn run(&self, script: &str, arguments: &[&OsStr]) -> Result<String> {
+        run(self.command(script).args(arguments))
+    }
+
+    /// One of the scripts, to be started.
+    pub(crate) fn command(&self, script: &str) -> Command {
         let mut command = Command::new(&self.python);
-        command.arg(self.scripts.join(script)).args(arguments);
-        run(&mut command)
+        command.arg(self.scripts.join(script));
+        command
     }
 }
 

@@ -1,17 +1,18 @@
 //! What is shown and kept of a run.
 
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use crate::import::Options;
 use crate::input::Input;
-use crate::systems::{Answers, Cost, System, run};
+use crate::machine;
+use crate::spread::Spread;
+use crate::systems::{Answers, Cost, System};
 
 /// What a system did in all rounds.
 #[derive(Debug)]
@@ -29,10 +30,10 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
     let mut text = String::new();
     let base = outcomes.iter().find(|outcome| outcome.system == System::Tallymark).or(outcomes.first());
     let Some(base) = base else { return text };
-    let wall = |outcome: &Outcome| Spread::of(outcome, |cost| cost.wall_s);
-    let cpu = |outcome: &Outcome| Spread::of(outcome, Cost::cpu_s);
-    let stored = |outcome: &Outcome| Spread::of(outcome, |cost| cost.stored_bytes as f64);
-    let peak = |outcome: &Outcome| Spread::of(outcome, |cost| cost.peak_bytes as f64);
+    let wall = |outcome: &Outcome| of(outcome, |cost| cost.wall_s);
+    let cpu = |outcome: &Outcome| of(outcome, Cost::cpu_s);
+    let stored = |outcome: &Outcome| of(outcome, |cost| cost.stored_bytes as f64);
+    let peak = |outcome: &Outcome| of(outcome, |cost| cost.peak_bytes as f64);
     let heading = format!("× {}", base.system);
     let row = |text: &mut String, cells: [&str; 8]| {
         let [system, wall, wall_ratio, cpu, cpu_ratio, peak, stored, stored_ratio] = cells;
@@ -77,22 +78,8 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
     text
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Spread {
-    median: f64,
-    min: f64,
-    max: f64,
-}
-
-impl Spread {
-    fn of(outcome: &Outcome, value: impl Fn(&Cost) -> f64) -> Self {
-        let mut values: Vec<f64> = outcome.costs.iter().map(value).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-        let count = values.len();
-        let median = f64::midpoint(at(count.saturating_sub(1) / 2), at(count / 2));
-        Self { median, min: at(0), max: at(count.saturating_sub(1)) }
-    }
+fn of(outcome: &Outcome, value: impl Fn(&Cost) -> f64) -> Spread {
+    Spread::of(outcome.costs.iter().map(value))
 }
 
 /// Appends a JSON line for each system.
@@ -115,8 +102,8 @@ pub(crate) fn append(path: &Path, options: &Options, input: &Input, outcomes: &[
     for outcome in outcomes {
         let line = json!({
             "bench": "import",
-            "commit": commit(),
-            "machine": { "cores": cores(), "memory_bytes": memory_bytes() },
+            "commit": machine::commit(),
+            "machine": { "cores": machine::cores(), "memory_bytes": machine::memory_bytes() },
             "dataset": &dataset,
             "settings": { "rounds": options.repeat, "page_cache": "warm" },
             "system": outcome.system,
@@ -128,24 +115,6 @@ pub(crate) fn append(path: &Path, options: &Options, input: &Input, outcomes: &[
         writeln!(file, "{line}").with_context(failed)?;
     }
     Ok(())
-}
-
-/// The commit of the sources around us, `+` for changes beside it; nothing outside a repository.
-fn commit() -> Option<String> {
-    let head = run(Command::new("git").args(["rev-parse", "HEAD"])).ok()?;
-    let status = run(Command::new("git").args(["status", "--porcelain", "--untracked-files=no"])).ok()?;
-    Some(head.trim().to_owned() + if status.is_empty() { "" } else { "+" })
-}
-
-fn cores() -> Option<usize> {
-    std::thread::available_parallelism().ok().map(usize::from)
-}
-
-fn memory_bytes() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }
 
 #[cfg(test)]
@@ -165,14 +134,6 @@ mod tests {
     }
 
     #[test]
-    fn the_median_of_an_even_number_lies_between() {
-        let spread = |walls: &[f64]| Spread::of(&outcome(System::Polars, walls), |cost| cost.wall_s);
-        assert_eq!(spread(&[3.0, 1.0, 2.0]), Spread { median: 2.0, min: 1.0, max: 3.0 });
-        assert_eq!(spread(&[4.0, 1.0]), Spread { median: 2.5, min: 1.0, max: 4.0 });
-        assert!(spread(&[]).median.is_nan());
-    }
-
-    #[test]
     fn the_table_compares_with_ours() {
         let shown = table(&[outcome(System::Duckdb, &[3.0, 4.5]), outcome(System::Tallymark, &[1.5, 1.5])]);
         let expected = "\
@@ -181,12 +142,5 @@ duckdb                3.75 (3.00–4.50)        2.50      42500.00        2.12  
 tallymark             1.50 (1.50–1.50)        1.00      20000.00        1.00         3           4.0        1.00
 medians of 2 rounds; above 1 takes more than tallymark";
         assert_eq!(shown, expected, "\n{shown}");
-    }
-
-    #[test]
-    fn the_machine_is_described_by_its_size_alone() {
-        assert!(cores().unwrap() >= 1);
-        #[cfg(target_os = "linux")]
-        assert!(memory_bytes().unwrap() > 1 << 28);
     }
 }

@@ -144,11 +144,10 @@ pub(crate) struct Bench {
 impl Bench {
     /// Makes the work folder, installs the peers that take part, looks for our own command.
     pub(crate) fn prepare(options: &Options) -> Result<Self> {
-        let program = env::current_exe().context("cannot find this program's own path")?;
-        let beside = program.parent().unwrap_or(Path::new("."));
+        let beside = folder_of_programs()?;
         let work = match &options.work {
             Some(work) => work.clone(),
-            None => beside.parent().unwrap_or(beside).join("benches"),
+            None => default_work()?,
         };
         fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
         let work = work.canonicalize().with_context(|| format!("cannot find {}", work.display()))?;
@@ -221,6 +220,17 @@ impl Bench {
         command.args(["sql", text, "--output", "csv", "--dataset"]).arg(dataset);
         Ok(run(&mut command)?.lines().skip(1).map(str::to_owned).collect())
     }
+}
+
+fn folder_of_programs() -> Result<PathBuf> {
+    let program = env::current_exe().context("cannot find this program's own path")?;
+    Ok(program.parent().unwrap_or(Path::new(".")).to_owned())
+}
+
+/// `benches` in the folder that Cargo builds into.
+pub(crate) fn default_work() -> Result<PathBuf> {
+    let beside = folder_of_programs()?;
+    Ok(beside.parent().unwrap_or(&beside).join("benches"))
 }
 
 /// Runs a command to its end and gives what it printed.

@@ -43,7 +43,7 @@ fn the_arrows_between_crates() {
     }
     insta::assert_snapshot!(arrows, @r"
     tallymark: tallymark-event tallymark-ingest tallymark-query tallymark-storage tallymark-users
-    tallymark-benches: tallymark-event tallymark-testkit
+    tallymark-benches: tallymark tallymark-event tallymark-testkit
     tallymark-cli: tallymark
     tallymark-event: none
     tallymark-ingest: tallymark-event tallymark-storage tallymark-users

@@ -1,0 +1,106 @@
+//! Loops for which the order of a user's events matters.
+
+use serde_json::{Value, json};
+
+use super::{Columns, Rows};
+
+/// Sessions that end after `timeout` ms without an event, by day of their start: how many, and how many
+/// milliseconds they last on average.
+pub(crate) fn sessions(columns: &Columns, timeout: i64) -> Rows {
+    let partials = columns.parallel(|range| {
+        let mut days = vec![(0_u64, 0_i64); columns.days];
+        let mut end = |start_row: usize, last_row: usize| {
+            let (count, length) = &mut days[usize::from(columns.day[start_row])];
+            *count += 1;
+            *length += columns.time[last_row] - columns.time[start_row];
+        };
+        let mut start = range.start;
+        for row in range.start + 1..range.end {
+            let goes_on = columns.user[row] == columns.user[row - 1]
+                && columns.time[row] - columns.time[row - 1] <= timeout;
+            if !goes_on {
+                end(start, row - 1);
+                start = row;
+            }
+        }
+        if !range.is_empty() {
+            end(start, range.end - 1);
+        }
+        days
+    });
+    let mut rows = Vec::new();
+    for day in 0..columns.days {
+        let count: u64 = partials.iter().map(|days| days[day].0).sum();
+        let length: i64 = partials.iter().map(|days| days[day].1).sum();
+        if count > 0 {
+            rows.push(vec![columns.day_value(day), json!(count), json!(length as f64 / count as f64)]);
+        }
+    }
+    rows
+}
+
+/// The three events after each anchor, the most frequent ones.
+pub(crate) fn paths(columns: &Columns, anchor: &str, limit: usize) -> Rows {
+    let (anchor, names) = (columns.event.code(anchor), columns.event.names.len());
+    let counts = super::add_up(columns.parallel(|range| {
+        let mut counts = vec![0_u64; names * names * names];
+        for row in range.start..range.end.saturating_sub(3) {
+            if usize::from(columns.event.of_row[row]) == anchor && columns.user[row] == columns.user[row + 3]
+            {
+                let next = |rows: usize| usize::from(columns.event.of_row[row + rows]);
+                counts[(next(1) * names + next(2)) * names + next(3)] += 1;
+            }
+        }
+        counts
+    }));
+    let name = |code: usize| columns.event.names[code].as_str();
+    let mut paths: Vec<(u64, [&str; 3])> = counts
+        .iter()
+        .enumerate()
+        .filter(|(_, count)| **count > 0)
+        .map(|(at, &count)| (count, [name(at / names / names), name(at / names % names), name(at % names)]))
+        .collect();
+    paths.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let row = |(count, [one, two, three]): (u64, [&str; 3])| {
+        vec![json!(one), json!(two), json!(three), json!(count)]
+    };
+    paths.into_iter().take(limit).map(row).collect()
+}
+
+/// A user's last events.
+pub(crate) fn feed(columns: &Columns, id: &str, limit: usize) -> Rows {
+    let Some(&user) = columns.ids.get(id) else { return Vec::new() };
+    let start = columns.user.partition_point(|&other| other < user);
+    let end = columns.user.partition_point(|&other| other <= user);
+    (start.max(end.saturating_sub(limit))..end)
+        .rev()
+        .map(|row| {
+            let code = |code: u8| usize::from(code);
+            vec![
+                Value::from(columns.time[row]),
+                columns.event.value(code(columns.event.of_row[row])),
+                columns.platform.value(code(columns.platform.of_row[row])),
+                columns.country.value(code(columns.country.of_row[row])),
+            ]
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::columns;
+    use super::*;
+
+    #[test]
+    fn sessions_end_after_a_pause_longer_than_the_timeout() {
+        let columns = columns(&[(0, 0, "a"), (0, 10, "a"), (0, 21, "a"), (1, 22, "a")], 1);
+        assert_eq!(sessions(&columns, 10), [[json!("1970-01-01"), json!(3), json!(10.0 / 3.0)]]);
+    }
+
+    #[test]
+    fn paths_stay_with_one_user() {
+        let events =
+            [(0, 0, "a"), (0, 1, "b"), (0, 2, "a"), (0, 3, "b"), (1, 4, "a"), (1, 5, "b"), (1, 6, "b")];
+        assert_eq!(paths(&columns(&events, 2), "a", 5), [[json!("b"), json!("a"), json!("b"), json!(1)]]);
+    }
+}
