@@ -328,16 +328,31 @@ impl UserCounts {
 
     fn update(&mut self, block: &Block<'_>, mask: Option<&BooleanArray>) {
         self.make_room(block.group_count);
-        for (row, user) in block.users.iter().enumerate() {
-            if *user == self.nobody || mask.is_some_and(|mask| !mask.value(row)) {
-                continue;
+        // Neighbours are mostly of one user, and often of one group.
+        let mut last = (usize::MAX, self.nobody);
+        let mut see = |group: usize, user: u32| {
+            if (group, user) != last && user != self.nobody {
+                self.see(group, user);
+                last = (group, user);
             }
-            let group = match block.groups {
-                RowGroups::One(group) => group,
-                RowGroups::Each(groups) => groups[row],
-                RowGroups::Users(_) => *user as usize,
-            };
-            self.see(group, *user);
+        };
+        match (block.groups, mask) {
+            (RowGroups::One(group), None) => block.users.iter().for_each(|user| see(group, *user)),
+            (RowGroups::Each(groups), None) => {
+                groups.iter().zip(block.users).for_each(|(group, user)| see(*group, *user));
+            }
+            (groups, mask) => {
+                for (row, user) in block.users.iter().enumerate() {
+                    if mask.is_none_or(|mask| mask.value(row)) {
+                        let group = match groups {
+                            RowGroups::One(group) => group,
+                            RowGroups::Each(groups) => groups[row],
+                            RowGroups::Users(_) => *user as usize,
+                        };
+                        see(group, *user);
+                    }
+                }
+            }
         }
     }
 

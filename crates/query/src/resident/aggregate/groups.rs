@@ -3,6 +3,7 @@
 //! Each key's values are numbered once per segment and distinct value, not per row; a row's group
 //! is then found by its numbers, in an array while the combinations are few.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
@@ -18,7 +19,7 @@ use super::super::expr::{BoundExpr, SegmentExpr};
 use super::super::inputs::{BoundSegment, Rows};
 
 /// Up to this many combinations of keys, groups are looked up in an array.
-const DENSE_MAX: usize = 1 << 18;
+const DENSE_MAX: usize = 1 << 20;
 /// A combination that has no group yet.
 const NONE: u32 = u32::MAX;
 
@@ -96,50 +97,115 @@ impl Groups {
 
     /// The one group of all rows of a segment, if its keys say there is just one.
     pub(super) fn single(&mut self, keys: &NumberedKeys<'_>) -> Option<usize> {
-        let only = |numbers: &[u32]| match numbers.split_first() {
-            Some((first, rest)) if rest.iter().all(|number| number == first) => Some(*first),
-            _ => None,
-        };
         let numbers: Option<Vec<u32>> = keys.0.iter().map(|(_, numbers)| only(numbers)).collect();
         Some(self.group_of(&numbers?))
     }
 
-    /// The group of each row. `users` are the numbers of the rows' users, if a key asks for them.
+    /// The group of each row. `users` are the numbers of the rows' users, if a key asks for them,
+    /// none greater than `user_max`.
     pub(super) fn of_rows(
         &mut self,
         keys: &NumberedKeys<'_>,
         segment: &BoundSegment,
         rows: &Rows,
-        users: &[u32],
+        (users, user_max): (&[u32], u32),
         out: &mut Vec<usize>,
     ) -> Result<()> {
-        out.clear();
-        out.reserve(rows.count());
-        if let [(BoundKey::Values(expr), numbers)] = &keys.0[..] {
-            // The usual case: a number looked up by code is a group looked up by code.
-            let groups: Vec<u32> = numbers.iter().map(|number| self.table.get(&[*number])).collect();
-            let mut all_known = true;
-            expr.map(segment, &groups, rows, |group| {
-                all_known &= group != NONE;
-                out.push(group as usize);
-            })?;
-            if all_known {
-                return Ok(());
-            }
-            out.clear();
-        }
-        let numbers = keys.0.iter().zip(&mut self.keys).map(|((key, numbers), known)| match key {
-            BoundKey::User => Ok(users.to_vec()),
-            BoundKey::ByRow(key) => known.of(&key.evaluate(segment, rows)?),
-            BoundKey::Values(expr) => {
-                let mut of_rows = Vec::with_capacity(rows.count());
-                expr.map(segment, numbers, rows, |number| of_rows.push(number))?;
-                Ok(of_rows)
-            }
+        let numbered = keys.0.iter().zip(&mut self.keys).map(|((key, table), known)| {
+            Ok(match key {
+                BoundKey::User => KeyOfRows::Each(users.into()),
+                BoundKey::ByRow(key) => KeyOfRows::Each(known.of(&key.evaluate(segment, rows)?)?.into()),
+                BoundKey::Values(expr) => match only(table) {
+                    Some(number) => KeyOfRows::One(number),
+                    None => KeyOfRows::Coded(expr, table),
+                },
+            })
         });
-        let numbers: Vec<Vec<u32>> = numbers.collect::<Result<_>>()?;
+        let numbered = numbered.collect::<Result<Vec<_>>>()?;
+        let greatest: Vec<u32> = self.keys.iter().map(|key| key.greatest().unwrap_or(user_max)).collect();
+        out.clear();
+        if self.table.make_room(&greatest, &self.members) {
+            self.by_position(&numbered, segment, rows, out)
+        } else {
+            self.by_hash(&numbered, segment, rows, out)
+        }
+    }
+
+    /// Positions in the table are put together key by key, then looked up.
+    fn by_position(
+        &mut self,
+        keys: &[KeyOfRows<'_>],
+        segment: &BoundSegment,
+        rows: &Rows,
+        out: &mut Vec<usize>,
+    ) -> Result<()> {
+        let GroupTable::Dense { bits, groups } = &mut self.table else { return Ok(()) };
+        let mut base = 0;
+        let mut shift: u32 = bits.iter().sum();
+        let mut each = Vec::with_capacity(keys.len());
+        for (key, bits) in keys.iter().zip(&*bits) {
+            shift -= bits;
+            match key {
+                KeyOfRows::One(number) => base |= (*number as usize) << shift,
+                KeyOfRows::Each(_) | KeyOfRows::Coded(..) => each.push((key, shift)),
+            }
+        }
+        if each.is_empty() {
+            out.resize(rows.count(), base);
+        }
+        for (at, (key, shift)) in each.into_iter().enumerate() {
+            let first = at == 0;
+            match key {
+                KeyOfRows::One(_) => {}
+                KeyOfRows::Each(numbers) if first => {
+                    out.extend(numbers.iter().map(|number| base | (*number as usize) << shift));
+                }
+                KeyOfRows::Each(numbers) => {
+                    out.iter_mut().zip(numbers.iter()).for_each(|(out, number)| *out |= (*number as usize) << shift);
+                }
+                KeyOfRows::Coded(expr, table) => {
+                    let parts: Vec<usize> = table.iter().map(|number| (*number as usize) << shift).collect();
+                    if first {
+                        out.reserve(rows.count());
+                        expr.map(segment, &parts, rows, |part| out.push(base | part))?;
+                    } else {
+                        let mut rest = out.iter_mut();
+                        expr.map(segment, &parts, rows, |part| {
+                            if let Some(out) = rest.next() {
+                                *out |= part;
+                            }
+                        })?;
+                    }
+                }
+            }
+        }
+        for out in out {
+            let position = *out;
+            if groups[position] == NONE {
+                groups[position] = self.count as u32;
+                self.count += 1;
+                let mut shift: u32 = bits.iter().sum();
+                self.members.extend(bits.iter().map(|bits| {
+                    shift -= bits;
+                    (position >> shift & ((1 << bits) - 1)) as u32
+                }));
+            }
+            *out = groups[position] as usize;
+        }
+        Ok(())
+    }
+
+    fn by_hash(
+        &mut self,
+        keys: &[KeyOfRows<'_>],
+        segment: &BoundSegment,
+        rows: &Rows,
+        out: &mut Vec<usize>,
+    ) -> Result<()> {
+        let numbers = keys.iter().map(|key| key.numbers(segment, rows)).collect::<Result<Vec<_>>>()?;
         let mut row_numbers = vec![0; numbers.len()];
         let mut last: Option<usize> = None;
+        out.reserve(rows.count());
         for row in 0..rows.count() {
             let mut same = last.is_some();
             for (slot, numbers) in row_numbers.iter_mut().zip(&numbers) {
@@ -189,6 +255,38 @@ impl Groups {
     }
 }
 
+/// The only number in a table, if there is just one.
+fn only(numbers: &[u32]) -> Option<u32> {
+    match numbers.split_first() {
+        Some((first, rest)) if rest.iter().all(|number| number == first) => Some(*first),
+        _ => None,
+    }
+}
+
+/// The numbers of one key for some rows.
+enum KeyOfRows<'a> {
+    /// All have this one.
+    One(u32),
+    /// One for each row.
+    Each(Cow<'a, [u32]>),
+    /// One for each value of the expression.
+    Coded(&'a BoundExpr, &'a [u32]),
+}
+
+impl KeyOfRows<'_> {
+    fn numbers(&self, segment: &BoundSegment, rows: &Rows) -> Result<Cow<'_, [u32]>> {
+        Ok(match self {
+            Self::One(number) => vec![*number; rows.count()].into(),
+            Self::Each(numbers) => numbers.as_ref().into(),
+            Self::Coded(expr, table) => {
+                let mut numbers = Vec::with_capacity(rows.count());
+                expr.map(segment, table, rows, |number| numbers.push(number))?;
+                numbers.into()
+            }
+        })
+    }
+}
+
 /// The values of one key, numbered in the order they were met.
 enum KeyNumbers {
     User,
@@ -207,6 +305,14 @@ impl KeyNumbers {
         match self {
             Self::User => 0,
             Self::Values { values, scratch } => values.size() + scratch.capacity() * size_of::<usize>(),
+        }
+    }
+
+    /// The greatest number given so far; `None` where numbers are those of users.
+    fn greatest(&self) -> Option<u32> {
+        match self {
+            Self::User => None,
+            Self::Values { values, .. } => Some(values.len().saturating_sub(1) as u32),
         }
     }
 
@@ -244,19 +350,25 @@ impl GroupTable {
         }
     }
 
+    /// Has room for numbers up to these, of which `members` are combinations with a group, if there
+    /// can be an array for that many.
+    fn make_room(&mut self, greatest: &[u32], members: &[u32]) -> bool {
+        let Self::Dense { bits, .. } = self else { return false };
+        if position(bits, greatest).is_none() {
+            *self = Self::rebuilt(bits, greatest, members);
+        }
+        matches!(self, Self::Dense { .. })
+    }
+
     /// `members` are the numbers of all groups, the new one's last.
     fn insert(&mut self, numbers: &[u32], group: u32, members: &[u32]) {
-        match self {
-            Self::Dense { bits, groups } => {
-                if let Some(at) = position(bits, numbers) {
-                    groups[at] = group;
-                } else {
-                    *self = Self::rebuilt(bits, numbers, members);
-                }
+        if self.make_room(numbers, members) {
+            let Self::Dense { bits, groups } = self else { return };
+            if let Some(at) = position(bits, numbers) {
+                groups[at] = group;
             }
-            Self::Sparse(groups) => {
-                groups.insert(numbers.into(), group);
-            }
+        } else if let Self::Sparse(groups) = self {
+            groups.insert(numbers.into(), group);
         }
     }
 

@@ -272,7 +272,8 @@ impl<'a> PartWork<'a> {
         } else if let Some(group) = self.groups.single(keys) {
             RowGroups::One(group)
         } else {
-            self.groups.of_rows(keys, &prepared.segment, rows, &self.users, &mut self.row_groups)?;
+            let users = (&self.users[..], self.morsel.nobody());
+            self.groups.of_rows(keys, &prepared.segment, rows, users, &mut self.row_groups)?;
             RowGroups::Each(&self.row_groups)
         };
         let group_count = if users_are_groups { self.present.len() } else { self.groups.count() };
