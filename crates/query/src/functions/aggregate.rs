@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::ops::Range;
 
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, ScalarValue, plan_err};
@@ -43,6 +44,20 @@ pub(super) trait Definition: Debug + Clone + PartialEq + Eq + Hash + Send + Sync
 
     /// Reads the literals among the arguments; a function with no groups.
     fn start(&self, types: &[DataType], literals: &[Option<ScalarValue>]) -> Result<Self::Kept>;
+
+    /// Which arguments are conditions, if rows that meet none of them change nothing.
+    fn conditions(&self, _types: &[DataType], _literals: &[Option<ScalarValue>]) -> Option<Range<usize>> {
+        None
+    }
+}
+
+/// [`Definition::conditions`] of a call, if it calls that function.
+pub(super) fn conditions_of<D: Definition>(
+    call: &AggregateFunction,
+    types: &[DataType],
+) -> Option<Range<usize>> {
+    let udaf = call.func.inner().downcast_ref::<Udaf<D>>()?;
+    udaf.definition.conditions(types, &logical_literals(&call.params.args))
 }
 
 /// The function as DataFusion takes it.

@@ -28,7 +28,13 @@ mod testing;
 mod tests;
 pub mod window_funnel;
 
+use std::ops::Range;
+
+use arrow::datatypes::DataType;
+use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::prelude::SessionContext;
+
+use self::aggregate::conditions_of;
 
 /// Registers all functions of this module.
 pub fn register(session: &SessionContext) {
@@ -38,4 +44,12 @@ pub fn register(session: &SessionContext) {
         session.register_udaf(function);
     }
     session.register_udwf(sessionize::sessionize_udwf());
+}
+
+/// Which arguments of a call are conditions, if it calls one of these functions and rows that meet
+/// none of the conditions change nothing.
+pub(crate) fn conditions(call: &AggregateFunction, types: &[DataType]) -> Option<Range<usize>> {
+    conditions_of::<window_funnel::WindowFunnel>(call, types)
+        .or_else(|| conditions_of::<sequence::SequenceFunction>(call, types))
+        .or_else(|| conditions_of::<retention::Retention>(call, types))
 }

@@ -121,6 +121,15 @@ const QUESTIONS: &[&str] = &[
     "SELECT CASE WHEN event = 'Buy' THEN plan ELSE event END, count(*) FROM events GROUP BY 1",
     "SELECT length(user_id), count(*) FROM events GROUP BY 1",
     "SELECT 'all', count(*) FROM events GROUP BY 1",
+    // Functions that look only at rows that meet a condition.
+    "SELECT user_id, window_funnel(86400, time, event = 'Play', event = 'Buy', event = 'Quit') FROM events GROUP BY user_id",
+    "SELECT level, count(*) FROM (SELECT user_id, window_funnel(INTERVAL '1 hour', 'strict_increase', time, event = 'Play', event = 'Buy' AND plan = 'pro') AS level FROM events WHERE flag GROUP BY user_id) GROUP BY level",
+    "SELECT user_id, window_funnel(86400, 'strict_order', time, event = 'Play', event = 'Buy') FROM events GROUP BY user_id",
+    "SELECT user_id, window_funnel(86400, time, event = 'Play', price > 900) FILTER (WHERE plan IS NOT NULL), count(*) FROM events GROUP BY user_id",
+    "SELECT user_id, window_funnel(86400, time, event = 'Nothing', event = 'Buy') FROM events GROUP BY user_id",
+    "SELECT plan, window_funnel(86400, time, event = 'Play', event = 'Buy') FROM events GROUP BY plan",
+    "SELECT user_id, retention(event = 'Play', day = '2024-03-30', day = '2024-03-31') FROM events GROUP BY user_id",
+    "SELECT user_id, sequence_match('(?1).*(?2)', time, event = 'Play', flag), sequence_count('(?1)(?2)', time, event = 'Buy', event = 'Quit') FROM events GROUP BY user_id",
     // Filters.
     "SELECT count(*), count(DISTINCT user_id) FROM events WHERE event IN ('Buy', 'Play') AND plan IS NULL",
     "SELECT count(*) FROM events WHERE event LIKE 'Play%' OR plan = 'pro'",

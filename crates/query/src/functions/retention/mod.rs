@@ -14,14 +14,16 @@ mod udaf;
 
 use datafusion::logical_expr::AggregateUDF;
 
+pub(super) use udaf::Retention;
+
 pub use matcher::retained;
 
 /// The SQL function `retention`.
 pub fn retention_udaf() -> AggregateUDF {
-    super::aggregate::udaf(udaf::Retention)
+    super::aggregate::udaf(Retention)
 }
 
 #[cfg(test)]
 pub(super) fn definition() -> impl crate::functions::aggregate::Definition {
-    udaf::Retention
+    Retention
 }

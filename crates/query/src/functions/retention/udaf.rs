@@ -1,5 +1,6 @@
 //! `retention` for DataFusion.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, BooleanArray, UInt8Array, UInt64Array};
@@ -18,7 +19,7 @@ const NAME: &str = "retention";
 
 /// `retention(condition, …)`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Retention;
+pub(in crate::functions) struct Retention;
 
 impl Definition for Retention {
     type Kept = EverMet;
@@ -50,11 +51,15 @@ impl Definition for Retention {
     fn start(&self, types: &[DataType], _literals: &[Option<ScalarValue>]) -> Result<Self::Kept> {
         Ok(EverMet { conditions: types.len(), met: Vec::new(), batch: Masks::default() })
     }
+
+    fn conditions(&self, types: &[DataType], _literals: &[Option<ScalarValue>]) -> Option<Range<usize>> {
+        Some(0..types.len())
+    }
 }
 
 /// The conditions that any row of each group met.
 #[derive(Debug)]
-pub(super) struct EverMet {
+pub(in crate::functions) struct EverMet {
     conditions: usize,
     /// A mask a group.
     met: Vec<u64>,

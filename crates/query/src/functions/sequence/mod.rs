@@ -34,6 +34,8 @@ mod udaf;
 
 use datafusion::logical_expr::AggregateUDF;
 
+pub(super) use udaf::SequenceFunction;
+
 pub use matcher::{Scratch, Sequence};
 pub use pattern::{Action, Pattern, PatternError, TimeOrder};
 
@@ -41,9 +43,9 @@ pub use pattern::{Action, Pattern, PatternError, TimeOrder};
 pub fn sequence_udafs() -> Vec<AggregateUDF> {
     use super::aggregate::udaf;
     vec![
-        udaf(udaf::SequenceFunction::Match),
-        udaf(udaf::SequenceFunction::Count),
-        udaf(udaf::SequenceFunction::Events),
+        udaf(SequenceFunction::Match),
+        udaf(SequenceFunction::Count),
+        udaf(SequenceFunction::Events),
         next_node::sequence_next_node_udaf(),
     ]
 }

@@ -1,5 +1,6 @@
 //! `sequence_match`, `sequence_count` and `sequence_match_events` for DataFusion.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Int64Array};
@@ -15,7 +16,7 @@ use crate::functions::record::Conditions;
 
 /// Which of the functions `f(pattern, time, condition, …)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum SequenceFunction {
+pub(in crate::functions) enum SequenceFunction {
     Match,
     Count,
     Events,
@@ -78,11 +79,15 @@ impl Definition for SequenceFunction {
         };
         Ok(RecordGroups::new(function, 1, time_kind, conditions))
     }
+
+    fn conditions(&self, types: &[DataType], _literals: &[Option<ScalarValue>]) -> Option<Range<usize>> {
+        Some(2..types.len())
+    }
 }
 
 /// What the pattern finds in the events of each user.
 #[derive(Debug, Clone)]
-pub(super) struct Matches {
+pub(in crate::functions) struct Matches {
     function: SequenceFunction,
     sequence: Sequence,
     time_kind: TimeKind,

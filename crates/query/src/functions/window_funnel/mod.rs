@@ -26,6 +26,8 @@ mod udaf;
 
 use datafusion::logical_expr::AggregateUDF;
 
+pub(super) use udaf::WindowFunnel;
+
 pub use matcher::{Funnel, Scratch};
 
 /// How strict a funnel is. Modes may be combined.
@@ -49,10 +51,10 @@ pub struct Modes {
 
 /// The SQL function `window_funnel`, also `windowFunnel`.
 pub fn window_funnel_udaf() -> AggregateUDF {
-    super::aggregate::udaf(udaf::WindowFunnel)
+    super::aggregate::udaf(WindowFunnel)
 }
 
 #[cfg(test)]
 pub(super) fn definition() -> impl crate::functions::aggregate::Definition {
-    udaf::WindowFunnel
+    WindowFunnel
 }

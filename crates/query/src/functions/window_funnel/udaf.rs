@@ -1,5 +1,6 @@
 //! `window_funnel` for DataFusion.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array};
@@ -17,7 +18,7 @@ const NAME: &str = "window_funnel";
 
 /// `window_funnel(window, [mode, …] time, condition, …)`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct WindowFunnel;
+pub(in crate::functions) struct WindowFunnel;
 
 /// The place of the time among the arguments: after the window and the modes.
 fn time_index(types: &[DataType]) -> usize {
@@ -54,12 +55,7 @@ impl Definition for WindowFunnel {
         let time_index = time_index(types);
         let kind = TimeKind::try_new(NAME, types.get(time_index))?;
         let window = kind.length(NAME, "the window", literals.first())?;
-        let mut modes = Modes::default();
-        for literal in &literals[1..time_index] {
-            for mode in text_literal(NAME, "a mode", Some(literal))?.split(',') {
-                modes.add(mode.trim())?;
-            }
-        }
+        let modes = Modes::of(&literals[1..time_index])?;
         if modes.reentry && !modes.order {
             return plan_err!("{NAME}: allow_reentry loosens strict_order: name both modes");
         }
@@ -67,9 +63,26 @@ impl Definition for WindowFunnel {
         let function = Levels { funnel: Funnel { steps, window, modes }, scratch: Scratch::default() };
         Ok(RecordGroups::new(function, time_index, kind, steps))
     }
+
+    fn conditions(&self, types: &[DataType], literals: &[Option<ScalarValue>]) -> Option<Range<usize>> {
+        let time_index = time_index(types);
+        let modes = Modes::of(literals.get(1..time_index)?).ok()?;
+        // Under strict_order an event that meets nothing ends the walk.
+        (!modes.order).then(|| time_index + 1..types.len())
+    }
 }
 
 impl Modes {
+    fn of(literals: &[Option<ScalarValue>]) -> Result<Self> {
+        let mut modes = Self::default();
+        for literal in literals {
+            for mode in text_literal(NAME, "a mode", Some(literal))?.split(',') {
+                modes.add(mode.trim())?;
+            }
+        }
+        Ok(modes)
+    }
+
     fn add(&mut self, mode: &str) -> Result<()> {
         match mode {
             "strict_deduplication" | "strict" => self.deduplication = true,
@@ -89,7 +102,7 @@ impl Modes {
 
 /// The level of each user.
 #[derive(Debug, Clone)]
-pub(super) struct Levels {
+pub(in crate::functions) struct Levels {
     funnel: Funnel,
     scratch: Scratch,
 }

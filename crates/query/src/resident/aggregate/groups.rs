@@ -161,7 +161,9 @@ impl Groups {
                     out.extend(numbers.iter().map(|number| base | (*number as usize) << shift));
                 }
                 KeyOfRows::Each(numbers) => {
-                    out.iter_mut().zip(numbers.iter()).for_each(|(out, number)| *out |= (*number as usize) << shift);
+                    out.iter_mut()
+                        .zip(numbers.iter())
+                        .for_each(|(out, number)| *out |= (*number as usize) << shift);
                 }
                 KeyOfRows::Coded(expr, table) => {
                     let parts: Vec<usize> = table.iter().map(|number| (*number as usize) << shift).collect();

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::Session;
-use datafusion::common::Result;
-use datafusion::logical_expr::Expr;
+use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{Expr, ExprSchemable as _};
 use datafusion::physical_expr::aggregate::LoweredAggregateBuilder;
 use tallymark_event::columns::USER_ID;
 
@@ -18,6 +18,7 @@ use super::super::inputs::Inputs;
 use super::accumulate::{Aggregate, AggregateKind};
 use super::groups::Key;
 use crate::events_table::EventsTable;
+use crate::functions;
 
 /// `SELECT keys, aggregates FROM events WHERE filters GROUP BY keys`; columns are unqualified.
 #[derive(Debug, Clone)]
@@ -99,25 +100,30 @@ fn is_user(expr: &Expr) -> bool {
 }
 
 fn aggregate(call: &Expr, state: &dyn Session, inputs: &Inputs) -> Result<Aggregate> {
+    let Expr::AggregateFunction(called) = call else {
+        return internal_err!("{call} is no call of an aggregate function");
+    };
     let schema = inputs.df_schema()?;
-    let mut filter = None;
-    if let Expr::AggregateFunction(AggregateFunction { func, params }) = call {
-        if let Some(condition) = &params.filter {
-            filter = Some(RowFilter::try_new(state, [condition.as_ref().clone()], inputs, &schema)?);
+    let filter_of = |condition: &Expr| RowFilter::try_new(state, [condition.clone()], inputs, &schema);
+    let AggregateFunction { func, params } = called;
+    let filter = params.filter.as_deref().map(filter_of).transpose()?;
+    if func.name() == "count" {
+        if params.distinct
+            && let [arg] = &params.args[..]
+            && is_user(arg)
+        {
+            return Ok(Aggregate { kind: AggregateKind::Users, filter });
         }
-        if func.name() == "count" {
-            if params.distinct
-                && let [arg] = &params.args[..]
-                && is_user(arg)
-            {
-                return Ok(Aggregate { kind: AggregateKind::Users, filter });
-            }
-            let is_constant = |arg: &Expr| matches!(arg, Expr::Literal(value, _) if !value.is_null());
-            if !params.distinct && params.args.iter().all(is_constant) {
-                return Ok(Aggregate { kind: AggregateKind::Rows, filter });
-            }
+        let is_constant = |arg: &Expr| matches!(arg, Expr::Literal(value, _) if !value.is_null());
+        if !params.distinct && params.args.iter().all(is_constant) {
+            return Ok(Aggregate { kind: AggregateKind::Rows, filter });
         }
     }
+    let types = params.args.iter().map(|arg| arg.get_type(&schema)).collect::<Result<Vec<_>>>()?;
+    let relevant = match functions::conditions(called, &types) {
+        Some(conditions) => params.args[conditions].iter().map(filter_of).collect::<Result<_>>()?,
+        None => Vec::new(),
+    };
     let physical: &Schema = inputs.schema();
     let planning = PhysicalPlanningContext::default();
     let props: &ExecutionProps = state.execution_props();
@@ -125,5 +131,5 @@ fn aggregate(call: &Expr, state: &dyn Session, inputs: &Inputs) -> Result<Aggreg
     let function = lowered.aggregate;
     let args = function.expressions();
     let args = args.iter().map(|arg| SegmentExpr::of_physical(arg, inputs)).collect::<Result<_>>()?;
-    Ok(Aggregate { kind: AggregateKind::Function { function, args, relevant: Vec::new() }, filter })
+    Ok(Aggregate { kind: AggregateKind::Function { function, args, relevant }, filter })
 }
