@@ -242,3 +242,109 @@ impl ChunkReader for Chunks {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{
+        Array as _, AsArray as _, Int64Array, ListBuilder, StringViewArray, StringViewBuilder,
+        TimestampMillisecondArray,
+    };
+    use arrow::compute::cast;
+    use object_store::ObjectStoreExt as _;
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
+    use tallymark_event::columns::{DEVICE_ID, DISTINCT_ID, EVENT, INSERT_ID, SEQUENCE, TIME, USER_ID};
+    use tallymark_event::{Day, Lane, LaneId, PropertyCatalog, PropertyValue, ValueKinds};
+
+    use super::*;
+    use crate::{DataFileWriter, FileSettings};
+
+    const ROWS: usize = 10;
+
+    /// A file of ten rows in row groups of four: two events, one user, distinct ids too many and
+    /// too long for a dictionary, one list lane.
+    async fn file() -> (Location, DataFile, Vec<ArrayRef>) {
+        let mut catalog = PropertyCatalog::default();
+        let mut kinds = ValueKinds::default();
+        kinds.observe(&PropertyValue::List(vec!["x".into()]));
+        catalog.open_lanes("tags", &kinds);
+        let lane: Lane = catalog.lanes()[0].clone();
+        let text = |value: &dyn Fn(usize) -> Option<String>| -> ArrayRef {
+            Arc::new((0..ROWS).map(value).collect::<StringViewArray>())
+        };
+        let times: ArrayRef =
+            Arc::new(TimestampMillisecondArray::from_iter_values(0..ROWS as i64).with_timezone("UTC"));
+        let DataType::List(item) = lane.kind.data_type() else { panic!("{lane:?}") };
+        let mut tags = ListBuilder::new(StringViewBuilder::new()).with_field(item);
+        for row in 0..ROWS {
+            tags.values().append_value("x");
+            tags.append(row % 3 == 0);
+        }
+        let columns: Vec<ArrayRef> = vec![
+            text(&|row| Some(["a", "b"][row % 2].to_owned())),
+            Arc::clone(&times),
+            text(&|row| Some(format!("{row}").repeat(1 << 19))),
+            text(&|row| (row > 1).then(|| "u".to_owned())),
+            text(&|_| None),
+            text(&|row| Some(format!("i{row}"))),
+            times,
+            Arc::new(Int64Array::from_iter_values(0..ROWS as i64)),
+            Arc::new(tags.finish()),
+        ];
+        let settings = FileSettings { row_group_rows: 4, ..FileSettings::default() };
+        let mut writer =
+            DataFileWriter::try_new(Day::from_days(0), &[(LaneId(0), lane)], &catalog, &settings).unwrap();
+        for start in (0..ROWS).step_by(4) {
+            let rows = 4.min(ROWS - start);
+            writer.write_row_group(rows, &mut |at| Ok(columns[at].slice(start, rows))).unwrap();
+        }
+        let (bytes, file) = writer.finish(0).unwrap();
+        let location = Location::with_store(Arc::new(InMemory::new()), Path::from("dataset"));
+        location.store().put(&location.path(&file.path), bytes.into()).await.unwrap();
+        (location, file, columns)
+    }
+
+    #[tokio::test]
+    async fn columns_come_back_row_group_by_row_group() {
+        let (location, file, columns) = file().await;
+        let open = FileColumns::open(&location, &file).await.unwrap();
+        let names = [EVENT, TIME, DISTINCT_ID, USER_ID, DEVICE_ID, INSERT_ID, SEQUENCE, "tags"];
+        let fetched = open.fetch(&names).await.unwrap();
+        assert_eq!((open.row_groups(), fetched.row_groups()), (3, 3));
+        for (name, expected) in names.into_iter().zip([0, 1, 2, 3, 4, 5, 7, 8].map(|at: usize| &columns[at]))
+        {
+            let groups: Vec<ArrayRef> = (0..3)
+                .map(|group| cast(&fetched.decode(group, name).unwrap(), expected.data_type()).unwrap())
+                .collect();
+            let groups: Vec<_> = groups.iter().map(|group| &**group).collect();
+            assert_eq!(&concat(&groups).unwrap(), expected, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn text_is_a_dictionary_where_it_is_stored_as_one() {
+        let (location, file, _) = file().await;
+        let fetched = FileColumns::open(&location, &file).await.unwrap();
+        let fetched = fetched.fetch(&[EVENT, DISTINCT_ID, INSERT_ID]).await.unwrap();
+        let events = fetched.decode(1, EVENT).unwrap();
+        assert_eq!(events.as_any_dictionary().values().len(), 2);
+        for views in [DISTINCT_ID, INSERT_ID] {
+            assert_eq!(*fetched.decode(0, views).unwrap().data_type(), DataType::Utf8View, "{views}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_an_error() {
+        let (location, file, _) = file().await;
+        let open = FileColumns::open(&location, &file).await.unwrap();
+        assert!(
+            matches!(open.fetch(&["price"]).await, Err(Error::Column { column, .. }) if column == "price")
+        );
+        let fetched = open.fetch(&[TIME]).await.unwrap();
+        assert!(fetched.bytes() > 0 && fetched.bytes() < file.bytes);
+        assert!(matches!(fetched.decode(0, EVENT), Err(Error::Decode { .. })));
+        location.store().delete(&location.path(&file.path)).await.unwrap();
+        assert!(matches!(open.fetch(&[TIME]).await, Err(Error::Read { .. })));
+        assert!(matches!(FileColumns::open(&location, &file).await, Err(Error::Read { .. })));
+    }
+}
