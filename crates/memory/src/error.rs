@@ -51,4 +51,12 @@ pub enum Error {
         /// Why.
         source: ArrowError,
     },
+    /// The values of a property of the profiles could not be laid out.
+    #[error("cannot lay out property {property:?} of the profiles")]
+    Profiles {
+        /// Its name.
+        property: String,
+        /// Why.
+        source: ArrowError,
+    },
 }

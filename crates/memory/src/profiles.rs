@@ -80,7 +80,7 @@ pub(crate) async fn column(layout: &Layout, property: &str, kind: LaneKind) -> R
         let (array, catalog) = cache.pool.run(work).await?;
         cache.state().profile_catalog = Some((Arc::clone(&slot.profiles), catalog));
         is_new = true;
-        array.map_err(|source| Error::Users { source })
+        array.map_err(|source| Error::Profiles { property: slot.property.clone(), source })
     });
     let array = Arc::clone(made.await?);
     let counter = if is_new { &cache.counters.loads } else { &cache.counters.hits };
