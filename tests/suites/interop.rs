@@ -14,7 +14,7 @@ pub(crate) fn python() -> String {
     #[expect(clippy::disallowed_methods, reason = "which Python has the packages is said from outside")]
     let python = std::env::var("TALLYMARK_TEST_PYTHON");
     python.unwrap_or_else(|_| {
-        panic!("TALLYMARK_TEST_PYTHON is not set: run the tests with `tests/run`, which installs DuckDB and Polars and sets it")
+        panic!("TALLYMARK_TEST_PYTHON is not set: run the tests with `tests/run`, which installs DuckDB, Polars and ClickHouse and sets it")
     })
 }
 

@@ -268,7 +268,7 @@ impl Engine {
         let (session, text) = (session.clone(), text.to_owned());
         let mut planned = self.inner.threads.spawn(async move {
             let frame = tallymark_query::sql(&session, &text).await?;
-            Ok::<SendableRecordBatchStream, Error>(frame.execute_stream().await?)
+            Ok::<SendableRecordBatchStream, Error>(tallymark_query::start(frame).await?)
         });
         let joined = match limits.time {
             None => planned.await,

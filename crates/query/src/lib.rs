@@ -38,6 +38,6 @@ pub use events_table::EventsTable;
 pub use export::{ExportOptions, ExportedLines, export, export_rows};
 pub use identity::canonical_user_udf;
 pub use session::{CATALOG, QueryConfig, QueryRuntime, SCHEMA, session};
-pub use statement::{Statement, run, sql, statements};
+pub use statement::{Statement, run, sql, start, statements};
 pub use tables::DatasetTables;
 pub use tallymark_memory::MemoryUsage;

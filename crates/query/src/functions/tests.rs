@@ -14,10 +14,6 @@ use super::grouped::{ForGroups, Grouped};
 /// Rows of one batch: group, time, and whether each of two conditions is met.
 type Row = (usize, i64, bool, bool);
 
-fn text(text: &str) -> Option<ScalarValue> {
-    Some(ScalarValue::from(text))
-}
-
 /// One function, called with literals and then time, (event,) two conditions.
 fn funnel() -> ForGroups<impl Grouped> {
     let types = [DataType::Int64, DataType::Int64, DataType::Boolean, DataType::Boolean];
@@ -29,8 +25,8 @@ fn funnel_arguments(rows: &[Row]) -> Vec<ArrayRef> {
     vec![
         Arc::new(Int64Array::from(vec![3; rows.len()])),
         Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.1))),
-        Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(row.2)))),
-        Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(row.3)))),
+        Arc::new(rows.iter().map(|row| Some(row.2)).collect::<BooleanArray>()),
+        Arc::new(rows.iter().map(|row| Some(row.3)).collect::<BooleanArray>()),
     ]
 }
 
@@ -43,7 +39,8 @@ fn next_node() -> ForGroups<impl Grouped> {
         DataType::Boolean,
         DataType::Boolean,
     ];
-    let literals = [text("forward"), text("first_match"), None, None, None, None];
+    let literal = |text| Some(ScalarValue::Utf8(Some(String::from(text))));
+    let literals = [literal("forward"), literal("first_match"), None, None, None, None];
     ForGroups(super::sequence::next_node::definition().start(&types, &literals).unwrap())
 }
 

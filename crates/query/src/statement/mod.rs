@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DataFusionError, SchemaError, TableReference};
 use datafusion::dataframe::DataFrame;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 use datafusion::prelude::SessionContext;
@@ -86,6 +87,19 @@ pub async fn run(session_ctx: &SessionContext, statement: Statement) -> Result<D
             Ok(DataFrame::new(state, query))
         }
     }
+}
+
+/// Starts a planned query.
+///
+/// # Errors
+/// [`Error::Plan`] if the query is wrong in a way that shows only now, such as a literal argument that
+/// a function refuses; else [`Error::Run`].
+pub async fn start(frame: DataFrame) -> Result<SendableRecordBatchStream> {
+    frame.execute_stream().await.map_err(|source| match source.find_root() {
+        // Which rule of the optimizer found it is of no use to anyone.
+        DataFusionError::Plan(message) => Error::Plan { source: DataFusionError::Plan(message.clone()) },
+        _ => Error::Run { source },
+    })
 }
 
 /// Refuses statements that write or reach outside the dataset.
