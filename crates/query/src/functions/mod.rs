@@ -8,10 +8,10 @@
 //! over the [`Record`](record::Record)s of one user, and `udaf.rs` adapts it. What the adapters
 //! share:
 //!
-//! 1. [`arguments`]: types and literals are checked before anything runs.
-//! 2. [`masks`]: the conditions of a batch become a bit mask a row.
-//! 3. [`per_user`]: masks and times of all groups, kept flat, brought together by user at the end.
-//! 4. [`grouped`] and [`aggregate`]: one implementation a function, DataFusion's interfaces on top.
+//! 1. `arguments`: types and literals are checked before anything runs.
+//! 2. `masks`: the conditions of a batch become a bit mask a row.
+//! 3. `per_user`: masks and times of all groups, kept flat, brought together by user at the end.
+//! 4. `grouped` and `aggregate`: one implementation a function, DataFusion's interfaces on top.
 
 mod aggregate;
 mod arguments;
