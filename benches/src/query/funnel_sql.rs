@@ -9,10 +9,12 @@ pub(crate) const WEEK_MS: i64 = 7 * 86_400_000;
 /// The rule is that of [`crate::hand::funnel::levels`].
 pub(crate) fn levels(dialect: Dialect, events: &str, steps: &[&str], by_country: bool) -> Vec<String> {
     match dialect {
-        Dialect::Clickhouse => vec![window_funnel(events, steps, by_country)],
-        Dialect::Tallymark | Dialect::Duckdb | Dialect::Datafusion => {
-            vec![nested_windows(dialect, events, steps, by_country)]
-        }
+        Dialect::Clickhouse => vec![window_funnel(dialect, events, steps, by_country)],
+        Dialect::Tallymark => vec![
+            window_funnel(dialect, events, steps, by_country),
+            nested_windows(dialect, events, steps, by_country),
+        ],
+        Dialect::Duckdb | Dialect::Datafusion => vec![nested_windows(dialect, events, steps, by_country)],
     }
 }
 
@@ -21,14 +23,23 @@ fn quoted(steps: &[&str]) -> String {
     quoted.join(", ")
 }
 
-fn window_funnel(events: &str, steps: &[&str], by_country: bool) -> String {
+/// With the function made for it.
+fn window_funnel(dialect: Dialect, events: &str, steps: &[&str], by_country: bool) -> String {
     let conditions: Vec<String> = steps.iter().map(|step| format!("event = '{step}'")).collect();
     let (conditions, names) = (conditions.join(", "), quoted(steps));
     let (country, least) = if by_country { ("country, ", ", min(country) AS country") } else { ("", "") };
+    let level = match dialect {
+        Dialect::Clickhouse => {
+            format!("windowFunnel({WEEK_MS})(toUInt64(toUnixTimestamp64Milli(time)), {conditions})")
+        }
+        Dialect::Tallymark | Dialect::Duckdb | Dialect::Datafusion => {
+            format!("window_funnel(INTERVAL '7 days', time, {conditions})")
+        }
+    };
     format!(
-        "SELECT {country}level, count(*) FROM \
-         (SELECT user_id, windowFunnel({WEEK_MS})(toUInt64(toUnixTimestamp64Milli(time)), {conditions}) AS level{least} \
-         FROM {events} WHERE event IN ({names}) GROUP BY user_id) AS users WHERE level > 0 GROUP BY {country}level"
+        "SELECT {country}level, count(*) FROM (SELECT user_id, {level} AS level{least} \
+         FROM {events} WHERE event IN ({names}) GROUP BY user_id) AS users \
+         WHERE level > 0 GROUP BY {country}level"
     )
 }
 

@@ -11,6 +11,17 @@ pub(crate) const QUESTION: Question = Question {
     asks: "sessions by day with a timeout of 30 minutes, and their mean length",
     sql: |dialect, events, _| {
         let mut texts = vec![windows(dialect, events)];
+        if dialect == Dialect::Tallymark {
+            texts.push(format!(
+                "WITH numbered AS (SELECT user_id, time, \
+                 sessionize(time, INTERVAL '30 minutes') OVER (PARTITION BY user_id ORDER BY time) AS session \
+                 FROM {events}), \
+                 sessions AS (SELECT min(time) AS starts, max(time) AS ends \
+                 FROM numbered GROUP BY user_id, session) \
+                 SELECT CAST(starts AS DATE) AS day, count(*), avg(CAST(ends AS BIGINT) - CAST(starts AS BIGINT)) \
+                 FROM sessions GROUP BY day"
+            ));
+        }
         if dialect == Dialect::Clickhouse {
             texts.push(format!(
                 "SELECT toDate(s[1]) AS day, count(), avg(toUnixTimestamp64Milli(s[-1]) - toUnixTimestamp64Milli(s[1])) \
