@@ -32,6 +32,8 @@ pub(crate) struct Options {
     #[arg(long)]
     pub threads: usize,
     #[arg(long)]
+    pub memory: usize,
+    #[arg(long)]
     pub query_memory: usize,
 }
 
@@ -92,6 +94,7 @@ impl Answerer {
                 let url = ours.to_str().context("the work folder's name is not Unicode")?;
                 let config = EngineConfig {
                     threads: options.threads,
+                    memory_budget_bytes: options.memory,
                     query_memory_bytes: options.query_memory,
                     ..EngineConfig::default()
                 };

@@ -67,6 +67,9 @@ pub(crate) struct Options {
     /// Threads of each system
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub threads: usize,
+    /// Memory for the columns that Tallymark keeps between queries, e.g. 1GiB
+    #[arg(long, value_parser = parse_bytes, default_value = "8GiB", value_name = "BYTES")]
+    pub memory: u64,
     /// Memory that the queries of each system may take, e.g. 8GiB
     #[arg(long, value_parser = parse_bytes, default_value = "8GiB", value_name = "BYTES")]
     pub query_memory: u64,

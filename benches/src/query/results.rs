@@ -148,7 +148,7 @@ struct Machine {
 struct Settings {
     threads: usize,
     query_memory_bytes: u64,
-    #[serde(default)]
+    /// Of ours, for what stays between queries.
     memory_budget_bytes: Option<u64>,
 }
 
@@ -172,7 +172,7 @@ impl Log {
             settings: Settings {
                 threads: options.threads,
                 query_memory_bytes: options.query_memory,
-                memory_budget_bytes: None,
+                memory_budget_bytes: Some(options.memory),
             },
             outcome: Outcome::without_answer("", System::Hand, Mode::Warm, Status::Answered),
         };

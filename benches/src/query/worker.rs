@@ -69,6 +69,7 @@ impl Workers<'_> {
             let mut command = Command::new(env::current_exe().context("cannot find this program")?);
             command.args(["answer", "--system", &system.to_string(), "--work"]).arg(&self.work);
             command.args(["--threads", &threads, "--query-memory", &memory]);
+            command.args(["--memory", &options.memory.to_string()]);
             command.args(options.events.arguments());
             command
         };
