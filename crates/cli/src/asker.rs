@@ -39,6 +39,11 @@ impl Asker {
         Ok(answer)
     }
 
+    /// What is in memory by now.
+    pub(crate) fn memory_usage(&self) -> Option<tallymark::MemoryUsage> {
+        self.engine.memory_usage()
+    }
+
     /// Goes on to the newest state, unless a snapshot was asked for. What statements have set is set
     /// again.
     pub(crate) async fn refresh(&mut self) -> tallymark::Result<()> {

@@ -54,7 +54,9 @@ pub use tallymark_ingest::{
     AppendReport, ColumnMapping, ImportOptions, ImportProgress, ImportReport, Input, Limits, RejectedRecord,
     Rejection, TimeUnit, WireForm,
 };
-pub use tallymark_query::{ExportOptions, ExportedLines, MemoryUsage};
+pub use tallymark_query::{
+    ColumnUsage, Encoding, ExportOptions, ExportedLines, MemoryUsage, ProfileColumnUsage, SegmentUsage,
+};
 pub use tallymark_storage::{Attachment, CleanupReport, DataFile, Location};
 pub use tallymark_users::{IdentitySystem, ProfileKey, ProfileOp, ProfileUpdate};
 

@@ -40,4 +40,4 @@ pub use identity::canonical_user_udf;
 pub use session::{CATALOG, QueryConfig, QueryRuntime, SCHEMA, session};
 pub use statement::{Statement, run, sql, start, statements};
 pub use tables::DatasetTables;
-pub use tallymark_memory::MemoryUsage;
+pub use tallymark_memory::{ColumnUsage, Encoding, MemoryUsage, ProfileColumnUsage, SegmentUsage};

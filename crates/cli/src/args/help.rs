@@ -96,6 +96,7 @@ pub(super) const INSPECT: &str = "\
 Examples:
   tallymark inspect
   tallymark inspect --files                         the files any Parquet reader may read
+  tallymark inspect --memory --column plan          what columns cost in memory
   tallymark inspect --output json | jq .events";
 
 pub(super) const EXPORT: &str = "\

@@ -10,6 +10,12 @@ pub(crate) struct InspectArgs {
     /// List exactly the files the newest snapshot consists of
     #[arg(long)]
     pub(crate) files: bool,
+    /// Bring users, times and event names into memory, and tell what they cost there
+    #[arg(long, conflicts_with = "files")]
+    pub(crate) memory: bool,
+    /// With --memory: also this column of `events` (may be repeated)
+    #[arg(long = "column", value_name = "COLUMN", requires = "memory")]
+    pub(crate) columns: Vec<String>,
     /// How it is printed
     #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
     pub(crate) output: ReportFormat,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use tallymark::{DataFile, Inspection, PropertySummary};
 
-use super::{identity_name, open_for_reading, report};
+use super::{identity_name, memory, open_for_reading, report};
 use crate::args::{Dataset, InspectArgs, ReportFormat};
 use crate::failure::Outcome;
 use crate::output::{Align, Table};
@@ -26,6 +26,16 @@ pub(super) async fn run(
         match args.output {
             ReportFormat::Json => report::print_json(&files)?,
             ReportFormat::Table => print_files(&files, terminal)?,
+        }
+        return Ok(Outcome::Done);
+    }
+    if args.memory {
+        let columns: Vec<&str> = args.columns.iter().map(String::as_str).collect();
+        engine.preload(&columns).await?;
+        let Some(usage) = engine.memory_usage() else { return Ok(Outcome::Done) };
+        match args.output {
+            ReportFormat::Json => report::print_json(&usage)?,
+            ReportFormat::Table => memory::print(&usage, terminal)?,
         }
         return Ok(Outcome::Done);
     }

@@ -20,6 +20,8 @@ pub(super) enum Line {
     LimitRows(usize),
     /// `\timing`
     Timing,
+    /// `\memory`
+    Memory,
     /// `\h`
     Help,
     /// `\q`
@@ -54,6 +56,7 @@ impl Line {
             "q" => Self::Quit,
             "h" | "?" => Self::Help,
             "timing" => Self::Timing,
+            "memory" => Self::Memory,
             "d" if !rest.is_empty() => Self::Query(describe(rest)),
             "d" | "dt" => Self::Query(TABLES.to_owned()),
             "de" => Self::Query(EVENTS.to_owned()),

@@ -110,6 +110,11 @@ impl Prompt {
                 self.style.timing = !self.style.timing;
                 note(if self.style.timing { "timing is on" } else { "timing is off" });
             }
+            Line::Memory => {
+                if let Some(usage) = self.asker.memory_usage() {
+                    crate::commands::memory::print(&usage, self.terminal)?;
+                }
+            }
             Line::Output(format) => self.set_format(format),
             Line::LimitRows(rows) => {
                 self.style.rows_max = if rows == 0 { usize::MAX } else { rows };

@@ -34,6 +34,22 @@ fn the_live_files_are_listed_exactly() {
 }
 
 #[test]
+fn what_columns_cost_in_memory_is_told() {
+    let place = Place::with_coffee_shop();
+    let usage = place.run(&["inspect", "--memory", "--column", "size", "--output", "json"]).ok().json();
+    let segments = usage["segments"].as_array().unwrap();
+    assert_eq!(segments.iter().map(|segment| segment["rows"].as_u64().unwrap()).sum::<u64>(), 361);
+    let columns = segments[0]["columns"].as_array().unwrap();
+    assert!(columns.iter().any(|column| column["column"] == "size"), "{columns:?}");
+    let shown = place.run(&["inspect", "--memory"]).ok().out;
+    for part in ["ids of users", "time", "event", "361", "bytes a row"] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    let refused = place.run(&["inspect", "--memory", "--column", "sise"]).fails(1).err;
+    assert!(refused.contains("sise"), "{refused}");
+}
+
+#[test]
 fn compact_merges_files_and_changes_no_answer() {
     let place = Place::new();
     for number in 0..4 {
