@@ -132,6 +132,18 @@ async fn answers_are_as_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_examples_of_functions_run() {
+    let page = include_str!("../../crates/query/FUNCTIONS.md");
+    let examples: Vec<&str> =
+        page.split("```sql\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= 5, "{examples:?}");
+    let engine = shop().await;
+    for example in examples {
+        crate::common::ask(&engine, example).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "writes the expected answers"]
 async fn fill_in() {
     let engine = shop().await;

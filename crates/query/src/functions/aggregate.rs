@@ -11,7 +11,7 @@ use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimpl
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Expr, ExprSchemable as _, GroupsAccumulator, Signature,
-    Volatility,
+    TypeSignature, Volatility,
 };
 
 use super::arguments::{logical_literals, physical_literals};
@@ -67,7 +67,9 @@ pub(super) fn udaf<D: Definition>(definition: D) -> AggregateUDF {
         Some(name) if name != definition.name() => vec![name.to_ascii_lowercase(), name.to_owned()],
         _ => Vec::new(),
     };
-    let signature = Signature::variadic_any(Volatility::Immutable);
+    // Any arguments, even none: what is wrong with them is said by `return_type`.
+    let any = vec![TypeSignature::Nullary, TypeSignature::VariadicAny];
+    let signature = Signature::one_of(any, Volatility::Immutable);
     AggregateUDF::new_from_impl(Udaf { definition, aliases, signature })
 }
 

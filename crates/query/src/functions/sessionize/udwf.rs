@@ -11,7 +11,8 @@ use datafusion::logical_expr::function::{
     PartitionEvaluatorArgs, WindowFunctionSimplification, WindowUDFFieldArgs,
 };
 use datafusion::logical_expr::{
-    Expr, ExprSchemable as _, LimitEffect, PartitionEvaluator, Signature, Volatility, WindowUDFImpl,
+    Expr, ExprSchemable as _, LimitEffect, PartitionEvaluator, Signature, TypeSignature, Volatility,
+    WindowUDFImpl,
 };
 use datafusion::physical_expr::PhysicalExpr;
 
@@ -28,7 +29,8 @@ pub(super) struct Sessionize {
 
 impl Sessionize {
     pub(super) fn new() -> Self {
-        Self { signature: Signature::variadic_any(Volatility::Immutable) }
+        let any = vec![TypeSignature::Nullary, TypeSignature::VariadicAny];
+        Self { signature: Signature::one_of(any, Volatility::Immutable) }
     }
 }
 

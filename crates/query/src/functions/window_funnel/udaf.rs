@@ -55,7 +55,7 @@ impl Definition for WindowFunnel {
         let time_index = time_index(types);
         let kind = TimeKind::try_new(NAME, types.get(time_index))?;
         let window = kind.length(NAME, "the window", literals.first())?;
-        let modes = Modes::of(&literals[1..time_index])?;
+        let modes = Modes::of(literals.get(1..time_index).unwrap_or_default())?;
         if modes.reentry && !modes.order {
             return plan_err!("{NAME}: allow_reentry loosens strict_order: name both modes");
         }
