@@ -47,7 +47,8 @@ fn the_arrows_between_crates() {
     tallymark-cli: tallymark
     tallymark-event: none
     tallymark-ingest: tallymark-event tallymark-storage tallymark-users
-    tallymark-query: tallymark-event tallymark-storage tallymark-users
+    tallymark-memory: tallymark-event tallymark-storage tallymark-users
+    tallymark-query: tallymark-event tallymark-memory tallymark-storage tallymark-users
     tallymark-storage: tallymark-event tallymark-users
     tallymark-testkit: tallymark-event
     tallymark-tests: tallymark tallymark-event

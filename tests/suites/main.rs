@@ -26,6 +26,7 @@ mod faults;
 mod filters;
 mod interop;
 mod lifecycle;
+mod memory;
 mod real_data;
 mod round_trip;
 mod rules;

@@ -14,27 +14,30 @@ use sqllogictest::{
     default_validator,
 };
 use tallymark::datafusion::prelude::SessionContext;
-use tallymark::{Engine, WireForm};
+use tallymark::{Engine, EngineConfig, WireForm};
 
-use crate::common::{chain, engine, import};
+use crate::common::{chain, config, import, memory_url};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("slt")
 }
 
-async fn shop() -> Engine {
+/// The dataset, answered from memory and answered from files.
+async fn shop() -> [Engine; 2] {
     let text = std::fs::read_to_string(folder().join("shop.ndjson")).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     let third = lines.len().div_ceil(3);
     let part = |number: usize| {
         lines[(third * number).min(lines.len())..(third * (number + 1)).min(lines.len())].join("\n")
     };
-    let engine = engine().await;
+    let url = memory_url();
+    let engine = Engine::open(&url, config()).await.unwrap();
     assert_eq!(import(&engine, &part(0)).await.refused, 0);
     assert_eq!(import(&engine, &part(1)).await.refused, 0);
     let report = engine.append_json(part(2).as_bytes(), WireForm::Lenient).await.unwrap();
     assert!(report.refused.is_empty(), "{:?}", report.refused);
-    engine
+    let config = EngineConfig { memory_budget_bytes: 0, ..config() };
+    [engine, Engine::open_read_only(&url, config).await.unwrap()]
 }
 
 /// A session on the dataset.
@@ -119,13 +122,14 @@ fn runner(engine: &Engine) -> Runner<Database, impl sqllogictest::MakeConnection
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_as_written() {
-    let engine = shop().await;
     let files = files();
     assert!(!files.is_empty());
     let mut failed = Vec::new();
-    for file in files {
-        if let Err(error) = runner(&engine).run_file_async(&file).await {
-            failed.push(format!("{}\n{error}", file.display()));
+    for (engine, from) in shop().await.iter().zip(["memory", "files"]) {
+        for file in &files {
+            if let Err(error) = runner(engine).run_file_async(file).await {
+                failed.push(format!("{}, answered from {from}\n{error}", file.display()));
+            }
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
@@ -137,7 +141,7 @@ async fn the_examples_of_functions_run() {
     let examples: Vec<&str> =
         page.split("```sql\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
     assert!(examples.len() >= 5, "{examples:?}");
-    let engine = shop().await;
+    let [engine, _] = shop().await;
     for example in examples {
         crate::common::ask(&engine, example).await;
     }
@@ -146,7 +150,7 @@ async fn the_examples_of_functions_run() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "writes the expected answers"]
 async fn fill_in() {
-    let engine = shop().await;
+    let [engine, _] = shop().await;
     for file in files() {
         runner(&engine)
             .update_test_file(&file, " ", default_validator, default_normalizer, default_column_validator)

@@ -8,6 +8,7 @@ use datafusion::common::{DataFusionError, Result, internal_datafusion_err, plan_
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 use tallymark_event::columns::DAY;
 use tallymark_memory::{MemoryConfig, MemoryUsage, ResidentEvents};
@@ -125,6 +126,9 @@ impl EventsTable {
             && (loads || !segments.is_missing())
         {
             let schema = inputs.df_schema()?;
+            if segments.day_count() == 0 {
+                return Ok(Arc::new(EmptyExec::new(Arc::new(inputs.schema().project(&places)?))));
+            }
             let scan = SegmentScan {
                 filter: RowFilter::try_new(state, applied.iter().cloned(), &inputs, &schema)?,
                 filter_text: listed(&applied, " AND "),

@@ -178,9 +178,11 @@ impl<'a> Scan<'a> {
         let selected = self.select_files()?;
         let mut days: BTreeSet<Day> =
             selected.current.iter().chain(&selected.stale).map(|file| file.day).collect();
+        let mut in_memory = BTreeSet::new();
         for batch in self.table.snapshot.memtable.iter() {
-            days.extend(memory::days_of(&batch.batch)?);
+            in_memory.extend(memory::days_of(&batch.batch)?);
         }
+        days.extend(self.wanted_days(in_memory)?);
         Ok(days)
     }
 
@@ -210,12 +212,16 @@ impl<'a> Scan<'a> {
 
     fn files_of_days(&self) -> Result<Vec<&'a DataFile>> {
         let files = &self.table.snapshot.manifest.files;
-        let Some(filter) = &self.day_filter else { return Ok(files.iter().collect()) };
-        let days: BTreeSet<Day> = files.iter().map(|file| file.day).collect();
+        let wanted = self.wanted_days(files.iter().map(|file| file.day).collect())?;
+        Ok(files.iter().filter(|file| wanted.contains(&file.day)).collect())
+    }
+
+    /// Those of some days that the filters on `day` accept.
+    fn wanted_days(&self, days: BTreeSet<Day>) -> Result<BTreeSet<Day>> {
+        let Some(filter) = &self.day_filter else { return Ok(days) };
         let array: Date32Array = days.iter().map(|day| Some(day.days())).collect();
         let wanted = accepts(filter, day_field().as_ref(), Arc::new(array))?;
-        let wanted: BTreeSet<Day> = chosen(days, &wanted);
-        Ok(files.iter().filter(|file| wanted.contains(&file.day)).collect())
+        Ok(chosen(days, &wanted))
     }
 
     /// Any predicate on the name alone, patterns too, is decided on the names the files have.
