@@ -18,6 +18,7 @@ mod arguments;
 mod grouped;
 mod masks;
 mod per_user;
+mod percentile;
 pub mod record;
 pub mod retention;
 pub mod sequence;
@@ -40,6 +41,7 @@ use self::aggregate::conditions_of;
 pub fn register(session: &SessionContext) {
     session.register_udaf(window_funnel::window_funnel_udaf());
     session.register_udaf(retention::retention_udaf());
+    session.register_udaf(percentile::percentile_cont_exact_udaf());
     for function in sequence::sequence_udafs() {
         session.register_udaf(function);
     }

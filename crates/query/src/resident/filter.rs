@@ -141,13 +141,9 @@ pub(crate) struct AnyOf {
 }
 
 impl AnyOf {
-    /// `None` if there are no filters: all rows are wanted then.
-    pub(crate) fn new(filters: Vec<BoundFilter>) -> Option<Self> {
-        if filters.is_empty() {
-            return None;
-        }
+    pub(crate) fn new(filters: Vec<BoundFilter>) -> Self {
         let together = united(&filters);
-        Some(Self { filters, together })
+        Self { filters, together }
     }
 
     /// Those of some rows that pass.

@@ -246,7 +246,8 @@ async fn columns_without_room_are_read_from_files() {
     let files = dataset.session();
     for question in QUESTIONS {
         let plan = plan(&small, question).await;
-        assert!(!plan.contains("Segment"), "{question}\n{plan}");
+        // Nothing needs no room.
+        assert!(!plan.contains("Segment") || plan.contains("days=0"), "{question}\n{plan}");
         assert_eq!(sorted(&small, question).await, sorted(&files, question).await, "{question}");
     }
 }

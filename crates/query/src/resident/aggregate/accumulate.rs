@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, new_empty_array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt64Array, new_empty_array};
 use arrow::datatypes::Int64Type;
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
@@ -33,9 +33,18 @@ pub(super) enum AggregateKind {
     Function {
         function: Arc<AggregateFunctionExpr>,
         args: Vec<SegmentExpr>,
-        /// Rows that pass none of these change nothing; empty if all rows do.
-        relevant: Vec<RowFilter>,
+        /// Which rows change anything; all if `None`.
+        relevant: Option<Conditions>,
     },
+}
+
+/// The conditions among a function's arguments: rows that meet none of them change nothing.
+#[derive(Debug)]
+pub(super) struct Conditions {
+    /// Their places among the arguments.
+    pub(super) places: Range<usize>,
+    /// Each of them.
+    pub(super) filters: Vec<RowFilter>,
 }
 
 impl Aggregate {
@@ -63,12 +72,12 @@ impl Aggregate {
 
     pub(super) fn bind(&self, segment: &BoundSegment) -> Result<BoundAggregate> {
         let filter = self.filter.as_ref().map(|filter| filter.bind(segment)).transpose()?;
-        let (mut args, mut relevant): (Vec<BoundExpr>, Vec<BoundFilter>) = (Vec::new(), Vec::new());
-        if let AggregateKind::Function { args: exprs, relevant: filters, .. } = &self.kind {
-            args = exprs.iter().map(|arg| arg.bind(segment)).collect::<Result<_>>()?;
-            relevant = filters.iter().map(|filter| filter.bind(segment)).collect::<Result<_>>()?;
-        }
-        Ok(BoundAggregate { filter, args, relevant: AnyOf::new(relevant) })
+        let AggregateKind::Function { args, relevant, .. } = &self.kind else {
+            return Ok(BoundAggregate { filter, args: Vec::new(), relevant: None });
+        };
+        let args = args.iter().map(|arg| arg.bind(segment)).collect::<Result<Vec<_>>>()?;
+        let relevant = relevant.as_ref().map(|conditions| conditions.bind(segment, &args)).transpose()?;
+        Ok(BoundAggregate { filter, args, relevant })
     }
 
     /// Adds rows of a segment it was prepared for.
@@ -113,12 +122,12 @@ impl Aggregate {
     /// Adds only the rows that change something.
     fn update_relevant(
         &self,
-        relevant: &AnyOf,
+        relevant: &BoundConditions,
         bound: &BoundAggregate,
         accumulator: &mut Accumulator,
         block: &Block<'_>,
     ) -> Result<()> {
-        let mut rows = relevant.select(block.segment, block.rows.clone())?;
+        let mut rows = relevant.any.select(block.segment, block.rows.clone())?;
         if let Some(filter) = &bound.filter {
             rows = filter.select(block.segment, rows)?;
         }
@@ -130,8 +139,18 @@ impl Aggregate {
         if rows.count() == 0 {
             return Ok(());
         }
-        let args = args.iter().zip(&bound.args).map(|(arg, bound)| bound.evaluate(arg, block.segment, &rows));
-        let args = args.collect::<Result<Vec<_>>>()?;
+        let evaluated = args.iter().zip(&bound.args).enumerate().map(|(at, (arg, bound))| match bound {
+            // Literals were read when the function was made.
+            BoundExpr::Constant(value) if at < relevant.places.start => Ok(Arc::clone(value)),
+            _ => bound.evaluate(arg, block.segment, &rows),
+        });
+        let args = match &relevant.masks {
+            Some(masks) => {
+                let others = evaluated.take(relevant.places.start).collect::<Result<Vec<_>>>()?;
+                others.into_iter().chain(masks.of_rows(block.segment, &rows)?).collect()
+            }
+            None => evaluated.collect::<Result<Vec<_>>>()?,
+        };
         let mut users = Vec::new();
         block.morsel.numbers(block.segment, &rows, &mut users);
         let groups: Vec<usize> = users.into_iter().map(|user| user as usize).collect();
@@ -145,7 +164,7 @@ impl Aggregate {
 
     /// Whether it looks only at rows that pass some filter of its own, if users are the groups.
     pub(super) fn is_selective(&self) -> bool {
-        matches!(&self.kind, AggregateKind::Function { relevant, .. } if !relevant.is_empty())
+        matches!(&self.kind, AggregateKind::Function { relevant: Some(_), .. })
     }
 }
 
@@ -163,7 +182,67 @@ fn groups_accumulator(function: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn G
 pub(super) struct BoundAggregate {
     filter: Option<BoundFilter>,
     args: Vec<BoundExpr>,
-    relevant: Option<AnyOf>,
+    relevant: Option<BoundConditions>,
+}
+
+/// Conditions prepared for one segment.
+#[derive(Debug)]
+struct BoundConditions {
+    places: Range<usize>,
+    any: AnyOf,
+    /// If all of them look at the same dictionary's codes and nothing else.
+    masks: Option<MaskTable>,
+}
+
+impl Conditions {
+    fn bind(&self, segment: &BoundSegment, args: &[BoundExpr]) -> Result<BoundConditions> {
+        let filters = self.filters.iter().map(|filter| filter.bind(segment)).collect::<Result<_>>()?;
+        let masks =
+            if self.places.end == args.len() { MaskTable::of(&args[self.places.clone()]) } else { None };
+        Ok(BoundConditions { places: self.places.clone(), any: AnyOf::new(filters), masks })
+    }
+}
+
+/// Which conditions a row meets, by its code in a dictionary.
+#[derive(Debug)]
+struct MaskTable {
+    /// One of the conditions: they all have the same codes.
+    codes: BoundExpr,
+    /// For each word of the masks, its value for each code, and last for null.
+    words: Vec<Vec<u64>>,
+}
+
+impl MaskTable {
+    fn of(conditions: &[BoundExpr]) -> Option<Self> {
+        let mut codes = None;
+        let mut words: Vec<Vec<u64>> = Vec::new();
+        for (at, condition) in conditions.iter().enumerate() {
+            let BoundExpr::Coded { input, values } = condition else { return None };
+            let met = values.as_boolean_opt()?;
+            let (known, _) = codes.get_or_insert((*input, values));
+            if known != input {
+                return None;
+            }
+            if at % 64 == 0 {
+                words.push(vec![0; met.len()]);
+            }
+            let word = words.last_mut()?;
+            for code in 0..met.len() {
+                word[code] |= u64::from(met.is_valid(code) && met.value(code)) << (at % 64);
+            }
+        }
+        let (input, values) = codes?;
+        Some(Self { codes: BoundExpr::Coded { input, values: Arc::clone(values) }, words })
+    }
+
+    fn of_rows(&self, segment: &BoundSegment, rows: &Rows) -> Result<Vec<ArrayRef>> {
+        let word = |table: &Vec<u64>| {
+            let mut masks = Vec::with_capacity(rows.count());
+            self.codes.map(segment, table, rows, |mask| masks.push(mask))?;
+            Ok(Arc::new(UInt64Array::from(masks)) as ArrayRef)
+        };
+        self.words.iter().map(word).collect()
+    }
 }
 
 /// Consecutive users, numbered from 0; nobody's number comes after theirs.

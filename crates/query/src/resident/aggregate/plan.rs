@@ -15,7 +15,7 @@ use tallymark_event::columns::USER_ID;
 use super::super::expr::SegmentExpr;
 use super::super::filter::RowFilter;
 use super::super::inputs::Inputs;
-use super::accumulate::{Aggregate, AggregateKind};
+use super::accumulate::{Aggregate, AggregateKind, Conditions};
 use super::groups::Key;
 use crate::events_table::EventsTable;
 use crate::functions;
@@ -121,8 +121,11 @@ fn aggregate(call: &Expr, state: &dyn Session, inputs: &Inputs) -> Result<Aggreg
     }
     let types = params.args.iter().map(|arg| arg.get_type(&schema)).collect::<Result<Vec<_>>>()?;
     let relevant = match functions::conditions(called, &types) {
-        Some(conditions) => params.args[conditions].iter().map(filter_of).collect::<Result<_>>()?,
-        None => Vec::new(),
+        Some(places) => {
+            let filters = params.args[places.clone()].iter().map(filter_of).collect::<Result<_>>()?;
+            Some(Conditions { places, filters })
+        }
+        None => None,
     };
     let physical: &Schema = inputs.schema();
     let planning = PhysicalPlanningContext::default();
