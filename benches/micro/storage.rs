@@ -7,7 +7,7 @@ use arrow::compute::concat_batches;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use futures::TryStreamExt as _;
-use tallymark_event::{Clock, Event, FixedClock, Lane, LaneId};
+use tallymark_event::{Clock, Event, FixedClock, Lane, LaneId, Timestamp};
 use tallymark_ingest::{IngestConfig, Ingestor};
 use tallymark_storage::{
     DataFileWriter, EventStore, FileSettings, Location, Merge, Projection, StorageConfig, merge_files,
@@ -20,7 +20,7 @@ const FILES: usize = 4;
 
 /// A day of events in several files, in memory.
 async fn store(name: &str) -> EventStore {
-    let clock: Arc<dyn Clock> = Arc::new(FixedClock::default());
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(Timestamp::from_millis(1_800_000_000_000)));
     let location = Location::parse(&format!("memory:///{name}")).unwrap();
     let store =
         EventStore::create_or_open(location, StorageConfig::default(), Arc::clone(&clock)).await.unwrap();

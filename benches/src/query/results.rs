@@ -288,10 +288,11 @@ fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
     (logs.iter().sum::<f64>() / logs.len() as f64).exp()
 }
 
-/// Three digits, or two.
+/// Three digits or so.
 fn ratio(value: f64) -> String {
     match value {
         value if value.is_nan() => "–".to_owned(),
+        value if value < 0.0995 => format!("{value:.4}"),
         value if value < 9.95 => format!("{value:.2}"),
         value if value < 99.5 => format!("{value:.1}"),
         value => format!("{value:.0}"),
@@ -362,6 +363,6 @@ mod tests {
     #[test]
     fn times_are_written_with_three_digits() {
         assert_eq!([0.000_04, 0.002_34, 0.34, 23.4].map(duration), ["40 µs", "2.3 ms", "340 ms", "23.4 s"]);
-        assert_eq!([0.512, 12.34, 123.4].map(ratio), ["0.51", "12.3", "123"]);
+        assert_eq!([0.001_56, 0.512, 12.34, 123.4].map(ratio), ["0.0016", "0.51", "12.3", "123"]);
     }
 }
