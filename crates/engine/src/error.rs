@@ -147,7 +147,7 @@ fn query_kind(error: &tallymark_query::Error) -> ErrorKind {
     match error {
         E::UnknownTable { .. } => ErrorKind::NotFound,
         E::Run { source } => datafusion_kind(source),
-        E::ReadAttached { .. } | E::Export { .. } => ErrorKind::Unavailable,
+        E::ReadAttached { .. } | E::Export { .. } | E::Load { .. } => ErrorKind::Unavailable,
         E::Configure { .. } => ErrorKind::ResourcesExhausted,
         _ => ErrorKind::InvalidInput,
     }
@@ -172,6 +172,7 @@ fn datafusion_kind(error: &DataFusionError) -> ErrorKind {
             _ => ErrorKind::InvalidInput,
         },
         DataFusionError::Internal(_) => ErrorKind::Internal,
+        DataFusionError::External(inner) => inner.downcast_ref().map_or(ErrorKind::InvalidInput, query_kind),
         _ => ErrorKind::InvalidInput,
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Counters {
 /// What is kept.
 #[derive(Debug)]
 pub(crate) struct State {
+    /// At most so many bytes are kept: what is added is counted at once, what goes when it matters.
+    bytes_max: usize,
     /// The users of all entries.
     pub(crate) users: Arc<UserDirectory>,
     /// The segments of each day: one, or several where queries use several snapshots.
@@ -81,6 +83,7 @@ impl ResidentEvents {
     /// Nothing is resident yet.
     pub fn new(config: MemoryConfig) -> Self {
         let state = State {
+            bytes_max: 0,
             users: Arc::new(UserDirectory::empty()),
             entries: BTreeMap::new(),
             profile_columns: Vec::new(),
@@ -155,8 +158,12 @@ impl Inner {
         self.counters.loads.fetch_add(1, Ordering::Relaxed);
         self.counters.loaded_bytes.fetch_add(loaded.read_bytes, Ordering::Relaxed);
         let mut state = self.state();
-        if state.has(core) && loaded.array.get_array_memory_size() <= self.config.budget_bytes {
-            self.shrink(&mut state);
+        let bytes = loaded.array.get_array_memory_size();
+        if state.has(core) && bytes <= self.config.budget_bytes {
+            state.bytes_max += bytes;
+            if state.bytes_max > self.config.budget_bytes {
+                self.shrink(&mut state);
+            }
         } else {
             core.columns.forget(column, slot);
         }
@@ -195,6 +202,7 @@ impl State {
 
     fn shrink(&mut self, budget_bytes: usize) -> u64 {
         let mut bytes = self.bytes();
+        self.bytes_max = bytes;
         if bytes <= budget_bytes {
             return 0;
         }
@@ -224,6 +232,7 @@ impl State {
                 }
             }
         }
+        self.bytes_max = bytes;
         evictions
     }
 

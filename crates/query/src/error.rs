@@ -74,6 +74,12 @@ pub enum Error {
         /// Why.
         source: DataFusionError,
     },
+    /// Columns could not be brought into memory.
+    #[error("cannot load the events")]
+    Load {
+        /// Why.
+        source: tallymark_memory::Error,
+    },
     /// Memory, disk or settings for queries could not be had.
     #[error("cannot set up query execution")]
     Configure {
@@ -212,4 +218,9 @@ impl fmt::Display for Hint<'_> {
             }
         }
     }
+}
+
+/// An error of memory on its way through DataFusion.
+pub(crate) fn not_loaded(source: tallymark_memory::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(Error::Load { source }))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::catalog::Session;
-use datafusion::common::{DataFusionError, Result, internal_datafusion_err, plan_datafusion_err};
+use datafusion::common::{Result, internal_datafusion_err, plan_datafusion_err};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_plan::ExecutionPlan;
@@ -16,6 +16,7 @@ use tallymark_storage::Snapshot;
 
 use super::EventsTable;
 use super::scan::{Scan, has_subquery, reads_only};
+use crate::error::not_loaded;
 use crate::resident::filter::RowFilter;
 use crate::resident::inputs::Inputs;
 use crate::resident::listed;
@@ -64,10 +65,9 @@ impl QueryRuntime {
         };
         let positions = columns.iter().map(|name| position(name)).collect::<Result<_>>()?;
         let loads = Inputs::of_positions(&table, &positions).loads();
-        let external = |error| DataFusionError::External(Box::new(error));
-        let layout = resident.events.layout(snapshot, None).await.map_err(external)?;
+        let layout = resident.events.layout(snapshot, None).await.map_err(not_loaded)?;
         for at in 0..layout.segments().len() {
-            layout.load(at, &loads).await.map_err(external)?;
+            layout.load(at, &loads).await.map_err(not_loaded)?;
         }
         Ok(())
     }

@@ -94,6 +94,8 @@ impl SegmentExpr {
             }
             if segment.is_time(input)
                 && self.by_minute
+                // On a day of few rows it is less work to look at them.
+                && segment.segment().row_count() > MINUTES
                 && segment.segment().day().days() >= WHOLE_MINUTE_ZONES_FROM
             {
                 let start = segment.segment().day().start().millis();

@@ -9,11 +9,12 @@ use arrow::array::{
 };
 use arrow::compute::take;
 use arrow::datatypes::{ArrowDictionaryKeyType, Schema, SchemaRef, UInt8Type, UInt16Type, UInt32Type};
-use datafusion::common::{DFSchema, DataFusionError, Result, internal_err};
+use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::logical_expr::Expr;
 use tallymark_event::columns::{TIME, USER_ID, system_fields};
 use tallymark_memory::{ColumnId, Layout, LoadedSegment, Segment, UserDirectory};
 
+use crate::error::not_loaded;
 use crate::events_table::{EventColumn, EventsTable};
 
 /// Does something with the dictionary of whatever width.
@@ -69,7 +70,7 @@ impl Inputs {
     /// Loads what is missing of one segment.
     pub(crate) async fn bind(&self, layout: &Layout, segment_index: usize) -> Result<BoundSegment> {
         let loaded = layout.load(segment_index, &self.loads()).await;
-        let loaded = loaded.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let loaded = loaded.map_err(not_loaded)?;
         Ok(BoundSegment::new(self, loaded, Arc::clone(layout.users())))
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::Result;
 use tallymark_event::Day;
 use tallymark_memory::{Layout, ResidentEvents};
 use tallymark_storage::Snapshot;
 use tokio::sync::OnceCell;
+
+use crate::error::not_loaded;
 
 /// The segments of some days of a snapshot, laid out when first asked for.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl Segments {
     pub(crate) async fn layout(&self) -> Result<Arc<Layout>> {
         let layout = self.layout.get_or_try_init(|| async {
             let layout = self.resident.layout(&self.snapshot, Some(&self.days)).await;
-            layout.map_err(|error| DataFusionError::External(Box::new(error)))
+            layout.map_err(not_loaded)
         });
         layout.await.map(Arc::clone)
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt64Array, new_empty_array};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, UInt64Array, new_empty_array};
 use arrow::datatypes::Int64Type;
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
@@ -227,8 +227,8 @@ impl MaskTable {
                 words.push(vec![0; met.len()]);
             }
             let word = words.last_mut()?;
-            for code in 0..met.len() {
-                word[code] |= u64::from(met.is_valid(code) && met.value(code)) << (at % 64);
+            for (mask, met) in word.iter_mut().zip(met) {
+                *mask |= u64::from(met == Some(true)) << (at % 64);
             }
         }
         let (input, values) = codes?;
