@@ -22,8 +22,10 @@ pub enum ColumnId {
 
 impl ColumnId {
     pub(crate) const EVENT: Self = Self::System(0);
-    pub(crate) const TIME: Self = Self::System(1);
-    pub(crate) const USER_ID: Self = Self::System(3);
+    /// `time`.
+    pub const TIME: Self = Self::System(1);
+    /// `user_id`.
+    pub const USER_ID: Self = Self::System(3);
     pub(crate) const SEQUENCE: Self = Self::System(7);
 }
 

@@ -14,7 +14,7 @@ mod files;
 mod memory;
 mod pruning;
 mod resident;
-mod scan;
+pub(crate) mod scan;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -138,7 +138,7 @@ impl TableProvider for EventsTable {
     /// decided file by file and need no second look; all others prune.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| {
-            if scan::reads_only(filter, DAY) || (self.is_resident() && resident::is_applied(filter)) {
+            if scan::reads_only(filter, DAY) || (self.is_resident() && scan::is_of_row(filter)) {
                 TableProviderFilterPushDown::Exact
             } else {
                 TableProviderFilterPushDown::Inexact

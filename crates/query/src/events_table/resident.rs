@@ -15,7 +15,7 @@ use tallymark_memory::{MemoryConfig, MemoryUsage, ResidentEvents};
 use tallymark_storage::Snapshot;
 
 use super::EventsTable;
-use super::scan::{Scan, has_subquery, reads_only};
+use super::scan::{Scan, is_of_row, reads_only};
 use crate::error::not_loaded;
 use crate::resident::filter::RowFilter;
 use crate::resident::inputs::Inputs;
@@ -73,11 +73,6 @@ impl QueryRuntime {
     }
 }
 
-/// Whether the scan applies a filter by itself, so that nobody needs to after it.
-pub(super) fn is_applied(filter: &Expr) -> bool {
-    !filter.is_volatile() && !filter.contains_outer() && !has_subquery(filter)
-}
-
 impl EventsTable {
     /// Where a query gets its segments from; `None` if its columns have no room in memory.
     ///
@@ -94,9 +89,7 @@ impl EventsTable {
         if estimate.resident_bytes + estimate.missing_bytes > resident.budget_bytes {
             return Ok(None);
         }
-        let missing = estimate.missing_bytes > 0;
-        let segments = Segments::new(resident.events.clone(), Arc::clone(&self.snapshot), days, missing);
-        Ok(Some(segments))
+        Ok(Some(Segments::new(resident.events.clone(), Arc::clone(&self.snapshot), days, estimate)))
     }
 
     /// The scan of a table that may be answered from memory: all filters are applied.
@@ -108,7 +101,7 @@ impl EventsTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let output = projection.cloned().unwrap_or_else(|| (0..self.columns.len()).collect());
-        let applied: Vec<Expr> = filters.iter().filter(|filter| is_applied(filter)).cloned().collect();
+        let applied: Vec<Expr> = filters.iter().filter(|filter| is_of_row(filter)).cloned().collect();
         let mut read: BTreeSet<usize> = output.iter().copied().collect();
         for filter in &applied {
             read.extend(filter.column_refs().iter().filter_map(|column| self.position(&column.name)));
@@ -132,7 +125,7 @@ impl EventsTable {
             let scan = SegmentScan {
                 filter: RowFilter::try_new(state, applied.iter().cloned(), &inputs, &schema)?,
                 filter_text: listed(&applied, " AND "),
-                rows: None,
+                rows: filters.is_empty().then(|| segments.row_count()),
                 output: places,
                 inputs: Arc::new(inputs),
             };

@@ -59,10 +59,15 @@ pub(super) struct Selected<'a> {
 pub(super) fn reads_only(filter: &Expr, column: &str) -> bool {
     let columns = filter.column_refs();
     let own = columns.len() == 1 && columns.iter().all(|known| known.name == column);
-    own && !filter.is_volatile() && !filter.contains_outer() && !has_subquery(filter)
+    own && is_of_row(filter)
 }
 
-pub(super) fn has_subquery(filter: &Expr) -> bool {
+/// Whether the same row always gives the same value, with nothing else looked at.
+pub(crate) fn is_of_row(expr: &Expr) -> bool {
+    !expr.is_volatile() && !expr.contains_outer() && !has_subquery(expr)
+}
+
+fn has_subquery(filter: &Expr) -> bool {
     filter
         .exists(|expr| {
             Ok(matches!(

@@ -140,7 +140,7 @@ impl SegmentExpr {
 }
 
 /// An expression prepared for one segment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum BoundExpr {
     /// One value for all rows.
     Constant(ArrayRef),

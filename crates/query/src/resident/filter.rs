@@ -67,6 +67,11 @@ enum Part {
 }
 
 impl BoundFilter {
+    /// Accepts the rows whose value of an expression has a true entry.
+    pub(crate) fn of_table(expr: BoundExpr, accepted: Vec<bool>) -> Self {
+        Self { nothing: false, parts: vec![Part::Table { expr, accepted }] }
+    }
+
     /// Whether no row of the segment passes.
     pub(crate) fn is_nothing(&self) -> bool {
         self.nothing
@@ -132,51 +137,13 @@ impl BoundFilter {
     }
 }
 
-/// Filters of which a row need only pass one.
-#[derive(Debug)]
-pub(crate) struct AnyOf {
-    filters: Vec<BoundFilter>,
-    /// For filters that are a table each over the same codes: the one table of all of them.
-    together: Option<BoundFilter>,
-}
-
-impl AnyOf {
-    pub(crate) fn new(filters: Vec<BoundFilter>) -> Self {
-        let together = united(&filters);
-        Self { filters, together }
+/// Those of some rows that pass any of these filters.
+pub(crate) fn select_any(filters: &[BoundFilter], segment: &BoundSegment, rows: &Rows) -> Result<Rows> {
+    let mut wanted = BooleanArray::from(vec![false; rows.count()]);
+    for filter in filters {
+        wanted = or(&wanted, &filter.mask(segment, rows)?)?;
     }
-
-    /// Those of some rows that pass.
-    pub(crate) fn select(&self, segment: &BoundSegment, rows: Rows) -> Result<Rows> {
-        if let Some(filter) = &self.together {
-            return filter.select(segment, rows);
-        }
-        let mut wanted = BooleanArray::from(vec![false; rows.count()]);
-        for filter in &self.filters {
-            wanted = or(&wanted, &filter.mask(segment, &rows)?)?;
-        }
-        choose(&rows, &wanted)
-    }
-}
-
-/// One filter for all, if each looks at the same dictionary's codes and nothing else.
-fn united(filters: &[BoundFilter]) -> Option<BoundFilter> {
-    let mut all: Option<(usize, ArrayRef, Vec<bool>)> = None;
-    for filter in filters.iter().filter(|filter| !filter.nothing) {
-        let [Part::Table { expr: BoundExpr::Coded { input, values }, accepted }] = &filter.parts[..] else {
-            return None;
-        };
-        match &mut all {
-            None => all = Some((*input, Arc::clone(values), accepted.clone())),
-            Some((known, _, table)) if known == input => {
-                table.iter_mut().zip(accepted).for_each(|(any, one)| *any |= one);
-            }
-            Some(_) => return None,
-        }
-    }
-    let parts = all
-        .map(|(input, values, accepted)| Part::Table { expr: BoundExpr::Coded { input, values }, accepted });
-    Some(BoundFilter { nothing: parts.is_none(), parts: parts.into_iter().collect() })
+    choose(rows, &wanted)
 }
 
 /// Those of some rows for which the mask, without nulls, is true.

@@ -11,7 +11,6 @@ use arrow::compute::take;
 use arrow::datatypes::{ArrowDictionaryKeyType, Schema, SchemaRef, UInt8Type, UInt16Type, UInt32Type};
 use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::logical_expr::Expr;
-use tallymark_event::columns::{TIME, USER_ID, system_fields};
 use tallymark_memory::{ColumnId, Layout, LoadedSegment, Segment, UserDirectory};
 
 use crate::error::not_loaded;
@@ -79,8 +78,7 @@ impl Inputs {
 fn load_of(column: EventColumn) -> Option<ColumnId> {
     match column {
         EventColumn::System(at) => {
-            let name = system_fields()[at].name().clone();
-            (name != TIME && name != USER_ID).then_some(ColumnId::System(at))
+            Some(ColumnId::System(at)).filter(|column| !matches!(*column, ColumnId::TIME | ColumnId::USER_ID))
         }
         EventColumn::Day => None,
         EventColumn::Lane(lane) => Some(ColumnId::Lane(lane)),
@@ -148,7 +146,7 @@ impl BoundSegment {
             .map(|column| match (load_of(*column), column) {
                 (Some(_), _) => columns.next().map_or(Source::Day, Source::Column),
                 (None, EventColumn::Day) => Source::Day,
-                (None, EventColumn::System(at)) if system_fields()[*at].name() == TIME => Source::Time,
+                (None, EventColumn::System(at)) if ColumnId::System(*at) == ColumnId::TIME => Source::Time,
                 (None, _) => Source::User,
             })
             .collect();

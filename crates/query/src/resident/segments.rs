@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use tallymark_event::Day;
-use tallymark_memory::{Layout, ResidentEvents};
+use tallymark_memory::{Estimate, Layout, ResidentEvents};
 use tallymark_storage::Snapshot;
 use tokio::sync::OnceCell;
 
@@ -17,24 +17,29 @@ pub(crate) struct Segments {
     resident: ResidentEvents,
     snapshot: Arc<Snapshot>,
     days: BTreeSet<Day>,
-    missing: bool,
+    estimate: Estimate,
     layout: OnceCell<Arc<Layout>>,
 }
 
 impl Segments {
-    /// `missing` says that something has to be read for it.
+    /// `estimate` is of these days.
     pub(crate) fn new(
         resident: ResidentEvents,
         snapshot: Arc<Snapshot>,
         days: BTreeSet<Day>,
-        missing: bool,
+        estimate: Estimate,
     ) -> Self {
-        Self { resident, snapshot, days, missing, layout: OnceCell::new() }
+        Self { resident, snapshot, days, estimate, layout: OnceCell::new() }
     }
 
     /// Whether something is not in memory yet.
     pub(crate) fn is_missing(&self) -> bool {
-        self.missing
+        self.estimate.missing_bytes > 0
+    }
+
+    /// How many rows the days have.
+    pub(crate) fn row_count(&self) -> usize {
+        self.estimate.rows as usize
     }
 
     /// How many days may have rows for the query.

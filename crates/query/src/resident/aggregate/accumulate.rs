@@ -12,7 +12,7 @@ use datafusion::physical_expr::GroupsAccumulatorAdapter;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::super::expr::{BoundExpr, SegmentExpr};
-use super::super::filter::{AnyOf, BoundFilter, RowFilter};
+use super::super::filter::{BoundFilter, RowFilter, select_any};
 use super::super::inputs::{BoundSegment, NOBODY, Rows};
 
 /// One aggregate of a query.
@@ -127,7 +127,7 @@ impl Aggregate {
         accumulator: &mut Accumulator,
         block: &Block<'_>,
     ) -> Result<()> {
-        let mut rows = relevant.any.select(block.segment, block.rows.clone())?;
+        let mut rows = relevant.select(block.segment, block.rows)?;
         if let Some(filter) = &bound.filter {
             rows = filter.select(block.segment, rows)?;
         }
@@ -144,12 +144,12 @@ impl Aggregate {
             BoundExpr::Constant(value) if at < relevant.places.start => Ok(Arc::clone(value)),
             _ => bound.evaluate(arg, block.segment, &rows),
         });
-        let args = match &relevant.masks {
-            Some(masks) => {
+        let args = match &relevant.rows {
+            RelevantRows::ByCode(masks) => {
                 let others = evaluated.take(relevant.places.start).collect::<Result<Vec<_>>>()?;
                 others.into_iter().chain(masks.of_rows(block.segment, &rows)?).collect()
             }
-            None => evaluated.collect::<Result<Vec<_>>>()?,
+            RelevantRows::ByFilter(_) => evaluated.collect::<Result<Vec<_>>>()?,
         };
         let mut users = Vec::new();
         block.morsel.numbers(block.segment, &rows, &mut users);
@@ -189,17 +189,39 @@ pub(super) struct BoundAggregate {
 #[derive(Debug)]
 struct BoundConditions {
     places: Range<usize>,
-    any: AnyOf,
-    /// If all of them look at the same dictionary's codes and nothing else.
-    masks: Option<MaskTable>,
+    rows: RelevantRows,
+}
+
+/// How the rows that meet a condition are found.
+#[derive(Debug)]
+enum RelevantRows {
+    /// All conditions look at the same dictionary's codes and nothing else.
+    ByCode(MaskTable),
+    /// Any of these accepts them.
+    ByFilter(Vec<BoundFilter>),
 }
 
 impl Conditions {
     fn bind(&self, segment: &BoundSegment, args: &[BoundExpr]) -> Result<BoundConditions> {
-        let filters = self.filters.iter().map(|filter| filter.bind(segment)).collect::<Result<_>>()?;
         let masks =
             if self.places.end == args.len() { MaskTable::of(&args[self.places.clone()]) } else { None };
-        Ok(BoundConditions { places: self.places.clone(), any: AnyOf::new(filters), masks })
+        let rows = match masks {
+            Some(masks) => RelevantRows::ByCode(masks),
+            None => RelevantRows::ByFilter(
+                self.filters.iter().map(|filter| filter.bind(segment)).collect::<Result<_>>()?,
+            ),
+        };
+        Ok(BoundConditions { places: self.places.clone(), rows })
+    }
+}
+
+impl BoundConditions {
+    /// Those of some rows that meet a condition.
+    fn select(&self, segment: &BoundSegment, rows: &Rows) -> Result<Rows> {
+        match &self.rows {
+            RelevantRows::ByCode(masks) => masks.any.select(segment, rows.clone()),
+            RelevantRows::ByFilter(filters) => select_any(filters, segment, rows),
+        }
     }
 }
 
@@ -210,6 +232,8 @@ struct MaskTable {
     codes: BoundExpr,
     /// For each word of the masks, its value for each code, and last for null.
     words: Vec<Vec<u64>>,
+    /// Accepts the codes that meet any.
+    any: BoundFilter,
 }
 
 impl MaskTable {
@@ -232,7 +256,10 @@ impl MaskTable {
             }
         }
         let (input, values) = codes?;
-        Some(Self { codes: BoundExpr::Coded { input, values: Arc::clone(values) }, words })
+        let codes = BoundExpr::Coded { input, values: Arc::clone(values) };
+        let meets_any = |code: usize| words.iter().any(|word| word[code] != 0);
+        let any = BoundFilter::of_table(codes.clone(), (0..values.len()).map(meets_any).collect());
+        Some(Self { codes, words, any })
     }
 
     fn of_rows(&self, segment: &BoundSegment, rows: &Rows) -> Result<Vec<ArrayRef>> {

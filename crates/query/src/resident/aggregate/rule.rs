@@ -7,6 +7,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result, TableReference};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::expr_rewriter::unnormalize_cols;
 use datafusion::logical_expr::{
     Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, Projection, SubqueryAlias, TableScan,
 };
@@ -16,6 +17,7 @@ use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use super::plan::Aggregation;
 use super::table::{AggregatedEvents, result_field};
 use crate::events_table::EventsTable;
+use crate::events_table::scan::is_of_row;
 
 /// Functions whose result depends on the order of the rows: left to DataFusion.
 const ORDERED: [&str; 6] = ["array_agg", "first_value", "last_value", "nth_value", "string_agg", "any_value"];
@@ -124,7 +126,7 @@ struct Source {
 impl Source {
     fn of(plan: &LogicalPlan) -> Result<Option<Self>> {
         match plan {
-            LogicalPlan::TableScan(scan) => Self::of_scan(scan),
+            LogicalPlan::TableScan(scan) => Ok(Self::of_scan(scan)),
             LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. }) => Self::of(input),
             LogicalPlan::Projection(Projection { input, expr, .. }) => {
                 let Some(mut source) = Self::of(input)? else { return Ok(None) };
@@ -148,26 +150,18 @@ impl Source {
         }
     }
 
-    fn of_scan(scan: &TableScan) -> Result<Option<Self>> {
-        let Ok(provider) = source_as_provider(&scan.source) else { return Ok(None) };
-        let Some(table) = (provider.as_ref() as &dyn std::any::Any).downcast_ref::<EventsTable>() else {
-            return Ok(None);
-        };
-        if !table.is_resident() || scan.fetch.is_some() {
-            return Ok(None);
+    fn of_scan(scan: &TableScan) -> Option<Self> {
+        let provider = source_as_provider(&scan.source).ok()?;
+        let table = (provider.as_ref() as &dyn std::any::Any).downcast_ref::<EventsTable>()?;
+        if !table.is_resident() || scan.fetch.is_some() || !scan.filters.iter().all(is_plain) {
+            return None;
         }
         let columns = scan.projected_schema.columns().into_iter();
-        let mut source = Self {
+        Some(Self {
             table: Arc::new(table.clone()),
-            filters: Vec::new(),
+            filters: unnormalize_cols(scan.filters.iter().cloned()),
             columns: columns.map(|column| Expr::Column(Column::new_unqualified(column.name))).collect(),
-        };
-        for filter in &scan.filters {
-            let all = table_columns(filter)?;
-            let Some(filter) = all else { return Ok(None) };
-            source.filters.push(filter);
-        }
-        Ok(Some(source))
+        })
     }
 
     /// An expression over a plan's columns in terms of the table's; `None` if segments cannot
@@ -186,33 +180,9 @@ impl Source {
     }
 }
 
-/// A filter of a scan, with columns of the table alone.
-fn table_columns(filter: &Expr) -> Result<Option<Expr>> {
-    if !is_plain(filter) {
-        return Ok(None);
-    }
-    let unqualified = filter.clone().transform_up(|expr| match expr {
-        Expr::Column(column) => Ok(Transformed::yes(Expr::Column(Column::new_unqualified(column.name)))),
-        other => Ok(Transformed::no(other)),
-    })?;
-    Ok(Some(unqualified.data))
-}
-
-/// Whether the same row always gives the same value, with nothing else looked at.
+/// Whether segments can evaluate it, row by row.
 fn is_plain(expr: &Expr) -> bool {
-    let other = expr.exists(|expr| {
-        Ok(matches!(
-            expr,
-            Expr::ScalarSubquery(_)
-                | Expr::InSubquery(_)
-                | Expr::Exists(_)
-                | Expr::SetComparison(_)
-                | Expr::OuterReferenceColumn(..)
-                | Expr::Placeholder(_)
-                | Expr::WindowFunction(_)
-                | Expr::GroupingSet(_)
-                | Expr::Unnest(_)
-        ))
-    });
-    !expr.is_volatile() && !other.unwrap_or(true)
+    let other = expr
+        .exists(|expr| Ok(matches!(expr, Expr::WindowFunction(_) | Expr::GroupingSet(_) | Expr::Unnest(_))));
+    is_of_row(expr) && !other.unwrap_or(true)
 }
