@@ -1,1 +1,54 @@
-//! What a report asks.
+//! What a report asks: definitions as people write them, checked, with a JSON Schema.
+//!
+//! In comes JSON; out goes a [`Report`]: the part all reports share ([`Scope`]) and the question.
+//! Nothing here runs anything: the same definition goes to the library, the command line, SQL and
+//! whatever else asks.
+//!
+//! 1. [`Report::parse`] reads JSON and says where something is wrong and what would be right.
+//! 2. [`Calendar`] says which instants a range of dates means, and cuts it into buckets.
+//!
+//! ```
+//! use tallymark_report::{Measure, Question, Report};
+//!
+//! let report = Report::parse(
+//!     r#"{
+//!         "report": "insights",
+//!         "range": "last 30 days",
+//!         "interval": "day",
+//!         "metrics": [{"event": "Play", "measure": "unique_users"}],
+//!         "breakdowns": ["genre"]
+//!     }"#,
+//! )?;
+//! let Question::Insights(insights) = report.question else { unreachable!() };
+//! assert_eq!(insights.metrics[0].measure, Measure::UniqueUsers);
+//! # Ok::<(), tallymark_report::DefinitionError>(())
+//! ```
+//!
+//! Rule ids such as G-8 refer to `crates/query/SEMANTICS.md`.
+
+mod calendar;
+mod cohort;
+mod error;
+mod event;
+mod filter;
+mod insights;
+mod measure;
+mod property;
+mod range;
+mod report;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use calendar::{Calendar, Instants, Unit, WeekStart};
+pub use cohort::{Cohort, CohortCondition, Did, Times};
+pub use error::{DefinitionError, Result};
+pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
+pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
+pub use insights::{Breakdown, Buckets, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric};
+pub use measure::{Aggregate, Measure, PerUser};
+pub use property::Property;
+pub use range::{DateRange, Instant};
+pub use report::{Question, Report, Scope};
+pub use sessions::SessionRule;

@@ -1,0 +1,155 @@
+//! Which events are meant.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::Filter;
+use crate::text::{WordOr, word_or};
+
+/// Stands for every event (P-40).
+pub const ALL_EVENTS: &str = "$all_events";
+
+/// Events: one name, or several of which any will do (S-3, P-41). An event that meets several
+/// choices counts once.
+///
+/// Written `"Play"`, `["Play", "Stream"]`, `{"event": "Play", "where": "mins > 3"}`,
+/// `{"any_of": [...], "name": "Listen"}`; `"$all_events"` is every event.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct EventSelector {
+    /// Any of these.
+    pub any_of: Vec<EventChoice>,
+    /// What to call it in results.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Only each user's first such event ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_time: Option<FirstTime>,
+}
+
+/// Which first event of a user is meant (S-50).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FirstTime {
+    /// The first of these events by name; filters then apply to it (S-51).
+    Ever,
+    /// The first of those that pass the filters.
+    Filtered,
+}
+
+/// Events of one name.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct EventChoice {
+    /// The name, or `$all_events`.
+    pub event: String,
+    /// Only those that pass (P-1).
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+}
+
+impl EventChoice {
+    /// Whether every name will do.
+    pub fn is_all(&self) -> bool {
+        self.event == ALL_EVENTS
+    }
+}
+
+impl EventSelector {
+    /// All events of a name.
+    pub fn named(event: &str) -> Self {
+        Self {
+            any_of: vec![EventChoice { event: event.to_owned(), filter: None }],
+            name: None,
+            first_time: None,
+        }
+    }
+
+    /// How it is called in results.
+    pub fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let names: Vec<&str> = self.any_of.iter().map(|choice| choice.event.as_str()).collect();
+            names.join(" or ")
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SelectorObject {
+    event: Option<String>,
+    any_of: Option<Vec<EventChoice>>,
+    #[serde(rename = "where")]
+    filter: Option<Filter>,
+    name: Option<String>,
+    first_time: Option<FirstTime>,
+}
+
+impl WordOr<'_> for EventSelector {
+    const EXPECTED: &'static str = "an event: its name, a list of names, or an object";
+    type Object = SelectorObject;
+    type List = Vec<EventChoice>;
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        Ok(Self { any_of: vec![EventChoice::of_word(word)?], name: None, first_time: None })
+    }
+
+    fn of_object(object: SelectorObject) -> Result<Self, String> {
+        let SelectorObject { event, any_of, filter, name, first_time } = object;
+        let any_of = match (event, any_of) {
+            (Some(event), None) => vec![EventChoice { event, filter }],
+            (None, Some(any_of)) if filter.is_none() && !any_of.is_empty() => any_of,
+            (None, Some(any_of)) if !any_of.is_empty() => {
+                return Err("with any_of each event has a where of its own".to_owned());
+            }
+            _ => return Err("say either event or any_of".to_owned()),
+        };
+        Ok(Self { any_of, name, first_time })
+    }
+
+    fn of_list(list: Vec<EventChoice>) -> Result<Self, String> {
+        if list.is_empty() {
+            return Err("at least one event".to_owned());
+        }
+        Ok(Self { any_of: list, name: None, first_time: None })
+    }
+}
+
+impl<'de> Deserialize<'de> for EventSelector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word_or(deserializer)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChoiceObject {
+    event: String,
+    #[serde(rename = "where")]
+    filter: Option<Filter>,
+}
+
+impl WordOr<'_> for EventChoice {
+    const EXPECTED: &'static str = "an event: its name, or an object";
+    type Object = ChoiceObject;
+    type List = crate::text::NoList;
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        if word.is_empty() {
+            return Err("an event has a name".to_owned());
+        }
+        Ok(Self { event: word.to_owned(), filter: None })
+    }
+
+    fn of_object(object: ChoiceObject) -> Result<Self, String> {
+        Ok(Self { event: object.event, filter: object.filter })
+    }
+
+    fn of_list(list: Self::List) -> Result<Self, String> {
+        match list {}
+    }
+}
+
+impl<'de> Deserialize<'de> for EventChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word_or(deserializer)
+    }
+}

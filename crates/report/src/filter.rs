@@ -1,0 +1,365 @@
+//! Which events, or users, are wanted.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::text::{NoList, WordOr, word_or};
+use crate::{Property, Unit};
+
+/// A condition on an event and who did it.
+///
+/// Written as text it is a SQL expression: `"amount > 10 AND user.plan = 'pro'"`. Written as an
+/// object it is one condition, `{"property": "plan", "equals": "pro"}`, or several:
+/// `{"all": [...]}`, `{"any": [...]}`, `{"not": ...}`; a list is all of its members.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Filter {
+    /// A SQL expression; anything but true drops the event (K-62).
+    Sql(String),
+    /// All of these (P-2); none is true.
+    All {
+        /// The conditions.
+        all: Vec<Filter>,
+    },
+    /// Any of these (P-2); none is false.
+    Any {
+        /// The conditions.
+        any: Vec<Filter>,
+    },
+    /// Not this.
+    Not {
+        /// The condition.
+        not: Box<Filter>,
+    },
+    /// Whether the user is in any of some cohorts (C-10).
+    InCohort {
+        /// Names of saved cohorts, or definitions.
+        in_cohort: Vec<CohortName>,
+    },
+    /// Whether the user is outside of any of some cohorts (C-10): only who is in all of them is not.
+    NotInCohort {
+        /// Names of saved cohorts.
+        not_in_cohort: Vec<CohortName>,
+    },
+    /// A condition on a property.
+    Condition(Box<Condition>),
+}
+
+/// The name of a saved cohort.
+pub type CohortName = String;
+
+/// A type that values are turned into first (D-27).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CastType {
+    /// Text.
+    String,
+    /// A number.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A date.
+    Date,
+}
+
+/// Which items of a list have to meet a condition (P-30).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Items {
+    /// At least one.
+    #[default]
+    Any,
+    /// Every one, and there is one.
+    All,
+}
+
+/// A value to compare with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// True or false.
+    Bool(bool),
+    /// A number.
+    Number(f64),
+    /// Text, or a date where one is compared.
+    Text(String),
+}
+
+/// A number of units of time: `"7 days"` or `{"count": 7, "unit": "day"}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+pub struct Period {
+    /// How many.
+    pub count: u32,
+    /// Of what.
+    pub unit: Unit,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PeriodObject {
+    count: u32,
+    unit: Unit,
+}
+
+impl WordOr<'_> for Period {
+    const EXPECTED: &'static str = "a period such as \"7 days\"";
+    type Object = PeriodObject;
+    type List = NoList;
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        let wrong = || format!("\"{word}\" is no period; write for example \"7 days\"");
+        let (count, unit) = word.trim().split_once(' ').ok_or_else(wrong)?;
+        Ok(Self { count: count.parse().map_err(|_| wrong())?, unit: Unit::named(unit).ok_or_else(wrong)? })
+    }
+
+    fn of_object(object: PeriodObject) -> Result<Self, String> {
+        Ok(Self { count: object.count, unit: object.unit })
+    }
+
+    fn of_list(list: NoList) -> Result<Self, String> {
+        match list {}
+    }
+}
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word_or(deserializer)
+    }
+}
+
+/// A property, one operator, and what to compare with. Negative operators are exact complements,
+/// true where there is no value (G-9).
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Condition {
+    /// What is compared.
+    pub property: Property,
+    /// Turned into this first (D-27); without it a value of another type than the operator's is no
+    /// match (P-5).
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    pub cast: Option<CastType>,
+    /// For lists.
+    pub items: Items,
+    /// Whether `contains`, `starts_with`, `ends_with` tell capital letters from small ones, and
+    /// `equals` does; as the rules have it if not said (P-20).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub match_case: Option<bool>,
+    /// How.
+    #[serde(flatten)]
+    pub operator: Operator,
+}
+
+/// The operators (P-10 to P-13). Several values of a positive one mean any of them, of a negative
+/// one none of them (P-2).
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Operator {
+    /// Equal to one of the values; text exactly (P-20).
+    Equals(Vec<Scalar>),
+    /// Equal to none of the values.
+    DoesNotEqual(Vec<Scalar>),
+    /// Contains one of the texts, whatever the case.
+    Contains(Vec<String>),
+    /// Contains none of the texts.
+    DoesNotContain(Vec<String>),
+    /// Begins with one of the texts, whatever the case.
+    StartsWith(Vec<String>),
+    /// Ends with one of the texts, whatever the case.
+    EndsWith(Vec<String>),
+    /// Has a value (D-26).
+    IsSet(bool),
+    /// Greater than a number.
+    GreaterThan(f64),
+    /// Less than a number.
+    LessThan(f64),
+    /// Not less than a number.
+    AtLeast(f64),
+    /// Not greater than a number.
+    AtMost(f64),
+    /// Within, both ends included (P-21).
+    Between([f64; 2]),
+    /// Not within.
+    NotBetween([f64; 2]),
+    /// On that civil day (P-23).
+    WasOn(String),
+    /// Not on that day.
+    WasNotOn(String),
+    /// From the first day to the last, both included.
+    WasBetween([String; 2]),
+    /// Not from the first day to the last.
+    WasNotBetween([String; 2]),
+    /// Before that day.
+    WasBefore(String),
+    /// On that day or later.
+    WasSince(String),
+    /// Within the last units of time up to now (G-8).
+    WasInTheLast(Period),
+    /// Not within them.
+    WasNotInTheLast(Period),
+    /// Before the last units of time.
+    WasBeforeTheLast(Period),
+    /// After now, up to the end of that many units.
+    WasInTheNext(Period),
+}
+
+/// One value or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany<T> {
+    Many(Vec<T>),
+    One(T),
+}
+
+impl<T> OneOrMany<T> {
+    fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::Many(many) => many,
+            Self::One(one) => vec![one],
+        }
+    }
+}
+
+/// Everything a filter may have as an object.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FilterObject {
+    all: Option<Vec<Filter>>,
+    any: Option<Vec<Filter>>,
+    not: Option<Box<Filter>>,
+    in_cohort: Option<OneOrMany<CohortName>>,
+    not_in_cohort: Option<OneOrMany<CohortName>>,
+    property: Option<Property>,
+    #[serde(rename = "as")]
+    cast: Option<CastType>,
+    items: Option<Items>,
+    match_case: Option<bool>,
+    equals: Option<OneOrMany<Scalar>>,
+    does_not_equal: Option<OneOrMany<Scalar>>,
+    contains: Option<OneOrMany<String>>,
+    does_not_contain: Option<OneOrMany<String>>,
+    starts_with: Option<OneOrMany<String>>,
+    ends_with: Option<OneOrMany<String>>,
+    is_set: Option<bool>,
+    greater_than: Option<f64>,
+    less_than: Option<f64>,
+    at_least: Option<f64>,
+    at_most: Option<f64>,
+    between: Option<[f64; 2]>,
+    not_between: Option<[f64; 2]>,
+    was_on: Option<String>,
+    was_not_on: Option<String>,
+    was_between: Option<[String; 2]>,
+    was_not_between: Option<[String; 2]>,
+    was_before: Option<String>,
+    was_since: Option<String>,
+    was_in_the_last: Option<Period>,
+    was_not_in_the_last: Option<Period>,
+    was_before_the_last: Option<Period>,
+    was_in_the_next: Option<Period>,
+}
+
+impl WordOr<'_> for Filter {
+    const EXPECTED: &'static str = "a filter: a SQL expression, a condition, or a list of filters";
+    type Object = FilterObject;
+    type List = Vec<Filter>;
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        if word.trim().is_empty() {
+            return Err("a SQL expression is expected".to_owned());
+        }
+        Ok(Self::Sql(word.to_owned()))
+    }
+
+    fn of_list(all: Vec<Filter>) -> Result<Self, String> {
+        Ok(Self::All { all })
+    }
+
+    fn of_object(object: FilterObject) -> Result<Self, String> {
+        let FilterObject {
+            all, any, not, in_cohort, not_in_cohort, property, cast, items, match_case, ..
+        } = &object;
+        let is_condition = property.is_some();
+        let groups =
+            [all.is_some(), any.is_some(), not.is_some(), in_cohort.is_some(), not_in_cohort.is_some()]
+                .into_iter()
+                .filter(|is| *is)
+                .count();
+        if groups + usize::from(is_condition) != 1 {
+            return Err(
+                "a filter is one of property with an operator, all, any, not, in_cohort, not_in_cohort"
+                    .to_owned(),
+            );
+        }
+        if !is_condition && (cast.is_some() || items.is_some() || match_case.is_some()) {
+            return Err("as, items and match_case go with a property".to_owned());
+        }
+        let (cast, items, match_case) = (*cast, items.unwrap_or_default(), *match_case);
+        let mut object = object;
+        let property = object.property.take();
+        let mut group = None;
+        group = group.or(object.all.take().map(|all| Self::All { all }));
+        group = group.or(object.any.take().map(|any| Self::Any { any }));
+        group = group.or(object.not.take().map(|not| Self::Not { not }));
+        let cohorts = object.in_cohort.take().map(OneOrMany::into_vec);
+        group = group.or(cohorts.map(|in_cohort| Self::InCohort { in_cohort }));
+        let cohorts = object.not_in_cohort.take().map(OneOrMany::into_vec);
+        group = group.or(cohorts.map(|not_in_cohort| Self::NotInCohort { not_in_cohort }));
+        let mut operators = object.operators();
+        let Some(property) = property else {
+            if !operators.is_empty() {
+                return Err("an operator goes with a property".to_owned());
+            }
+            return group.ok_or_else(|| "a filter says something".to_owned());
+        };
+        match (operators.pop(), operators.is_empty()) {
+            (Some(operator), true) => {
+                Ok(Self::Condition(Box::new(Condition { property, cast, items, match_case, operator })))
+            }
+            (None, _) => {
+                Err("a property needs an operator, such as equals, contains, greater_than, is_set, \
+                              was_in_the_last"
+                    .to_owned())
+            }
+            (Some(_), false) => {
+                Err("one operator a condition; several conditions go into all or any".to_owned())
+            }
+        }
+    }
+}
+
+impl FilterObject {
+    fn operators(self) -> Vec<Operator> {
+        let many = |values: OneOrMany<Scalar>| values.into_vec();
+        let texts = |values: OneOrMany<String>| values.into_vec();
+        let mut found = Vec::new();
+        found.extend(self.equals.map(many).map(Operator::Equals));
+        found.extend(self.does_not_equal.map(many).map(Operator::DoesNotEqual));
+        found.extend(self.contains.map(texts).map(Operator::Contains));
+        found.extend(self.does_not_contain.map(texts).map(Operator::DoesNotContain));
+        found.extend(self.starts_with.map(texts).map(Operator::StartsWith));
+        found.extend(self.ends_with.map(texts).map(Operator::EndsWith));
+        found.extend(self.is_set.map(Operator::IsSet));
+        found.extend(self.greater_than.map(Operator::GreaterThan));
+        found.extend(self.less_than.map(Operator::LessThan));
+        found.extend(self.at_least.map(Operator::AtLeast));
+        found.extend(self.at_most.map(Operator::AtMost));
+        found.extend(self.between.map(Operator::Between));
+        found.extend(self.not_between.map(Operator::NotBetween));
+        found.extend(self.was_on.map(Operator::WasOn));
+        found.extend(self.was_not_on.map(Operator::WasNotOn));
+        found.extend(self.was_between.map(Operator::WasBetween));
+        found.extend(self.was_not_between.map(Operator::WasNotBetween));
+        found.extend(self.was_before.map(Operator::WasBefore));
+        found.extend(self.was_since.map(Operator::WasSince));
+        found.extend(self.was_in_the_last.map(Operator::WasInTheLast));
+        found.extend(self.was_not_in_the_last.map(Operator::WasNotInTheLast));
+        found.extend(self.was_before_the_last.map(Operator::WasBeforeTheLast));
+        found.extend(self.was_in_the_next.map(Operator::WasInTheNext));
+        found
+    }
+}
+
+impl<'de> Deserialize<'de> for Filter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word_or(deserializer)
+    }
+}

@@ -1,0 +1,328 @@
+//! How many, how much, how often: over time, split by what.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::filter::CohortName;
+use crate::text::{NoList, WordOr, word_or};
+use crate::{CastType, DefinitionError, EventSelector, Filter, Instant, Measure, Property, Result, Unit};
+
+/// A report of measures over a range of time (section 5 of the rules).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Insights {
+    /// What is measured; lettered A, B, C … in order (S-2).
+    pub metrics: Vec<Metric>,
+    /// Arithmetic over metrics (S-70).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formulas: Vec<Formula>,
+    /// The measure of each such unit of time; of the whole range if not said (S-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Unit>,
+    /// Split by these (B-2).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breakdowns: Vec<Breakdown>,
+    /// Only so many segments, those first in rank (B-31).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top: Option<usize>,
+    /// Whether the segments beyond `top` are one, `$other` (B-30).
+    #[serde(default)]
+    pub other: bool,
+    /// Mean of so many intervals up to each (S-73).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolling: Option<u32>,
+    /// Running sum from the start of the range (S-74).
+    #[serde(default)]
+    pub cumulative: bool,
+    /// The same some time before (S-76).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Comparison>,
+}
+
+/// One measure of one kind of thing: of events, of the profiles of users, or the size of a cohort.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// What to call it; its letter and what it measures if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Of these events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventSelector>,
+    /// Of the profiles that pass this filter on `user.` properties (S-24); `{"all": []}` is all.
+    /// Measured are `unique_users` (how many) and aggregates of `user.` properties.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profiles: Option<Filter>,
+    /// How many members a cohort has at the end of each bucket (S-25, C-20).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cohort: Option<CohortName>,
+    /// What is measured; `unique_users` if not said (S-1).
+    #[serde(default = "unique_users")]
+    pub measure: Measure,
+    /// Only events that pass (P-1), besides the filters of the single events.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+    /// What is counted as a user: the values of this event property, such as `company_id` (U-30).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count_by: Option<String>,
+    /// With breakdowns, each user only in the segment of their first or last event (B-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count_once: Option<CountOnce>,
+}
+
+fn unique_users() -> Measure {
+    Measure::UniqueUsers
+}
+
+/// Which event decides a user's only segment (B-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CountOnce {
+    /// Their first in the bucket, or range.
+    First,
+    /// Their last.
+    Last,
+}
+
+/// Arithmetic over metrics: `+ - * / ( )`, numbers, letters of metrics (S-70).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Formula {
+    /// What to call it; the formula itself if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Such as `A / B * 100`.
+    pub formula: String,
+}
+
+/// Something to split by: a property, written by its name or as an object, or cohorts.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Breakdown {
+    /// By the value of a property.
+    Property {
+        /// Which.
+        property: Property,
+        /// Turned into this first (D-27).
+        #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+        cast: Option<CastType>,
+        /// How numbers and texts are put together; as they are if not said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        buckets: Option<Buckets>,
+        /// For dates: the civil unit they are put together by (B-15).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unit: Option<Unit>,
+    },
+    /// Each cohort once with those in it and once with those not in it (B-23).
+    Cohorts {
+        /// Names of saved cohorts.
+        cohorts: Vec<CohortName>,
+    },
+}
+
+/// How values are put together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Buckets {
+    /// Ranges of numbers, chosen from the values (B-10).
+    Auto,
+    /// Ranges of one size, below the first and from the last on (B-11).
+    Even(EvenBuckets),
+    /// Ranges between these numbers, below the first and from the last on (B-11).
+    At(Vec<f64>),
+    /// Named sets of texts; the first that has the value (B-13).
+    Groups(BTreeMap<String, Vec<String>>),
+}
+
+/// Ranges of one size (B-11).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvenBuckets {
+    /// Where the first range starts.
+    pub from: f64,
+    /// Where the last one ends.
+    pub to: f64,
+    /// How wide each is.
+    pub size: f64,
+}
+
+/// The same question some time before (S-76).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Comparison {
+    /// A unit before, by the calendar (S-76).
+    Previous(Unit),
+    /// So many days before; 364 is a year with the same weekdays (S-78).
+    DaysBefore(u32),
+    /// From that day on, as long as the range is.
+    From(Instant),
+    /// Up to the end of that day, as long as the range is.
+    To(Instant),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BreakdownObject {
+    property: Option<Property>,
+    #[serde(rename = "as")]
+    cast: Option<CastType>,
+    buckets: Option<Buckets>,
+    unit: Option<Unit>,
+    cohorts: Option<Vec<CohortName>>,
+}
+
+impl WordOr<'_> for Breakdown {
+    const EXPECTED: &'static str = "a breakdown: the name of a property, or an object";
+    type Object = BreakdownObject;
+    type List = NoList;
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        let property = Property::of_word(word)?;
+        Ok(Self::Property { property, cast: None, buckets: None, unit: None })
+    }
+
+    fn of_object(object: BreakdownObject) -> Result<Self, String> {
+        match object {
+            BreakdownObject { property: Some(property), cast, buckets, unit, cohorts: None } => {
+                Ok(Self::Property { property, cast, buckets, unit })
+            }
+            BreakdownObject {
+                property: None,
+                cast: None,
+                buckets: None,
+                unit: None,
+                cohorts: Some(cohorts),
+            } if !cohorts.is_empty() => Ok(Self::Cohorts { cohorts }),
+            _ => Err("a breakdown is property, with perhaps as, buckets and unit, or cohorts".to_owned()),
+        }
+    }
+
+    fn of_list(list: NoList) -> Result<Self, String> {
+        match list {}
+    }
+}
+
+impl<'de> Deserialize<'de> for Breakdown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word_or(deserializer)
+    }
+}
+
+impl Breakdown {
+    /// How its column is called in results.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Property { property, .. } => property.label(),
+            Self::Cohorts { cohorts } => format!("cohort({})", cohorts.join(", ")),
+        }
+    }
+}
+
+impl Insights {
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.metrics.is_empty() {
+            return Err(DefinitionError::new("metrics", "at least one metric"));
+        }
+        for (at, metric) in self.metrics.iter().enumerate() {
+            metric.check().map_err(|error| error.within(&format!("metrics[{at}]")))?;
+        }
+        for (at, breakdown) in self.breakdowns.iter().enumerate() {
+            breakdown.check().map_err(|error| error.within(&format!("breakdowns[{at}]")))?;
+        }
+        let needs_interval = |field: &str| {
+            Err(DefinitionError::new(field, "goes over intervals")
+                .hint("say for example \"interval\": \"day\""))
+        };
+        match self.rolling {
+            Some(_) if self.interval.is_none() => return needs_interval("rolling"),
+            Some(0) => return Err(DefinitionError::new("rolling", "at least one interval")),
+            // S-75.
+            Some(_) if self.cumulative => {
+                return Err(DefinitionError::new("rolling", "is not possible together with cumulative"));
+            }
+            _ => {}
+        }
+        if self.cumulative && self.interval.is_none() {
+            return needs_interval("cumulative");
+        }
+        if self.other && self.top.is_none() {
+            return Err(DefinitionError::new(
+                "other",
+                "is what is beyond top; say how many are shown in top",
+            ));
+        }
+        if self.top == Some(0) {
+            return Err(DefinitionError::new("top", "at least one segment"));
+        }
+        Ok(())
+    }
+}
+
+impl Metric {
+    fn check(&self) -> Result<()> {
+        let sources = [self.event.is_some(), self.profiles.is_some(), self.cohort.is_some()];
+        if sources.into_iter().filter(|is| *is).count() != 1 {
+            return Err(DefinitionError::new("", "a metric is of exactly one of event, profiles, cohort"));
+        }
+        if self.event.is_none() {
+            for (field, is_there) in [
+                ("where", self.filter.is_some()),
+                ("count_by", self.count_by.is_some()),
+                ("count_once", self.count_once.is_some()),
+            ] {
+                if is_there {
+                    return Err(DefinitionError::new(field, "goes with events"));
+                }
+            }
+        }
+        if self.profiles.is_some()
+            && !matches!(
+                &self.measure,
+                Measure::UniqueUsers
+                    | Measure::OfProperty { of: Property::User { .. } | Property::Sql { .. }, .. }
+            )
+        {
+            return Err(DefinitionError::new("measure", "cannot be measured of profiles")
+                .hint("it is unique_users or an aggregate of a user. property"));
+        }
+        if self.cohort.is_some() && self.measure != Measure::UniqueUsers {
+            return Err(DefinitionError::new("measure", "of a cohort its size is measured: leave it out"));
+        }
+        Ok(())
+    }
+}
+
+impl Breakdown {
+    fn check(&self) -> Result<()> {
+        let Self::Property { buckets: Some(buckets), cast, unit, .. } = self else { return Ok(()) };
+        if unit.is_some() {
+            return Err(DefinitionError::new("unit", "is for dates, buckets for numbers and texts"));
+        }
+        match buckets {
+            Buckets::Auto => {}
+            Buckets::Even(EvenBuckets { from, to, size }) => {
+                if !(from < to && *size > 0.0 && (to - from) / size <= 100_000.0) {
+                    return Err(DefinitionError::new(
+                        "buckets.even",
+                        "from is less than to, and size greater than 0 and not too small",
+                    ));
+                }
+            }
+            Buckets::At(at) => {
+                if at.is_empty() || !at.is_sorted_by(|a, b| a < b) {
+                    return Err(DefinitionError::new("buckets.at", "numbers that grow, at least one"));
+                }
+            }
+            Buckets::Groups(_) if matches!(cast, Some(cast) if *cast != CastType::String) => {
+                return Err(DefinitionError::new("buckets.groups", "are of texts"));
+            }
+            Buckets::Groups(groups) if groups.is_empty() => {
+                return Err(DefinitionError::new("buckets.groups", "at least one"));
+            }
+            Buckets::Groups(_) => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+//! What is measured.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::Property;
+use crate::text::{NoList, WordOr, word_or};
+
+/// What an insights metric measures, for each bucket and segment.
+///
+/// Written as a word (`"unique_users"`), or as an object: `{"aggregate": "sum", "of": "amount"}`,
+/// `{"aggregate": "median", "per_user": "events"}`,
+/// `{"aggregate": "p90", "per_user": {"aggregate": "sum", "of": "amount"}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// How many events (S-10).
+    TotalEvents,
+    /// How many different users (S-11).
+    UniqueUsers,
+    /// Different users of the last day of the bucket (S-12, S-40).
+    DailyActiveUsers,
+    /// Different users of the 7 days up to the last day of the bucket.
+    WeeklyActiveUsers,
+    /// Different users of the 30 days up to the last day of the bucket.
+    MonthlyActiveUsers,
+    /// Different users from the start of the range to the end of the bucket (S-28).
+    CumulativeUniqueUsers,
+    /// Sessions with such an event (S-13, X-20).
+    Sessions,
+    /// An aggregate of a property over events (S-20, S-21).
+    #[serde(untagged)]
+    OfProperty {
+        /// Which.
+        aggregate: Aggregate,
+        /// Of what.
+        of: Property,
+    },
+    /// An aggregate over users of a number each of them has (S-14, S-22).
+    #[serde(untagged)]
+    OverUsers {
+        /// Over the users.
+        aggregate: Aggregate,
+        /// What each has.
+        per_user: PerUser,
+    },
+}
+
+/// The number a user has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PerUser {
+    /// How many events (S-14).
+    Events,
+    /// How many sessions with such an event (X-20).
+    Sessions,
+    /// Sum, average, distinct, min or max of a property over their events (S-22).
+    #[serde(untagged)]
+    OfProperty {
+        /// Which.
+        aggregate: Aggregate,
+        /// Of what.
+        of: Property,
+    },
+}
+
+/// A function of many numbers, or values.
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema)]
+#[schemars(with = "String")]
+pub enum Aggregate {
+    /// The sum; 0 of nothing (S-32).
+    Sum,
+    /// The mean.
+    Average,
+    /// The smallest.
+    Min,
+    /// The greatest.
+    Max,
+    /// The percentile, 0 to 100, between neighbours by straight line (G-11); the median is 50.
+    Percentile(f64),
+    /// How many different values (S-21).
+    Distinct,
+    /// The value that is most frequent; of equally frequent ones the smallest (S-28).
+    MostFrequent,
+    /// The value of the first event (S-28).
+    First,
+    /// Population variance (S-28).
+    Variance,
+    /// How many have a number (S-28).
+    Count,
+    /// How many have which value: a row a value, or a range of values (S-36).
+    Distribution,
+}
+
+impl Eq for Aggregate {}
+
+impl std::hash::Hash for Aggregate {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+const WORDS: [(&str, Aggregate); 11] = [
+    ("sum", Aggregate::Sum),
+    ("average", Aggregate::Average),
+    ("min", Aggregate::Min),
+    ("max", Aggregate::Max),
+    ("median", Aggregate::Percentile(50.0)),
+    ("distinct", Aggregate::Distinct),
+    ("most_frequent", Aggregate::MostFrequent),
+    ("first", Aggregate::First),
+    ("variance", Aggregate::Variance),
+    ("count", Aggregate::Count),
+    ("distribution", Aggregate::Distribution),
+];
+
+impl Aggregate {
+    /// As it is written: `sum`, `median`, `p90`.
+    pub fn name(self) -> String {
+        match WORDS.iter().find(|(_, aggregate)| *aggregate == self) {
+            Some((word, _)) => (*word).to_owned(),
+            None => match self {
+                Self::Percentile(percent) => format!("p{percent}"),
+                _ => String::new(),
+            },
+        }
+    }
+
+    /// Read from [`Aggregate::name`].
+    pub fn named(word: &str) -> Option<Self> {
+        if let Some((_, aggregate)) = WORDS.iter().find(|(known, _)| *known == word) {
+            return Some(*aggregate);
+        }
+        let percent: f64 = word.strip_prefix('p')?.parse().ok()?;
+        (0.0..=100.0).contains(&percent).then_some(Self::Percentile(percent))
+    }
+}
+
+impl Serialize for Aggregate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Aggregate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        Self::named(&word).ok_or_else(|| {
+            let known: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
+            let hint = crate::error::closest(&word, known.iter().copied());
+            let hint = hint.map(|hint| format!("did you mean \"{hint}\"? ")).unwrap_or_default();
+            serde::de::Error::custom(format!(
+                "\"{word}\" is no aggregate; {hint}Known: {}, and percentiles such as p90",
+                known.join(", ")
+            ))
+        })
+    }
+}
+
+const MEASURES: [(&str, Measure); 7] = [
+    ("total_events", Measure::TotalEvents),
+    ("unique_users", Measure::UniqueUsers),
+    ("daily_active_users", Measure::DailyActiveUsers),
+    ("weekly_active_users", Measure::WeeklyActiveUsers),
+    ("monthly_active_users", Measure::MonthlyActiveUsers),
+    ("cumulative_unique_users", Measure::CumulativeUniqueUsers),
+    ("sessions", Measure::Sessions),
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MeasureObject {
+    aggregate: Aggregate,
+    of: Option<Property>,
+    per_user: Option<PerUser>,
+}
+
+impl WordOr<'_> for Measure {
+    const EXPECTED: &'static str = "a measure: a word such as unique_users, or an object with aggregate";
+    type Object = MeasureObject;
+    type List = NoList;
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        if let Some((_, measure)) = MEASURES.iter().find(|(known, _)| *known == word) {
+            return Ok(measure.clone());
+        }
+        let known: Vec<&str> = MEASURES.iter().map(|(word, _)| *word).collect();
+        if Aggregate::named(word).is_some() {
+            return Err(format!(
+                "\"{word}\" of what? Write {{\"aggregate\": \"{word}\", \"of\": \"PROPERTY\"}}"
+            ));
+        }
+        let hint = crate::error::closest(word, known.iter().copied());
+        let hint = hint.map(|hint| format!("did you mean \"{hint}\"? ")).unwrap_or_default();
+        Err(format!("\"{word}\" is no measure; {hint}Known: {}", known.join(", ")))
+    }
+
+    fn of_object(object: MeasureObject) -> Result<Self, String> {
+        let MeasureObject { aggregate, of, per_user } = object;
+        match (of, per_user) {
+            (Some(of), None) => Ok(Self::OfProperty { aggregate, of }),
+            (None, Some(per_user)) => match aggregate {
+                Aggregate::Distinct | Aggregate::MostFrequent | Aggregate::First => {
+                    Err(format!("{} is not taken over users", aggregate.name()))
+                }
+                _ => Ok(Self::OverUsers { aggregate, per_user }),
+            },
+            _ => Err("an aggregate is either of a property or per_user".to_owned()),
+        }
+    }
+
+    fn of_list(list: NoList) -> Result<Self, String> {
+        match list {}
+    }
+}
+
+impl<'de> Deserialize<'de> for Measure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word_or(deserializer)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PerUserObject {
+    aggregate: Aggregate,
+    of: Property,
+}
+
+impl WordOr<'_> for PerUser {
+    const EXPECTED: &'static str = "what each user has: events, sessions, or an object with aggregate and of";
+    type Object = PerUserObject;
+    type List = NoList;
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        match word {
+            "events" => Ok(Self::Events),
+            "sessions" => Ok(Self::Sessions),
+            other => Err(format!(
+                "\"{other}\" is not known; known: events, sessions, {{\"aggregate\": \"sum\", \"of\": \
+                 \"PROPERTY\"}}"
+            )),
+        }
+    }
+
+    fn of_object(object: PerUserObject) -> Result<Self, String> {
+        let PerUserObject { aggregate, of } = object;
+        match aggregate {
+            Aggregate::Sum | Aggregate::Average | Aggregate::Distinct | Aggregate::Min | Aggregate::Max => {
+                Ok(Self::OfProperty { aggregate, of })
+            }
+            other => Err(format!("per user are sum, average, distinct, min, max, not {}", other.name())),
+        }
+    }
+
+    fn of_list(list: NoList) -> Result<Self, String> {
+        match list {}
+    }
+}
+
+impl<'de> Deserialize<'de> for PerUser {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word_or(deserializer)
+    }
+}
