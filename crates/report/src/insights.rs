@@ -301,7 +301,6 @@ impl Breakdown {
             return Err(DefinitionError::new("unit", "is for dates, buckets for numbers and texts"));
         }
         match buckets {
-            Buckets::Auto => {}
             Buckets::Even(EvenBuckets { from, to, size }) => {
                 if !(from < to && *size > 0.0 && (to - from) / size <= 100_000.0) {
                     return Err(DefinitionError::new(
@@ -321,7 +320,7 @@ impl Breakdown {
             Buckets::Groups(groups) if groups.is_empty() => {
                 return Err(DefinitionError::new("buckets.groups", "at least one"));
             }
-            Buckets::Groups(_) => {}
+            Buckets::Auto | Buckets::Groups(_) => {}
         }
         Ok(())
     }
