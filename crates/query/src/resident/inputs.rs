@@ -174,6 +174,32 @@ impl BoundSegment {
         matches!(self.sources[input], Source::Time)
     }
 
+    pub(crate) fn is_user(&self, input: usize) -> bool {
+        matches!(self.sources[input], Source::User)
+    }
+
+    /// The values of an input at users, one for each ordinal. All rows of a user have the same.
+    pub(crate) fn array_of_users(&self, input: usize, ordinals: &[u32]) -> Result<ArrayRef> {
+        match &self.sources[input] {
+            Source::User => user_ids(&self.users, ordinals),
+            Source::Day => Ok(Arc::new(Date32Array::from_value(self.segment.day().days(), ordinals.len()))),
+            Source::Time | Source::Column(_) => internal_err!("rows of one user differ in an input"),
+        }
+    }
+
+    /// Those of some users that have rows here, and which: ascending.
+    pub(crate) fn rows_of_users(&self, ids: &BTreeSet<String>) -> Vec<(u32, Range<u32>)> {
+        let (users, starts) = (self.segment.users(), self.segment.starts());
+        // Order by id is order by ordinal.
+        ids.iter()
+            .filter_map(|id| {
+                let ordinal = self.users.ordinal(id)?;
+                let at = users.binary_search(&ordinal).ok()?;
+                Some((ordinal, starts[at]..starts[at + 1]))
+            })
+            .collect()
+    }
+
     /// The values of an input at some rows, of the type the table has it in.
     pub(crate) fn array(&self, input: usize, rows: &Rows) -> Result<ArrayRef> {
         match &self.sources[input] {
@@ -221,6 +247,69 @@ impl BoundSegment {
             }
             out.push(if at == 0 { NOBODY } else { users[at - 1] });
         }
+    }
+}
+
+/// Some rows of a segment as runs of neighbours of one user.
+#[derive(Debug, Default)]
+pub(crate) struct UserRuns {
+    /// The user of each run, [`NOBODY`] for nobody.
+    pub(crate) ordinals: Vec<u32>,
+    /// How many rows each run has.
+    pub(crate) lengths: Vec<u32>,
+}
+
+impl UserRuns {
+    pub(crate) fn of(segment: &BoundSegment, rows: &Rows) -> Self {
+        let (users, starts) = (segment.segment().users(), segment.segment().starts());
+        let user = |at: usize| if at == 0 { NOBODY } else { users[at - 1] };
+        let mut runs = Self::default();
+        match rows {
+            Rows::Range(range) => {
+                let (mut row, end) = (range.start as u32, range.end as u32);
+                let mut at = starts.partition_point(|start| *start <= row);
+                while row < end {
+                    let run_end = starts.get(at).map_or(end, |start| end.min(*start));
+                    runs.ordinals.push(user(at));
+                    runs.lengths.push(run_end - row);
+                    row = run_end;
+                    at += 1;
+                }
+            }
+            Rows::List(rows) => {
+                let Some(first) = rows.values().first() else { return runs };
+                let mut at = starts.partition_point(|start| start <= first);
+                let mut next = None;
+                for row in rows.values() {
+                    while at < starts.len() && starts[at] <= *row {
+                        at += 1;
+                    }
+                    if next != Some(at) {
+                        runs.ordinals.push(user(at));
+                        runs.lengths.push(0);
+                        next = Some(at);
+                    }
+                    if let Some(length) = runs.lengths.last_mut() {
+                        *length += 1;
+                    }
+                }
+            }
+        }
+        runs
+    }
+
+    /// The position of the run of each row.
+    pub(crate) fn places(&self) -> UInt32Array {
+        self.spread(|run| run as u32).into()
+    }
+
+    /// What is said of each run, for each of its rows.
+    pub(crate) fn spread<T: Copy>(&self, of_run: impl Fn(usize) -> T) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.lengths.iter().map(|length| *length as usize).sum());
+        for (run, length) in self.lengths.iter().enumerate() {
+            all.resize(all.len() + *length as usize, of_run(run));
+        }
+        all
     }
 }
 

@@ -257,8 +257,8 @@ impl Reader {
             let (segment, filter) = self.segment(at).await?;
             let (selected, rest) = match position.selected.take() {
                 Some(selected) => (selected, rows),
-                None if filter.is_nothing() => continue,
                 None => {
+                    let rows = filter.narrow(rows);
                     let block = rows.start..(rows.start + BLOCK_ROWS).min(rows.end);
                     let rest = block.end..rows.end;
                     (filter.select(segment, Rows::Range(block))?, rest)

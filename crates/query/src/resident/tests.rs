@@ -1,5 +1,10 @@
 //! Whatever is asked, memory and files give the same answer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow::datatypes::DataType;
+use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
 use tallymark_event::Event;
 
@@ -146,6 +151,25 @@ const QUESTIONS: &[&str] = &[
     "SELECT count(*) FROM events WHERE user_id = 'user-1'",
     "SELECT count(*) FROM events WHERE user_id = '$device:d1'",
     "SELECT user_id, event, time FROM events WHERE user_id IN ('user-3', 'newcomer')",
+    // What reads nothing but the user.
+    "SELECT count(*), sum(price) FROM events WHERE length(user_id) > 6",
+    "SELECT count(*) FROM events WHERE user_id LIKE 'user-1%' AND event = 'Buy' AND price > 20",
+    "SELECT count(*), count(DISTINCT user_id) FROM events WHERE user_id IN ('user-1', 'user-2', 'user-3', 'user-4', 'newcomer', 'who') AND price < 500",
+    "SELECT day, count(*) FROM events WHERE user_id = 'user-1' OR user_id = 'user-3' GROUP BY day",
+    "SELECT user_id, count(*) FROM events WHERE user_id IN ('user-3', 'user-1') AND time > '2024-03-30' GROUP BY user_id",
+    "SELECT count(*) FROM events WHERE user_id = 'user-1' AND user_id = 'user-2'",
+    "SELECT count(*) FROM events WHERE user_id <> 'user-1'",
+    "SELECT count(*) FROM events WHERE user_id IS NULL OR user_id = 'user-1'",
+    "SELECT count(*) FROM events WHERE user_id IN ('user-1', 'user-2') IS NOT TRUE",
+    "SELECT plan, count(*) FROM events WHERE coalesce(user_id, '') = '' GROUP BY plan",
+    "SELECT count(*) FROM events WHERE user_id || day = 'user-12024-03-30' OR day = '2024-03-29'",
+    "SELECT right(user_id, 1), count(*), sum(price), count(DISTINCT user_id) FROM events GROUP BY 1",
+    "SELECT coalesce(user_id, 'nobody'), plan, count(*) FROM events WHERE price > 100 GROUP BY 1, 2",
+    "SELECT user_id LIKE '%3', user_id, count(*) FROM events GROUP BY 1, 2",
+    "SELECT count(*) FILTER (WHERE user_id LIKE '%3'), count(*) FILTER (WHERE user_id = 'user-1'), sum(length(user_id)), max(upper(user_id)) FROM events",
+    "SELECT user_id, window_funnel(86400, time, event = 'Play', user_id LIKE '%1' AND event = 'Buy', user_id = 'user-3') FROM events GROUP BY user_id",
+    "SELECT event, time, user_id, price FROM events WHERE user_id = 'user-1' AND event <> 'Quit' ORDER BY time DESC, price LIMIT 20",
+    "SELECT event, time, price FROM events WHERE user_id LIKE '%r-1' AND price > 300",
     "SELECT count(*) FROM events WHERE array_has(tags, 'a')",
     "SELECT count(*) FROM events WHERE since < '2000-01-01'",
     "SELECT count(*) FROM events WHERE true AND NULL",
@@ -269,5 +293,39 @@ async fn explain_analyze_tells_what_was_read() {
     let cold = answer(&session_ctx, question).await;
     for metric in ["segments=3", "rows_selected=", "bytes_loaded="] {
         assert!(cold.contains(metric), "{metric}\n{cold}");
+    }
+}
+
+#[tokio::test]
+async fn what_reads_only_the_user_is_evaluated_once_per_user_and_day() {
+    let session_ctx = dataset().await.resident_session();
+    let evaluated = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&evaluated);
+    let implementation = move |args: &[ColumnarValue]| {
+        if let ColumnarValue::Array(users) = &args[0] {
+            counter.fetch_add(users.len(), Ordering::Relaxed);
+        }
+        Ok(args[0].clone())
+    };
+    let text = DataType::Utf8View;
+    let same = create_udf("same", vec![text.clone()], text, Volatility::Immutable, Arc::new(implementation));
+    session_ctx.register_udf(same);
+    // Nobody is evaluated too, once a day.
+    let users = "SELECT count(*) FROM (SELECT DISTINCT user_id, day FROM events)";
+    let users: usize =
+        rows(&session_ctx, users).await[0].trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+    for question in [
+        "SELECT count(*) FROM events WHERE same(user_id) LIKE '%1'",
+        "SELECT event, time FROM events WHERE same(user_id) LIKE '%1'",
+        "SELECT event, count(*) FILTER (WHERE same(user_id) LIKE '%1') FROM events GROUP BY event",
+        "SELECT same(user_id), count(*), count(DISTINCT user_id) FROM events GROUP BY 1",
+        "SELECT max(same(user_id)), sum(price) FROM events",
+    ] {
+        // Each output partition has a block of its own of a day, and users of it may be in both.
+        let partitions = session_ctx.state().config().target_partitions();
+        evaluated.store(0, Ordering::Relaxed);
+        rows(&session_ctx, question).await;
+        let count = evaluated.load(Ordering::Relaxed);
+        assert!((1..=users + partitions).contains(&count), "{question}: {count} for {users} users");
     }
 }

@@ -199,7 +199,8 @@ impl<'a> PartWork<'a> {
 
     /// Adds the rows of a range that pass the filter.
     fn slice(&mut self, prepared: &Prepared, keys: &NumberedKeys<'_>, range: Range<usize>) -> Result<()> {
-        if range.is_empty() || prepared.filter.is_nothing() {
+        let range = prepared.filter.narrow(range);
+        if range.is_empty() {
             return Ok(());
         }
         if prepared.filter.is_everything()
