@@ -1,5 +1,6 @@
 //! Which rows of a segment a query wants.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,6 +32,12 @@ impl RowFilter {
         let parts = filters.into_iter().flat_map(split_conjunction_owned);
         let predicates = parts.map(|part| SegmentExpr::try_new(state, part, inputs, schema));
         Ok(Self { predicates: predicates.collect::<Result<_>>()? })
+    }
+
+    /// How many users it names, if it lets no others pass: their rows are found without a scan.
+    pub(crate) fn named_users(&self) -> Option<usize> {
+        let counts = self.predicates.iter().filter_map(SegmentExpr::named_users).map(BTreeSet::len);
+        counts.min()
     }
 
     /// Prepares it for one segment.

@@ -11,7 +11,7 @@ use arrow::compute::take;
 use arrow::datatypes::{ArrowDictionaryKeyType, Schema, SchemaRef, UInt8Type, UInt16Type, UInt32Type};
 use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::logical_expr::Expr;
-use tallymark_memory::{ColumnId, Layout, LoadedSegment, Segment, UserDirectory};
+use tallymark_memory::{ColumnId, Layout, LayoutNeeds, LoadedSegment, Segment, UserDirectory};
 
 use crate::error::not_loaded;
 use crate::events_table::{EventColumn, EventsTable};
@@ -62,27 +62,45 @@ impl Inputs {
     }
 
     /// What must be resident to read them.
-    pub(crate) fn loads(&self) -> Vec<ColumnId> {
-        self.columns.iter().filter_map(|column| load_of(*column)).collect()
+    pub(crate) fn reads(&self) -> Vec<ColumnId> {
+        self.columns.iter().filter_map(|column| id_of(*column)).collect()
+    }
+
+    /// What a layout has to know for them before columns are loaded.
+    pub(crate) fn needs(&self) -> LayoutNeeds {
+        LayoutNeeds { users: self.reads().contains(&ColumnId::USER_ID), times: false }
     }
 
     /// Loads what is missing of one segment.
     pub(crate) async fn bind(&self, layout: &Layout, segment_index: usize) -> Result<BoundSegment> {
-        let loaded = layout.load(segment_index, &self.loads()).await;
-        let loaded = loaded.map_err(not_loaded)?;
-        Ok(BoundSegment::new(self, loaded, Arc::clone(layout.users())))
+        let columns: Vec<ColumnId> = self.columns.iter().filter_map(|column| load_of(*column)).collect();
+        let times = async {
+            if self.reads().contains(&ColumnId::TIME) {
+                layout.load_times(segment_index).await
+            } else {
+                Ok(0)
+            }
+        };
+        let loaded = futures::future::try_join(layout.load(segment_index, &columns), times).await;
+        let (loaded, time_bytes) = loaded.map_err(not_loaded)?;
+        let mut bound = BoundSegment::new(self, loaded, Arc::clone(layout.users()));
+        bound.loaded_bytes += time_bytes;
+        Ok(bound)
     }
 }
 
-/// Times and users are kept by the segment itself; a day is one value.
-fn load_of(column: EventColumn) -> Option<ColumnId> {
+/// A column of the events; a day is one value.
+fn id_of(column: EventColumn) -> Option<ColumnId> {
     match column {
-        EventColumn::System(at) => {
-            Some(ColumnId::System(at)).filter(|column| !matches!(*column, ColumnId::TIME | ColumnId::USER_ID))
-        }
+        EventColumn::System(at) => Some(ColumnId::System(at)),
         EventColumn::Day => None,
         EventColumn::Lane(lane) => Some(ColumnId::Lane(lane)),
     }
+}
+
+/// Times and users are kept by the segment itself.
+fn load_of(column: EventColumn) -> Option<ColumnId> {
+    id_of(column).filter(|column| !matches!(*column, ColumnId::TIME | ColumnId::USER_ID))
 }
 
 /// Some rows of a segment, ascending.

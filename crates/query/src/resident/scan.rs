@@ -91,6 +91,9 @@ impl DisplayAs for SegmentScanExec {
                     self.segments.day_count(),
                     columns.join(", ")
                 )?;
+                if let Some(users) = self.scan.filter.named_users() {
+                    write!(f, ", users={users}")?;
+                }
                 if self.scan.filter_text.is_empty() {
                     return Ok(());
                 }
@@ -211,6 +214,7 @@ impl Reader {
         self.bound
             .get_or_try_init(|| async {
                 let layout = self.segments.layout().await?;
+                self.loaded.add(layout.loaded_bytes() as usize);
                 let segments = layout.segments().iter().map(|_| OnceCell::new()).collect();
                 Ok(Bound { layout, segments })
             })

@@ -286,13 +286,57 @@ async fn the_same_question_gives_the_same_bytes() {
     }
 }
 
+/// What EXPLAIN ANALYZE says of a metric, all operators taken together.
+fn metric(plan: &str, name: &str) -> f64 {
+    let name = format!("{name}=");
+    let values = plan.split(name.as_str()).skip(1);
+    let number = |rest: &str| {
+        rest.split([',', ']']).next().and_then(|value| value.split(' ').next()?.parse::<f64>().ok())
+    };
+    values.filter_map(number).sum()
+}
+
 #[tokio::test]
 async fn explain_analyze_tells_what_was_read() {
-    let session_ctx = dataset().await.resident_session();
-    let question = "EXPLAIN ANALYZE SELECT count(DISTINCT user_id) FROM events WHERE event = 'Buy'";
-    let cold = answer(&session_ctx, question).await;
-    for metric in ["segments=3", "rows_selected=", "bytes_loaded="] {
-        assert!(cold.contains(metric), "{metric}\n{cold}");
+    let dataset = dataset().await;
+    for question in [
+        "SELECT count(DISTINCT user_id) FROM events WHERE event = 'Buy'",
+        "SELECT event, count(*) FROM events GROUP BY event",
+        "SELECT user_id, count(*) FROM events GROUP BY user_id",
+        "SELECT user_id, window_funnel(86400, time, event = 'Play', event = 'Buy') FROM events GROUP BY user_id",
+    ] {
+        let session_ctx = dataset.resident_session();
+        let question = format!("EXPLAIN ANALYZE {question}");
+        let cold = answer(&session_ctx, &question).await;
+        assert_eq!(metric(&cold, "segments"), 3.0, "{cold}");
+        assert!(metric(&cold, "bytes_loaded") > 0.0 && metric(&cold, "rows_selected") > 0.0, "{cold}");
+        let warm = answer(&session_ctx, &question).await;
+        assert_eq!((metric(&warm, "segments"), metric(&warm, "bytes_loaded")), (3.0, 0.0), "{warm}");
+    }
+}
+
+#[tokio::test]
+async fn few_users_are_looked_up_in_files_until_their_columns_are_in_memory() {
+    let dataset = dataset().await;
+    let (files, memory) = (dataset.session(), dataset.resident_session());
+    let lookups = [
+        ("SELECT event, time, plan FROM events WHERE user_id = 'user-1' ORDER BY time DESC LIMIT 5", 1),
+        ("SELECT event, time, plan FROM events WHERE user_id IN ('user-1', 'user-3')", 2),
+        (
+            "SELECT event, count(plan), min(time) FROM events WHERE user_id IN ('user-1', 'user-2', 'user-3', 'who') AND event <> 'Quit' GROUP BY event",
+            4,
+        ),
+    ];
+    for (question, _) in lookups {
+        let plan = plan(&memory, question).await;
+        assert!(plan.contains("DataSourceExec") && !plan.contains("Segment"), "{question}\n{plan}");
+        assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+    }
+    rows(&memory, "SELECT count(DISTINCT user_id), count(event), count(plan), max(time) FROM events").await;
+    for (question, users) in lookups {
+        let plan = plan(&memory, question).await;
+        assert!(plan.contains("Segment") && plan.contains(&format!("users={users}")), "{question}\n{plan}");
+        assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
     }
 }
 
