@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::catalog::Session;
-use datafusion::common::{Result, internal_datafusion_err, plan_datafusion_err};
+use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_plan::ExecutionPlan;
@@ -17,12 +17,13 @@ use tallymark_storage::Snapshot;
 
 use super::EventsTable;
 use super::scan::{Scan, is_of_row, reads_only};
-use crate::error::not_loaded;
+use crate::Error;
 use crate::resident::filter::RowFilter;
 use crate::resident::inputs::Inputs;
 use crate::resident::listed;
 use crate::resident::scan::{SegmentScan, SegmentScanExec};
 use crate::resident::segments::{LOADS_AT_ONCE, Segments};
+use crate::suggest::closest;
 use crate::{QueryConfig, QueryRuntime};
 
 /// Columns that are not in memory are brought there for a plain scan only up to this many: who
@@ -61,25 +62,27 @@ impl QueryRuntime {
     /// that the first query does not wait for them. What has no room is not kept.
     ///
     /// # Errors
-    /// A planning error for a column `events` does not have, and whatever fails while reading.
-    pub async fn preload(&self, snapshot: &Arc<Snapshot>, columns: &[&str]) -> Result<()> {
+    /// [`Error::UnknownColumn`] for a column `events` does not have; [`Error::Load`] for whatever
+    /// fails while reading.
+    pub async fn preload(&self, snapshot: &Arc<Snapshot>, columns: &[&str]) -> Result<(), Error> {
         let Some(resident) = self.resident() else { return Ok(()) };
         let table = self.tables(snapshot).events();
         let position = |name: &str| {
-            table.position(name).ok_or_else(|| plan_datafusion_err!("events has no column {name:?}"))
+            table.position(name).ok_or_else(|| Error::UnknownColumn {
+                name: name.to_owned(),
+                suggestions: closest(name, table.by_name.keys().map(String::as_str)),
+            })
         };
-        let positions = columns.iter().map(|name| position(name)).collect::<Result<_>>()?;
+        let positions = columns.iter().map(|name| position(name)).collect::<Result<_, _>>()?;
         let mut loads = Inputs::of_positions(&table, &positions).reads();
         loads.retain(|column| !matches!(*column, ColumnId::TIME | ColumnId::USER_ID));
         loads.push(ColumnId::EVENT);
-        let layout = resident.events.layout(snapshot, None).await.map_err(not_loaded)?;
+        let failed = |source| Error::Load { source };
+        let layout = resident.events.layout(snapshot, None).await.map_err(failed)?;
         let loaded = (0..layout.segments().len()).map(|at| layout.load(at, &loads).boxed());
         let loaded: Vec<_> = loaded.collect();
-        stream::iter(loaded)
-            .buffer_unordered(LOADS_AT_ONCE)
-            .try_collect::<Vec<_>>()
-            .await
-            .map_err(not_loaded)?;
+        let loaded = stream::iter(loaded).buffer_unordered(LOADS_AT_ONCE).try_collect::<Vec<_>>().await;
+        loaded.map_err(failed)?;
         Ok(())
     }
 }

@@ -1,11 +1,14 @@
 //! Whatever is asked, memory and files give the same answer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
+use futures::StreamExt as _;
 use tallymark_event::Event;
 
 use crate::testing::{TestDataset, answer, event, rows};
@@ -371,5 +374,86 @@ async fn what_reads_only_the_user_is_evaluated_once_per_user_and_day() {
         rows(&session_ctx, question).await;
         let count = evaluated.load(Ordering::Relaxed);
         assert!((1..=users + partitions).contains(&count), "{question}: {count} for {users} users");
+    }
+}
+
+#[tokio::test]
+async fn a_column_to_load_that_does_not_exist_is_told_by_name() {
+    let dataset = dataset().await;
+    let config = crate::QueryConfig { resident_bytes_max: 1 << 20, ..crate::QueryConfig::default() };
+    let runtime = crate::QueryRuntime::try_new(config).unwrap();
+    let error = runtime.preload(&dataset.snapshot(), &["user_id", "plam"]).await.unwrap_err();
+    assert!(error.to_string().starts_with("there is no column \"plam\"; did you mean \"plan\"?"), "{error}");
+    runtime.preload(&dataset.snapshot(), &["user_id", "day", "time", "event", "plan"]).await.unwrap();
+}
+
+/// Counts calls, and lets none return before it is opened.
+#[derive(Default)]
+struct Gate {
+    calls: AtomicUsize,
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn pass(&self) {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let is_open = self.is_open.lock().unwrap();
+        drop(self.opened.wait_while(is_open, |is_open| !*is_open).unwrap());
+    }
+
+    fn open(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn work_stops_soon_after_the_stream_of_its_answer_is_dropped() {
+    /// Blocks of one day, so that each part has some.
+    const ROWS: usize = 10 * (16 << 10);
+    let mut dataset = TestDataset::new();
+    let plain = event("Play", "user", "2024-03-29T00:00:00Z", r#"{"price": 1.5}"#);
+    let all: Vec<Event<'static>> = (0..ROWS)
+        .map(|row| {
+            let mut event = plain.clone();
+            event.distinct_id = format!("user-{:05}", row % 5000).into();
+            event
+        })
+        .collect();
+    dataset.files(&all).await;
+    for question in [
+        "SELECT count(*) FROM events WHERE pass(price)",
+        "SELECT count(DISTINCT user_id) FROM events WHERE pass(price)",
+        "SELECT user_id, count(*) FROM events WHERE pass(price) GROUP BY user_id",
+        "SELECT event, time FROM events WHERE pass(price)",
+        "SELECT user_id, row_number() OVER (PARTITION BY user_id ORDER BY time) FROM events WHERE pass(price)",
+    ] {
+        let session_ctx = dataset.resident_session();
+        let gate = Arc::new(Gate::default());
+        let of_calls = Arc::clone(&gate);
+        let implementation = move |_: &[ColumnarValue]| {
+            of_calls.pass();
+            Ok(ColumnarValue::Scalar(ScalarValue::Boolean(Some(false))))
+        };
+        let (takes, gives) = (vec![DataType::Float64], DataType::Boolean);
+        let pass = create_udf("pass", takes, gives, Volatility::Immutable, Arc::new(implementation));
+        session_ctx.register_udf(pass);
+
+        let mut answer = session_ctx.sql(question).await.unwrap().execute_stream().await.unwrap();
+        let reader = tokio::spawn(async move { while answer.next().await.is_some() {} });
+        while gate.calls.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        reader.abort();
+        // Where parts run on their own the stream is dropped now; where the reader itself waits at the
+        // gate, when it comes back.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let calls = gate.calls.load(Ordering::SeqCst);
+        gate.open();
+        assert!(reader.await.unwrap_err().is_cancelled(), "{question}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(gate.calls.load(Ordering::SeqCst), calls, "{question}");
+        assert!(calls < ROWS / (16 << 10), "{question}");
     }
 }

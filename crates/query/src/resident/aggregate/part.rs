@@ -157,7 +157,7 @@ pub(super) async fn run(
             for (at, rows) in slices {
                 let prepared = segments.get(at).await?;
                 let keys = work.groups.number(&prepared.keys)?;
-                work.slice(prepared, &keys, rows)?;
+                work.slice(prepared, &keys, rows).await?;
                 work.pause().await?;
             }
         }
@@ -181,7 +181,7 @@ impl<'a> PartWork<'a> {
                 let at = segment.users_in(start..end);
                 let (first, last) = (segment.starts()[at.start] as usize, segment.starts()[at.end] as usize);
                 let first = if start == 0 { 0 } else { first };
-                self.slice(prepared, keys, first..last)?;
+                self.slice(prepared, keys, first..last).await?;
             }
             self.pause().await?;
             start = end;
@@ -220,8 +220,14 @@ impl<'a> PartWork<'a> {
         Ok(())
     }
 
-    /// Adds the rows of a range that pass the filter.
-    fn slice(&mut self, prepared: &Prepared, keys: &NumberedKeys<'_>, range: Range<usize>) -> Result<()> {
+    /// Adds the rows of a range that pass the filter. Lets others run, and this be cancelled, every
+    /// so many rows.
+    async fn slice(
+        &mut self,
+        prepared: &Prepared,
+        keys: &NumberedKeys<'_>,
+        range: Range<usize>,
+    ) -> Result<()> {
         let range = prepared.filter.narrow(range);
         if range.is_empty() {
             return Ok(());
@@ -242,6 +248,9 @@ impl<'a> PartWork<'a> {
             let rows = prepared.filter.select(&prepared.segment, Rows::Range(block))?;
             if rows.count() > 0 {
                 self.block(prepared, keys, &rows)?;
+            }
+            if range.end - start > BLOCK_ROWS {
+                tokio::task::yield_now().await;
             }
         }
         Ok(())
