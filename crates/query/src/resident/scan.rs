@@ -91,6 +91,9 @@ impl DisplayAs for SegmentScanExec {
                     self.segments.day_count(),
                     columns.join(", ")
                 )?;
+                if let Some(users) = self.scan.filter.named_users() {
+                    write!(f, ", users={users}")?;
+                }
                 if self.scan.filter_text.is_empty() {
                     return Ok(());
                 }
@@ -211,6 +214,7 @@ impl Reader {
         self.bound
             .get_or_try_init(|| async {
                 let layout = self.segments.layout().await?;
+                self.loaded.add(layout.loaded_bytes() as usize);
                 let segments = layout.segments().iter().map(|_| OnceCell::new()).collect();
                 Ok(Bound { layout, segments })
             })
@@ -257,8 +261,8 @@ impl Reader {
             let (segment, filter) = self.segment(at).await?;
             let (selected, rest) = match position.selected.take() {
                 Some(selected) => (selected, rows),
-                None if filter.is_nothing() => continue,
                 None => {
+                    let rows = filter.narrow(rows);
                     let block = rows.start..(rows.start + BLOCK_ROWS).min(rows.end);
                     let rest = block.end..rows.end;
                     (filter.select(segment, Rows::Range(block))?, rest)
