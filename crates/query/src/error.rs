@@ -13,6 +13,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A report whose definition says nothing that can be answered.
+    #[error(transparent)]
+    Definition(#[from] tallymark_report::DefinitionError),
     /// The text is not SQL.
     #[error("cannot read the SQL text")]
     Parse {

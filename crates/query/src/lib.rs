@@ -13,6 +13,7 @@
 //! 6. [`export`](export()) gives events back as they came.
 //! 7. [`functions`] are what SQL lacks for questions about behaviour: funnels, retention, sequences,
 //!    sessions.
+//! 8. [`report`](report()) answers definitions of reports: insights, cohorts.
 //!
 //! Beside this crate, `FUNCTIONS.md` describes those functions for their users, and `SEMANTICS.md`
 //! says what every number means; rule ids such as G-12 refer to it.
@@ -21,12 +22,14 @@
 mod testing;
 
 pub mod attached;
+mod definitions;
 mod dialect;
 mod error;
 mod events_table;
 mod export;
 pub mod functions;
 mod identity;
+mod report;
 mod resident;
 mod session;
 mod statement;
@@ -37,6 +40,7 @@ pub use error::{Error, Result};
 pub use events_table::EventsTable;
 pub use export::{ExportOptions, ExportedLines, export, export_rows};
 pub use identity::canonical_user_udf;
+pub use report::{report, schema as report_schema};
 pub use session::{CATALOG, QueryConfig, QueryRuntime, SCHEMA, session};
 pub use statement::{Statement, run, sql, start, statements};
 pub use tables::DatasetTables;

@@ -171,6 +171,7 @@ impl QueryRuntime {
         datafusion_functions_json::register_all(&mut session_ctx).map_err(configure)?;
         session_ctx.register_udf(canonical_user_udf(Arc::clone(&snapshot.identities)));
         crate::functions::register(&session_ctx);
+        crate::report::register(&session_ctx, &self.tables(snapshot));
         Ok(session_ctx)
     }
 }

@@ -12,12 +12,13 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use tallymark_event::columns::DAY;
-use tallymark_memory::{ColumnId, MemoryConfig, MemoryUsage, ResidentEvents};
+use tallymark_memory::{ColumnId, Layout, MemoryConfig, MemoryUsage, ResidentEvents};
 use tallymark_storage::Snapshot;
 
 use super::EventsTable;
 use super::scan::{Scan, is_of_row, reads_only};
 use crate::Error;
+use crate::error::not_loaded;
 use crate::resident::filter::RowFilter;
 use crate::resident::inputs::Inputs;
 use crate::resident::listed;
@@ -112,6 +113,26 @@ impl EventsTable {
         }
         let (resident, snapshot) = (resident.events.clone(), Arc::clone(&self.snapshot));
         Ok(Some(Segments::new(resident, snapshot, days, inputs.needs(), estimate)))
+    }
+
+    /// The segments of the days that may have rows which pass the filters, whatever room there is:
+    /// what has none is read, used, and not kept.
+    pub(crate) async fn layout_of(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+        inputs: &Inputs,
+    ) -> Result<Arc<Layout>> {
+        let days = Scan::try_new(self, state, Some(&Vec::new()), filters, None)?.days()?;
+        let events = match &self.resident {
+            Some(resident) => resident.events.clone(),
+            None => ResidentEvents::new(MemoryConfig {
+                budget_bytes: 0,
+                threads: state.config().target_partitions().max(1),
+            }),
+        };
+        let layout = events.layout_with(&self.snapshot, Some(&days), inputs.needs()).await;
+        layout.map_err(not_loaded)
     }
 
     /// The scan of a table that may be answered from memory: all filters are applied.

@@ -20,7 +20,7 @@ use tallymark_storage::Snapshot;
 
 use crate::attached;
 use crate::events_table::{EventsTable, Resident};
-use profiles::ProfilesTable;
+pub(crate) use profiles::ProfilesTable;
 
 /// The events: see [`EventsTable`].
 pub const EVENTS: &str = "events";
@@ -115,14 +115,14 @@ impl DatasetTables {
         }))
     }
 
-    fn users(&self) -> Arc<ProfilesTable> {
+    pub(crate) fn users(&self) -> Arc<ProfilesTable> {
         Arc::clone(
             self.users
                 .get_or_init(|| Arc::new(ProfilesTable::users(Arc::clone(&self.snapshot), self.events()))),
         )
     }
 
-    fn groups(&self) -> Arc<ProfilesTable> {
+    pub(crate) fn groups(&self) -> Arc<ProfilesTable> {
         Arc::clone(self.groups.get_or_init(|| Arc::new(ProfilesTable::groups(Arc::clone(&self.snapshot)))))
     }
 }
