@@ -8,6 +8,7 @@
 //! 2. [`sql`] reads statements, refuses what would write, plans, and explains errors.
 //! 3. [`EventsTable`] picks the data files a query needs from the manifest, and unites them with
 //!    the rows in memory; [`tables`] holds profiles, identities and the catalogs.
+//!    [`definitions`] reads what was saved by name.
 //! 4. `resident` answers from columns in memory what has room there: scans, filters, aggregates.
 //! 5. [`attached`] reads Parquet kept elsewhere as events.
 //! 6. [`export`](export()) gives events back as they came.
@@ -22,7 +23,7 @@
 mod testing;
 
 pub mod attached;
-mod definitions;
+pub mod definitions;
 mod dialect;
 mod error;
 mod events_table;
