@@ -8,6 +8,7 @@
 //! 3. `identity.rs`: who is who, worked out anew for every question (I-…).
 //! 4. `profiles.rs`: profiles and what happens to them (U-…).
 //! 5. `dataset.rs`: the whole, and the questions that are asked of it (D-9 … D-12, G-1, G-12).
+//! 6. `insights/`: what reports answer.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +19,7 @@
 
 mod dataset;
 mod identity;
+pub mod insights;
 mod json;
 mod profiles;
 mod record;

@@ -1,0 +1,54 @@
+//! Sessions (section 10): how many there are, by the user named in `who`.
+
+super::cases! {
+    alpha {
+        x_20_sessions_with_an_event:
+            r#"{"metrics": [{"event": "$all_events", "measure": "sessions"}, {"event": "Buy", "measure": "sessions"},
+                            {"event": "$all_events", "measure": {"aggregate": "max", "per_user": "sessions"}}]}"#
+            => All ["A: 7", "B: 2", "C: 3"];
+    }
+    clock {
+        x_2_a_session_ends_before_a_longer_gap:
+            r#"{"metrics": [{"event": "$all_events", "measure": "sessions"}], "breakdowns": ["who"],
+                "where": {"property": "who", "equals": ["gap", "midnight", "equal", "longer", "excluded"]}}"#
+            => All ["A [$overall]: 9", "A [excluded]: 2", "A [gap]: 2", "A [longer]: 2", "A [midnight]: 2", "A [equal]: 1"];
+        x_2_another_timeout:
+            r#"{"sessions": {"timeout_seconds": 60}, "metrics": [{"event": "$all_events", "measure": "sessions"}],
+                "where": {"property": "who", "equals": "gap"}}"#
+            => All ["A: 5"];
+        x_5_midnight_is_that_of_the_zone:
+            r#"{"time_zone": "America/Los_Angeles", "metrics": [{"event": "$all_events", "measure": "sessions"}],
+                "breakdowns": ["who"], "where": {"property": "who", "equals": ["los angeles", "midnight"]}}"#
+            => All ["A [$overall]: 3", "A [los angeles]: 2", "A [midnight]: 1"];
+        x_5_without_a_cut_at_midnight:
+            r#"{"sessions": {"midnight_cut": false}, "metrics": [{"event": "$all_events", "measure": "sessions"}],
+                "where": {"property": "who", "equals": "midnight"}}"#
+            => All ["A: 1"];
+        x_14_a_session_is_counted_where_it_starts:
+            r#"{"interval": "hour", "range": "2024-01-02T13:00 to 2024-01-02T15:00",
+                "metrics": [{"event": "$all_events", "measure": "sessions"}], "where": {"property": "who", "equals": "gap"}}"#
+            => All ["A 2024-01-02T13:00: 2", "A 2024-01-02T14:00: 0"];
+        x_7_an_excluded_event_is_in_no_session:
+            r#"{"metrics": [{"event": "$campaign_delivery", "measure": "sessions"}]}"# => All ["A: 0"];
+        x_7_more_excluded_events:
+            r#"{"sessions": {"excluded_events": ["B", "D"]}, "metrics": [{"event": "$all_events", "measure": "sessions"}],
+                "where": {"property": "who", "equals": "gap"}}"#
+            => All ["A: 3"];
+        x_3_from_a_start_to_an_end:
+            r#"{"sessions": {"start": "Login", "end": "Logout"},
+                "metrics": [{"event": "$all_events", "measure": "sessions"}], "breakdowns": ["who"]}"#
+            => All ["A [$overall]: 2", "A [closed]: 1", "A [open]: 1"];
+        x_3_what_is_outside_is_in_no_session:
+            r#"{"sessions": {"start": "Login", "end": "Logout"},
+                "metrics": [{"event": "B", "measure": "sessions"}, {"event": "Logout", "measure": "sessions"}]}"#
+            => All ["A: 1", "B: 1"];
+        x_4_as_long_as_the_id_is_the_same:
+            r#"{"sessions": {"id": "id"}, "metrics": [{"event": "$all_events", "measure": "sessions"}], "breakdowns": ["who"]}"#
+            => All ["A [$overall]: 11", "A [back again]: 3", "A [empty id]: 3", "A [same id]: 2", "A [two ids]: 2",
+                "A [without id]: 1"];
+        x_4_without_the_id_an_event_is_in_no_session:
+            r#"{"sessions": {"id": "id"}, "metrics": [{"event": "B", "measure": "sessions"}],
+                "where": {"property": "who", "equals": "without id"}}"#
+            => All ["A: 0"];
+    }
+}

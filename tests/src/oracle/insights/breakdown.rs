@@ -1,0 +1,135 @@
+//! Which segments an event, or a profile, is in (B-1 … B-24, G-10).
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tallymark_report::{Breakdown, Buckets, CastType, Unit};
+
+use super::filter::is_member;
+use super::property::value;
+use super::ranges::{Ranges, spell};
+use super::value::{cast, date_of, number_of, text_of};
+use super::world::{Subject, View};
+
+pub(super) const NOT_SET: &str = "(not set)";
+const EMPTY_STRING: &str = "(empty string)";
+const NON_NUMERIC: &str = "(non-numeric values)";
+const REMAINING: &str = "(remaining values)";
+
+/// A label for each breakdown.
+pub(super) type Segment = Vec<String>;
+
+/// A breakdown whose ranges are decided (B-10).
+#[derive(Debug, Clone)]
+pub(super) struct Splitter<'a> {
+    breakdown: &'a Breakdown,
+    ranges: Ranges,
+}
+
+impl<'a> Splitter<'a> {
+    /// Decides the ranges from everything that is measured in the range of the report.
+    pub(super) fn new(view: View<'_>, breakdown: &'a Breakdown, measured: &[Subject<'_>]) -> Self {
+        let ranges = match breakdown {
+            Breakdown::Property { buckets: Some(Buckets::Auto), .. } => {
+                let items = measured.iter().flat_map(|subject| items(view, breakdown, *subject));
+                let numbers: Vec<f64> = items.flatten().filter_map(|item| number_of(&item)).collect();
+                Ranges::auto(&numbers)
+            }
+            Breakdown::Property { buckets: Some(Buckets::Even(even)), .. } => Ranges::even(*even),
+            Breakdown::Property { buckets: Some(Buckets::At(at)), .. } => Ranges::Borders(at.clone()),
+            _ => Ranges::Raw,
+        };
+        Self { breakdown, ranges }
+    }
+
+    fn labels(&self, view: View<'_>, subject: Subject<'_>) -> BTreeSet<String> {
+        match self.breakdown {
+            // B-23; nobody is neither in nor out.
+            Breakdown::Cohorts { cohorts } if subject.user.is_some() => cohorts
+                .iter()
+                .map(|cohort| {
+                    let is = if is_member(view, cohort, subject) { "In" } else { "Not In" };
+                    format!("{is} {cohort}")
+                })
+                .collect(),
+            Breakdown::Cohorts { .. } => BTreeSet::new(),
+            Breakdown::Property { cast, buckets, unit, .. } => items(view, self.breakdown, subject)
+                .into_iter()
+                .map(|item| self.label(view, item, *cast, buckets.as_ref(), *unit))
+                .collect(),
+        }
+    }
+
+    fn label(
+        &self,
+        view: View<'_>,
+        item: Option<Value>,
+        cast: Option<CastType>,
+        buckets: Option<&Buckets>,
+        unit: Option<Unit>,
+    ) -> String {
+        let Some(item) = item else { return NOT_SET.to_owned() };
+        if unit.is_some() || cast == Some(CastType::Date) {
+            // D-28: what is no date is as if not set.
+            let Some(date) = date_of(&item) else { return NOT_SET.to_owned() };
+            return match unit {
+                Some(unit) => view.civil.spell(view.civil.key(date.time(view.civil), unit)),
+                None => text_of(&item),
+            };
+        }
+        match buckets {
+            Some(Buckets::Groups(groups)) => {
+                let text = text_of(&item);
+                let group = groups.iter().find(|(_, values)| values.contains(&text));
+                group.map_or(REMAINING, |(name, _)| name).to_owned()
+            }
+            Some(Buckets::Auto | Buckets::Even(_) | Buckets::At(_)) => {
+                number_of(&item).map_or_else(|| NON_NUMERIC.to_owned(), |number| self.ranges.label(number))
+            }
+            None if cast == Some(CastType::Number) => {
+                number_of(&item).map_or_else(|| NON_NUMERIC.to_owned(), spell)
+            }
+            None if item == "" => EMPTY_STRING.to_owned(),
+            None => text_of(&item),
+        }
+    }
+}
+
+/// What is labelled: each item of a list, or the one value; an empty list is as if not set (B-20).
+/// A set value that cannot be cast to a number stays as it is: it is not a number (D-28).
+fn items(view: View<'_>, breakdown: &Breakdown, subject: Subject<'_>) -> Vec<Option<Value>> {
+    let Breakdown::Property { property, cast: to, .. } = breakdown else { return Vec::new() };
+    let items = match value(view, property, subject) {
+        Some(Value::Array(items)) if items.is_empty() => return vec![None],
+        Some(Value::Array(items)) => {
+            items.into_iter().map(|item| Some(item).filter(|item| !item.is_null())).collect()
+        }
+        value => vec![value],
+    };
+    let casted = |item: Option<Value>| match to {
+        None => item,
+        Some(CastType::Number) => cast(item.as_ref(), CastType::Number).or(item),
+        Some(to) => cast(item.as_ref(), *to),
+    };
+    items.into_iter().map(casted).collect()
+}
+
+/// The segments: every combination of a label of each breakdown (B-2, B-21).
+pub(super) fn segments(
+    view: View<'_>,
+    splitters: &[Splitter<'_>],
+    subject: Subject<'_>,
+) -> BTreeSet<Segment> {
+    let mut segments = BTreeSet::from([Segment::new()]);
+    for splitter in splitters {
+        let labels = splitter.labels(view, subject);
+        let longer = segments.iter().flat_map(|segment| {
+            labels
+                .iter()
+                .map(|label| [segment.as_slice(), std::slice::from_ref(label)].concat())
+                .collect::<Vec<_>>()
+        });
+        segments = longer.collect();
+    }
+    segments
+}

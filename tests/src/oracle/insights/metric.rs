@@ -1,0 +1,216 @@
+//! One metric: what it counts, in which bucket, in which segment.
+
+use std::collections::BTreeSet;
+
+use tallymark_report::{CountOnce, Filter, Insights, Measure, Metric, PerUser, Scope, Unit};
+
+use super::breakdown::{Segment, Splitter, segments};
+use super::civil::{Bucket, Span, shifted};
+use super::filter::passes;
+use super::measure::{Outcome, measured, rank};
+use super::range::Range;
+use super::selector::occurrences;
+use super::sessions::{Session, sessions};
+use super::world::{Event, Subject, View};
+
+/// An event that a metric counts, or a profile.
+#[derive(Debug, Clone)]
+pub(super) struct Hit<'a> {
+    event: Option<&'a Event>,
+    user: Option<&'a str>,
+    /// Whom it counts for.
+    pub(super) actors: Vec<String>,
+    /// The session it is in, by number.
+    pub(super) session: Option<usize>,
+    segments: BTreeSet<Segment>,
+}
+
+impl<'a> Hit<'a> {
+    pub(super) fn subject(&self) -> Subject<'a> {
+        Subject { event: self.event, user: self.user }
+    }
+
+    fn time(&self) -> Option<i64> {
+        self.event.map(|event| event.time)
+    }
+}
+
+/// Which hits a row of a report is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Line {
+    Overall,
+    Segment(Segment),
+    /// Everything in a segment that is not among these (B-30).
+    Other(Vec<Segment>),
+}
+
+impl Line {
+    fn has(&self, segment: &Segment) -> bool {
+        match self {
+            Self::Overall => true,
+            Self::Segment(own) => own == segment,
+            Self::Other(shown) => !shown.contains(segment),
+        }
+    }
+}
+
+/// A metric and all it counts, at any time.
+pub(super) struct Counted<'a> {
+    view: View<'a>,
+    metric: &'a Metric,
+    hits: Vec<Hit<'a>>,
+    sessions: Vec<Session<'a>>,
+}
+
+impl<'a> Counted<'a> {
+    pub(super) fn new(
+        view: View<'a>,
+        scope: &Scope,
+        insights: &Insights,
+        metric: &'a Metric,
+        range: Range,
+    ) -> Self {
+        let sessions = sessions(view, &scope.sessions.clone().unwrap_or_default());
+        let mut hits = match &metric.profiles {
+            Some(filter) => of_profiles(view, filter),
+            None => of_events(view, scope, metric, &sessions),
+        };
+        let in_range = hits.iter().filter(|hit| hit.time().is_none_or(|time| range.span.contains(time)));
+        let in_range: Vec<Subject<'_>> = in_range.map(Hit::subject).collect();
+        let splitters: Vec<Splitter<'_>> =
+            insights.breakdowns.iter().map(|breakdown| Splitter::new(view, breakdown, &in_range)).collect();
+        for hit in &mut hits {
+            hit.segments = segments(view, &splitters, hit.subject());
+        }
+        Self { view, metric, hits, sessions }
+    }
+
+    /// The measure of a bucket and line.
+    pub(super) fn outcome(&self, range: Range, bucket: Bucket, line: &Line) -> Outcome {
+        if let Some(cohort) = &self.metric.cohort {
+            // C-20.
+            let now = self.view.now.min(bucket.span.to - 1);
+            let members = View { now, ..self.view }.members(cohort);
+            return vec![(None, Some(members.len() as f64))];
+        }
+        measured(self.view, &self.metric.measure, &self.counted(&self.metric.measure, range, bucket, line))
+    }
+
+    /// The segments that something counted falls in, in some bucket (B-6).
+    pub(super) fn listed(&self, range: Range, buckets: &[Bucket]) -> BTreeSet<Segment> {
+        let measure = &self.metric.measure;
+        let per_actor = !matches!(measure, Measure::TotalEvents | Measure::OfProperty { .. });
+        let all: BTreeSet<&Segment> = self.hits.iter().flat_map(|hit| &hit.segments).collect();
+        let is_listed = |segment: &Segment| {
+            let line = Line::Segment(segment.clone());
+            let mut counted = buckets.iter().flat_map(|bucket| self.counted(measure, range, *bucket, &line));
+            counted.any(|hit| !per_actor || !hit.actors.is_empty())
+        };
+        all.into_iter().filter(|segment| is_listed(segment)).cloned().collect()
+    }
+
+    /// The rank of a segment over the whole range (B-31, B-32).
+    pub(super) fn rank(&self, range: Range, segment: &Segment) -> Option<f64> {
+        let measure = match &self.metric.measure {
+            Measure::DailyActiveUsers | Measure::WeeklyActiveUsers | Measure::MonthlyActiveUsers => {
+                &Measure::UniqueUsers
+            }
+            measure => measure,
+        };
+        let whole = Bucket { key: range.span.from, span: range.span };
+        rank(self.view, measure, &self.counted(measure, range, whole, &Line::Segment(segment.clone())))
+    }
+
+    fn counted(&self, measure: &Measure, range: Range, bucket: Bucket, line: &Line) -> Vec<Hit<'a>> {
+        let in_bucket = self.hits.iter().filter(|hit| self.is_in(measure, range, bucket, hit));
+        let in_bucket: Vec<Hit<'a>> = in_bucket.cloned().collect();
+        let falls_in = |hit: &Hit<'a>| *line == Line::Overall || hit.segments.iter().any(|s| line.has(s));
+        match self.metric.count_once.filter(|_| *line != Line::Overall) {
+            None => in_bucket.into_iter().filter(falls_in).collect(),
+            Some(once) => counted_once(&in_bucket, once, falls_in),
+        }
+    }
+
+    /// Whether a hit counts in a bucket.
+    fn is_in(&self, measure: &Measure, range: Range, bucket: Bucket, hit: &Hit<'a>) -> bool {
+        let Some(time) = hit.time() else { return true };
+        let civil = self.view.civil;
+        // S-40.
+        let trailing = |days: i64| {
+            let last = civil.date(bucket.span.to - 1);
+            civil.days(shifted(last, 1 - days, Unit::Day), last).contains(time)
+        };
+        match measure {
+            Measure::DailyActiveUsers => trailing(1),
+            Measure::WeeklyActiveUsers => trailing(7),
+            Measure::MonthlyActiveUsers => trailing(30),
+            Measure::CumulativeUniqueUsers => {
+                Span { from: range.span.from, to: bucket.span.to }.contains(time)
+            }
+            // A session is where it starts.
+            Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. } => {
+                let start = hit.session.map(|session| self.sessions[session].start());
+                let is_before = bucket.span.to <= range.span.from;
+                start.is_some_and(|start| bucket.span.contains(start))
+                    && (is_before || range.span.contains(time))
+            }
+            _ => bucket.span.contains(time),
+        }
+    }
+}
+
+/// B-4: whoever's first or last hit falls in, with all they did; nobody's events as they are.
+fn counted_once<'a>(hits: &[Hit<'a>], once: CountOnce, falls_in: impl Fn(&Hit<'a>) -> bool) -> Vec<Hit<'a>> {
+    let decides = |actor: &str| {
+        let mut theirs = hits.iter().filter(|hit| hit.actors.iter().any(|own| own == actor));
+        let decisive = match once {
+            CountOnce::First => theirs.next(),
+            CountOnce::Last => theirs.next_back(),
+        };
+        decisive.is_some_and(&falls_in)
+    };
+    let mut kept = Vec::new();
+    for hit in hits {
+        let mut hit = hit.clone();
+        let is_nobodys = hit.actors.is_empty();
+        hit.actors.retain(|actor| decides(actor));
+        if !hit.actors.is_empty() || (is_nobodys && falls_in(&hit)) {
+            kept.push(hit);
+        }
+    }
+    kept
+}
+
+/// S-24.
+fn of_profiles<'a>(view: View<'a>, filter: &Filter) -> Vec<Hit<'a>> {
+    let users = view.world.users.keys();
+    users
+        .filter(|user| passes(view, filter, Subject::of_user(user)))
+        .map(|user| Hit {
+            event: None,
+            user: Some(user),
+            actors: vec![user.clone()],
+            session: None,
+            segments: BTreeSet::new(),
+        })
+        .collect()
+}
+
+fn of_events<'a>(view: View<'a>, scope: &Scope, metric: &Metric, sessions: &[Session<'a>]) -> Vec<Hit<'a>> {
+    let Some(selector) = &metric.event else { return Vec::new() };
+    let session = |event: &Event| sessions.iter().position(|session| session.contains(event));
+    occurrences(view, selector, metric.count_by.as_deref())
+        .into_iter()
+        .filter(|occurrence| {
+            let filters = scope.filter.iter().chain(&metric.filter);
+            filters.into_iter().all(|filter| passes(view, filter, Subject::of_event(occurrence.event)))
+        })
+        .map(|occurrence| Hit {
+            event: Some(occurrence.event),
+            user: occurrence.event.user.as_deref(),
+            session: session(occurrence.event),
+            actors: occurrence.actors,
+            segments: BTreeSet::new(),
+        })
+        .collect()
+}

@@ -1,0 +1,78 @@
+//! What a property of a definition is, of an event or a profile.
+
+use serde_json::Value;
+use tallymark_report::Property;
+
+use super::value::{spell_instant, text_of};
+use super::world::{Subject, View};
+
+/// The value of a property; none if it is absent or null (D-26).
+pub(super) fn value(view: View<'_>, property: &Property, subject: Subject<'_>) -> Option<Value> {
+    let value = match property {
+        Property::Event { name } => event_value(subject, name)?,
+        Property::User { name } => reach(name, |name| view.world.users.get(subject.user?)?.get(name))?,
+        Property::Group { group_key, name } => group_value(view, subject, group_key, name)?,
+        Property::ItemCount { item_count } => match event_value(subject, item_count)? {
+            Value::Array(items) => Value::from(items.len()),
+            _ => return None,
+        },
+        Property::Sql { sql } => panic!("the oracle knows no SQL: {sql}"),
+    };
+    Some(value).filter(|value| !value.is_null())
+}
+
+fn event_value(subject: Subject<'_>, name: &str) -> Option<Value> {
+    let event = subject.event?;
+    if name == "time" {
+        return Some(spell_instant(event.time));
+    }
+    reach(name, |name| event.properties.get(name))
+}
+
+/// A property of that very name, or `a.b` into an object, or into each object of a list (D-25).
+fn reach<'a>(name: &str, get: impl Fn(&str) -> Option<&'a Value>) -> Option<Value> {
+    if let Some(value) = get(name) {
+        return Some(value.clone());
+    }
+    let (outer, path) = name.split_once('.')?;
+    inside(get(outer)?, path)
+}
+
+fn inside(value: &Value, path: &str) -> Option<Value> {
+    match value {
+        Value::Object(object) => reach(path, |name| object.get(name)),
+        Value::Array(items) => Some(items.iter().filter_map(|item| inside(item, path)).collect()),
+        _ => None,
+    }
+}
+
+/// The property of each group the event names (U-31, U-35); a list if it names several.
+fn group_value(view: View<'_>, subject: Subject<'_>, group_key: &str, name: &str) -> Option<Value> {
+    let of_group = |group: &Value| {
+        let profile = view.world.groups.get(&(group_key.to_owned(), text_of(group)))?;
+        reach(name, |name| profile.get(name))
+    };
+    match event_value(subject, group_key)? {
+        Value::Array(groups) => Some(groups.iter().filter_map(of_group).flat_map(items).collect()),
+        group => of_group(&group),
+    }
+}
+
+fn items(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items,
+        value => vec![value],
+    }
+}
+
+/// The groups an event is of: each value of the key once, as text (U-31, U-36).
+pub(super) fn groups(subject: Subject<'_>, group_key: &str) -> Vec<String> {
+    let mut groups: Vec<String> = Vec::new();
+    for group in event_value(subject, group_key).map(items).unwrap_or_default() {
+        let id = text_of(&group);
+        if !group.is_null() && !groups.contains(&id) {
+            groups.push(id);
+        }
+    }
+    groups
+}
