@@ -324,7 +324,7 @@ async fn explain_analyze_tells_what_was_read() {
 #[tokio::test]
 async fn few_users_are_looked_up_in_files_until_their_columns_are_in_memory() {
     let dataset = dataset().await;
-    let (files, memory) = (dataset.session(), dataset.resident_session());
+    let files = dataset.session();
     let lookups = [
         ("SELECT event, time, plan FROM events WHERE user_id = 'user-1' ORDER BY time DESC LIMIT 5", 1),
         ("SELECT event, time, plan FROM events WHERE user_id IN ('user-1', 'user-3')", 2),
@@ -334,10 +334,15 @@ async fn few_users_are_looked_up_in_files_until_their_columns_are_in_memory() {
         ),
     ];
     for (question, _) in lookups {
+        let memory = dataset.resident_session();
         let plan = plan(&memory, question).await;
         assert!(plan.contains("DataSourceExec") && !plan.contains("Segment"), "{question}\n{plan}");
-        assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+        // So few rows are soon worth loading.
+        for _ in 0..3 {
+            assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+        }
     }
+    let memory = dataset.resident_session();
     rows(&memory, "SELECT count(DISTINCT user_id), count(event), count(plan), max(time) FROM events").await;
     for (question, users) in lookups {
         let plan = plan(&memory, question).await;
