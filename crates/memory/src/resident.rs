@@ -180,25 +180,31 @@ impl Inner {
             self.counters.hits.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        if !self.made(core, loaded.array.get_array_memory_size(), loaded.read_bytes) {
+        let bytes = loaded.array.get_array_memory_size();
+        let fits = bytes <= self.config.budget_bytes;
+        if !fits {
+            core.columns.forget(column, slot);
+        }
+        if !self.made(core, if fits { bytes } else { 0 }, loaded.read_bytes) {
             core.columns.forget(column, slot);
         }
     }
 
-    /// Counts what was made of a segment just now, and makes room for it. Says whether it may stay.
+    /// Counts what was made of a segment just now, and makes room for it. Says whether the segment is
+    /// kept.
     pub(crate) fn made(&self, core: &Arc<Core>, bytes: usize, read_bytes: u64) -> bool {
         self.counters.loads.fetch_add(1, Ordering::Relaxed);
         self.counters.loaded_bytes.fetch_add(read_bytes, Ordering::Relaxed);
         let mut state = self.state();
-        let stays = state.has(core) && bytes <= self.config.budget_bytes;
-        if stays {
+        let is_kept = state.has(core);
+        if is_kept {
             // The footers may be new as well.
             state.bytes_max += bytes + core.kept_bytes();
             if state.bytes_max > self.config.budget_bytes {
                 self.shrink(&mut state);
             }
         }
-        stays
+        is_kept
     }
 
     /// Evicts what was not used for longest until the rest is within the budget.

@@ -210,7 +210,7 @@ pub(crate) fn estimate(
             estimate.missing_bytes += user_bytes(files, *memtable_rows);
         }
         if columns.iter().any(|column| column.id == ColumnId::TIME)
-            && !segment.is_some_and(|segment| !segment.times().is_empty())
+            && segment.is_none_or(|segment| segment.times().is_empty())
         {
             estimate.missing_bytes += rows * 4;
         }

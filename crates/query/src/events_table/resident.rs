@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::catalog::Session;
 use datafusion::common::{Result, internal_datafusion_err};
@@ -31,15 +32,19 @@ use crate::{QueryConfig, QueryRuntime};
 /// reads all columns mostly wants few rows, and files give those for less.
 const LOADED_COLUMNS_MAX: usize = 32;
 
-/// Queries about so many users at most are answered from files while their columns are not in
+/// Queries about so many users at most may be answered from files while their columns are not in
 /// memory.
 const LOOKUP_USERS_MAX: usize = 32;
+/// A lookup in files takes about as long as bringing so many bytes into memory.
+const LOOKUP_COST_BYTES: u64 = 96 << 20;
 
 /// The columns in memory, and how much room they may take.
 #[derive(Debug, Clone)]
 pub(crate) struct Resident {
     pub(crate) events: ResidentEvents,
     pub(crate) budget_bytes: u64,
+    /// What lookups in files have cost since columns were last loaded for one.
+    lookup_cost_bytes: Arc<AtomicU64>,
 }
 
 impl Resident {
@@ -48,7 +53,25 @@ impl Resident {
         if config.target_partitions > 0 {
             memory.threads = config.target_partitions;
         }
-        Self { events: ResidentEvents::new(memory), budget_bytes: memory.budget_bytes as u64 }
+        Self {
+            events: ResidentEvents::new(memory),
+            budget_bytes: memory.budget_bytes as u64,
+            lookup_cost_bytes: Arc::default(),
+        }
+    }
+
+    /// Whether few users are looked up in files once more, while that many bytes are missing in
+    /// memory: until lookups together have cost as much as loading what is missing, so that whatever
+    /// is asked later, it was at most twice the work.
+    fn looks_up_in_files(&self, missing_bytes: u64) -> bool {
+        if missing_bytes == 0 {
+            return false;
+        }
+        let spent = self.lookup_cost_bytes.fetch_add(LOOKUP_COST_BYTES, Ordering::Relaxed);
+        if spent >= missing_bytes {
+            self.lookup_cost_bytes.store(0, Ordering::Relaxed);
+        }
+        spent < missing_bytes
     }
 }
 
@@ -91,7 +114,7 @@ impl QueryRuntime {
 impl EventsTable {
     /// Where a query gets its segments from; `None` if its columns have no room in memory, or are
     /// not there yet and the query is about few users: files, sorted by user, give the pages that
-    /// have their rows for less than it takes to load whole columns.
+    /// have their rows for less than it takes to load whole columns, for the first few such queries.
     ///
     /// `filters` say which days may have rows for it.
     pub(crate) fn segments(
@@ -107,8 +130,9 @@ impl EventsTable {
         if estimate.resident_bytes + estimate.missing_bytes > resident.budget_bytes {
             return Ok(None);
         }
-        let is_lookup = || scan.wanted_users().is_some_and(|users| users.len() <= LOOKUP_USERS_MAX);
-        if estimate.missing_bytes > 0 && is_lookup() {
+        if scan.wanted_users().is_some_and(|users| users.len() <= LOOKUP_USERS_MAX)
+            && resident.looks_up_in_files(estimate.missing_bytes)
+        {
             return Ok(None);
         }
         let (resident, snapshot) = (resident.events.clone(), Arc::clone(&self.snapshot));

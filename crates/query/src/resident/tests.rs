@@ -289,14 +289,17 @@ async fn the_same_question_gives_the_same_bytes() {
     }
 }
 
-/// What EXPLAIN ANALYZE says of a metric, all operators taken together.
-fn metric(plan: &str, name: &str) -> f64 {
+/// What EXPLAIN ANALYZE says of a metric, all operators taken together; of large numbers the first
+/// digits.
+fn metric(plan: &str, name: &str) -> u64 {
     let name = format!("{name}=");
     let values = plan.split(name.as_str()).skip(1);
-    let number = |rest: &str| {
-        rest.split([',', ']']).next().and_then(|value| value.split(' ').next()?.parse::<f64>().ok())
-    };
-    values.filter_map(number).sum()
+    values
+        .filter_map(|rest| {
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+            digits.parse::<u64>().ok()
+        })
+        .sum()
 }
 
 #[tokio::test]
@@ -311,17 +314,17 @@ async fn explain_analyze_tells_what_was_read() {
         let session_ctx = dataset.resident_session();
         let question = format!("EXPLAIN ANALYZE {question}");
         let cold = answer(&session_ctx, &question).await;
-        assert_eq!(metric(&cold, "segments"), 3.0, "{cold}");
-        assert!(metric(&cold, "bytes_loaded") > 0.0 && metric(&cold, "rows_selected") > 0.0, "{cold}");
+        assert_eq!(metric(&cold, "segments"), 3, "{cold}");
+        assert!(metric(&cold, "bytes_loaded") > 0 && metric(&cold, "rows_selected") > 0, "{cold}");
         let warm = answer(&session_ctx, &question).await;
-        assert_eq!((metric(&warm, "segments"), metric(&warm, "bytes_loaded")), (3.0, 0.0), "{warm}");
+        assert_eq!((metric(&warm, "segments"), metric(&warm, "bytes_loaded")), (3, 0), "{warm}");
     }
 }
 
 #[tokio::test]
 async fn few_users_are_looked_up_in_files_until_their_columns_are_in_memory() {
     let dataset = dataset().await;
-    let (files, memory) = (dataset.session(), dataset.resident_session());
+    let files = dataset.session();
     let lookups = [
         ("SELECT event, time, plan FROM events WHERE user_id = 'user-1' ORDER BY time DESC LIMIT 5", 1),
         ("SELECT event, time, plan FROM events WHERE user_id IN ('user-1', 'user-3')", 2),
@@ -331,10 +334,15 @@ async fn few_users_are_looked_up_in_files_until_their_columns_are_in_memory() {
         ),
     ];
     for (question, _) in lookups {
+        let memory = dataset.resident_session();
         let plan = plan(&memory, question).await;
         assert!(plan.contains("DataSourceExec") && !plan.contains("Segment"), "{question}\n{plan}");
-        assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+        // So few rows are soon worth loading.
+        for _ in 0..3 {
+            assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+        }
     }
+    let memory = dataset.resident_session();
     rows(&memory, "SELECT count(DISTINCT user_id), count(event), count(plan), max(time) FROM events").await;
     for (question, users) in lookups {
         let plan = plan(&memory, question).await;
