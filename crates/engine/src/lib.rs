@@ -59,10 +59,14 @@ pub use tallymark_ingest::{
 };
 pub use tallymark_query::{
     ColumnUsage, Encoding, ExportOptions, ExportedLines, MemoryUsage, ProfileColumnUsage, SegmentUsage,
+    report_schema,
 };
 pub use tallymark_report::{DefinitionError, DefinitionKind};
 pub use tallymark_storage::{Attachment, CleanupReport, DataFile, Location};
 pub use tallymark_users::{IdentitySystem, ProfileKey, ProfileOp, ProfileUpdate};
+
+/// Definitions of reports.
+pub use tallymark_report as report;
 
 /// The query engine whose types appear in this crate's signatures.
 pub use datafusion;

@@ -144,7 +144,8 @@ impl QueryRuntime {
             .with_create_default_catalog_and_schema(false)
             .with_information_schema(true)
             .with_batch_size(self.config.batch_rows)
-            .with_extension(Arc::clone(snapshot));
+            .with_extension(Arc::clone(snapshot))
+            .with_extension(self.tables(snapshot));
         if self.config.target_partitions > 0 {
             session_config = session_config.with_target_partitions(self.config.target_partitions);
         }

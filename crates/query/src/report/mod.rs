@@ -29,6 +29,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
+use datafusion::prelude::{DataFrame, SessionContext};
 use tallymark_event::Timestamp;
 use tallymark_report::{Breakdown, Cohort, Filter, Insights, Question, Report};
 
@@ -55,12 +56,18 @@ pub fn schema(report: &Report) -> Result<SchemaRef> {
     result::schema(report)
 }
 
-/// Answers a report over the snapshot of a session; `now` is the time it is asked at.
+/// The answer of a report over the snapshot of a session, computed when the frame is executed; `now`
+/// is the time it is asked at. The columns are those of [`schema`].
 ///
 /// # Errors
-/// [`crate::Error::Definition`] for what is wrong in the definition, planning errors for SQL in it,
-/// and whatever fails while reading.
-pub async fn report(
+/// [`crate::Error::Definition`] for what is wrong in the definition. What is wrong in SQL in it
+/// comes when the frame is executed, as do errors of reading.
+pub fn report(session: &SessionContext, report: Report, now: Timestamp) -> Result<DataFrame> {
+    table::frame(session, report, now)
+}
+
+/// Answers a report.
+async fn answer(
     state: SessionState,
     tables: Arc<DatasetTables>,
     cohorts: &BTreeMap<String, Cohort>,

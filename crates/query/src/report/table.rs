@@ -17,7 +17,7 @@ use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSe
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use futures::stream;
 use tallymark_event::Timestamp;
 use tallymark_report::{Cohort, CohortCondition, DefinitionError, Question, Report, Scope};
@@ -40,6 +40,20 @@ pub(crate) fn register(session: &SessionContext, tables: &Arc<DatasetTables>) {
     let takes = vec![DataType::Utf8];
     let predicate = create_udf(COHORT, takes, DataType::Boolean, Volatility::Stable, Arc::new(outside));
     session.register_udf(predicate);
+}
+
+/// The answer of a report, asked at a time.
+pub(super) fn frame(session: &SessionContext, report: Report, now: Timestamp) -> crate::Result<DataFrame> {
+    let schema = super::schema(&report)?;
+    let tables = session.state_ref().read().config().get_extension::<DatasetTables>();
+    let plan = |source| Error::Plan { source };
+    let Some(tables) = tables else {
+        return Err(plan(DataFusionError::Plan(
+            "reports are answered in sessions of this engine".to_owned(),
+        )));
+    };
+    let table = ReportTable { report: Arc::new(report), schema, tables, now: Some(now) };
+    session.read_table(Arc::new(table)).map_err(plan)
 }
 
 /// A table function that answers a definition.
@@ -83,7 +97,12 @@ impl TableFunctionImpl for ReportFunction {
         let own = |error: Error| DataFusionError::External(Box::new(error));
         let report = self.definition(text).map_err(own)?;
         let schema = super::schema(&report).map_err(own)?;
-        Ok(Arc::new(ReportTable { report: Arc::new(report), schema, tables: Arc::clone(&self.tables) }))
+        Ok(Arc::new(ReportTable {
+            report: Arc::new(report),
+            schema,
+            tables: Arc::clone(&self.tables),
+            now: None,
+        }))
     }
 }
 
@@ -93,6 +112,8 @@ struct ReportTable {
     report: Arc<Report>,
     schema: SchemaRef,
     tables: Arc<DatasetTables>,
+    /// When it is asked; when the query started, if it does not say.
+    now: Option<Timestamp>,
 }
 
 #[async_trait]
@@ -116,6 +137,7 @@ impl TableProvider for ReportTable {
             return plan_err!("reports are answered in sessions of this engine");
         };
         let started = state.execution_props().query_execution_start_time;
+        let started = Timestamp::from_millis(started.map_or(0, |started| started.timestamp_millis()));
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&self.schema)),
             Partitioning::UnknownPartitioning(1),
@@ -126,7 +148,7 @@ impl TableProvider for ReportTable {
             report: Arc::clone(&self.report),
             tables: Arc::clone(&self.tables),
             state: session.clone(),
-            now: Timestamp::from_millis(started.map_or(0, |started| started.timestamp_millis())),
+            now: self.now.unwrap_or(started),
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         });
@@ -212,7 +234,7 @@ impl ExecutionPlan for ReportExec {
         let answer = async move {
             let cohorts = definitions::cohorts(tables.snapshot());
             let answer = match cohorts {
-                Ok(cohorts) => super::report(state, tables, &cohorts, &report, now).await,
+                Ok(cohorts) => super::answer(state, tables, &cohorts, &report, now).await,
                 Err(error) => Err(error),
             };
             let batch = answer.map_err(|error| match error {
