@@ -190,6 +190,9 @@ impl Run {
             async move {
                 let partial = run(&segments, part, true, reservation).await?;
                 selected.add(partial.rows);
+                if partial.group_count == 0 {
+                    return Ok(RecordBatch::new_empty(schema));
+                }
                 let columns = partial.keys.into_iter().chain(partial.aggregates.into_iter().flatten());
                 batch(&schema, columns.collect(), partial.group_count)
             }
@@ -276,6 +279,10 @@ impl<'a> Total<'a> {
 
     fn finish(mut self) -> Result<RecordBatch> {
         let group_count = self.group_count();
+        if group_count == 0 {
+            // Some accumulators cannot say nothing.
+            return Ok(RecordBatch::new_empty(Arc::clone(&self.plan.schema)));
+        }
         let mut columns = match &mut self.keys {
             Some(keys) => keys.emit(EmitTo::All)?,
             None => Vec::new(),
