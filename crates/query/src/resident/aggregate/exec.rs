@@ -168,7 +168,9 @@ impl Run {
     async fn prepared(&self) -> Result<&(Arc<PreparedSegments>, Vec<Part>)> {
         self.prepared
             .get_or_try_init(|| async {
-                let layout = self.segments.layout().await?;
+                let columns = self.plan.inputs.reads();
+                let (layout, loaded_bytes) = self.segments.layout_and_columns(&columns).await?;
+                self.counters.loaded.add(loaded_bytes as usize);
                 let parts = divide(&self.plan, &layout);
                 let segments = PreparedSegments::new(Arc::clone(&self.plan), layout, self.counters.clone());
                 Ok((Arc::new(segments), parts))
