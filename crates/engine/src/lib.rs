@@ -60,7 +60,9 @@ pub use tallymark_ingest::{
 pub use tallymark_query::{
     ColumnUsage, Encoding, ExportOptions, ExportedLines, MemoryUsage, ProfileColumnUsage, SegmentUsage,
 };
-pub use tallymark_report::{DefinitionError, DefinitionKind};
+pub use tallymark_report::{
+    DefinitionError, DefinitionKind, Lexicon, LexiconEntry, LexiconKind, PropertyType, closest,
+};
 pub use tallymark_storage::{Attachment, CleanupReport, DataFile, Location};
 pub use tallymark_users::{IdentitySystem, ProfileKey, ProfileOp, ProfileUpdate};
 

@@ -6,7 +6,8 @@
 //!
 //! 1. [`Report::parse`] reads JSON and says where something is wrong and what would be right.
 //! 2. [`DefinitionKind`] says what can be saved under a name, and what that needs to be there.
-//! 3. [`Calendar`] says which instants a range of dates means, and cuts it into buckets.
+//! 3. [`Lexicon`] says what events and properties mean.
+//! 4. [`Calendar`] says which instants a range of dates means, and cuts it into buckets.
 //!
 //! ```
 //! use tallymark_report::{Measure, Question, Report};
@@ -33,6 +34,7 @@ mod error;
 mod event;
 mod filter;
 mod insights;
+mod lexicon;
 mod measure;
 mod property;
 mod range;
@@ -49,6 +51,7 @@ pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
 pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
 pub use insights::{Breakdown, Buckets, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric};
+pub use lexicon::{Lexicon, LexiconEntry, LexiconKind, PropertyType};
 pub use measure::{Aggregate, Measure, PerUser};
 pub use property::Property;
 pub use range::{DateRange, Instant};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::error::closest;
-use crate::{Cohort, DefinitionError, Report, Result};
+use crate::{Cohort, DefinitionError, Lexicon, Report, Result};
 
 /// What a saved definition is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,17 +15,20 @@ pub enum DefinitionKind {
     Cohort,
     /// A question to be asked again: [`Report`].
     Report,
+    /// What events and properties mean: [`Lexicon`]. A dataset has one, [`Lexicon::NAME`].
+    Lexicon,
 }
 
 impl DefinitionKind {
     /// All there are.
-    pub const ALL: [Self; 2] = [Self::Cohort, Self::Report];
+    pub const ALL: [Self; 3] = [Self::Cohort, Self::Report, Self::Lexicon];
 
     /// Its name in a dataset and in texts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cohort => "cohort",
             Self::Report => "report",
+            Self::Lexicon => "lexicon",
         }
     }
 
@@ -34,14 +37,18 @@ impl DefinitionKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Whether a definition says what one of this kind has to.
+    /// Whether a definition says what one of this kind has to, and may have that name.
     ///
     /// # Errors
     /// What is wrong and where.
-    pub fn check(self, json: Value) -> Result<()> {
+    pub fn check(self, name: &str, json: Value) -> Result<()> {
         match self {
             Self::Cohort => Cohort::from_value(json).map(drop),
             Self::Report => Report::from_value(json).map(drop),
+            Self::Lexicon if name != Lexicon::NAME => {
+                Err(DefinitionError::new("", format!("the one lexicon is called \"{}\"", Lexicon::NAME)))
+            }
+            Self::Lexicon => Lexicon::from_value(json).map(drop),
         }
     }
 
@@ -50,6 +57,7 @@ impl DefinitionKind {
         let mut names = BTreeSet::new();
         match self {
             Self::Cohort | Self::Report => collect_cohorts(json, &mut names),
+            Self::Lexicon => {}
         }
         names
     }
@@ -152,7 +160,7 @@ mod tests {
             {"where": {"any": [{"not_in_cohort": ["e"]}, {"property": "user.cohort", "equals": "no"}]}},
         ]});
         let kind = DefinitionKind::Cohort;
-        kind.check(cohort.clone()).unwrap();
+        kind.check("x", cohort.clone()).unwrap();
         assert_eq!(Vec::from_iter(kind.cohorts_named_in(&cohort)), ["a", "b", "c", "d", "e"]);
         let report = json!({
             "report": "insights",
@@ -161,7 +169,7 @@ mod tests {
             "breakdowns": [{"cohorts": ["c"]}, "cohort"],
         });
         let kind = DefinitionKind::Report;
-        kind.check(report.clone()).unwrap();
+        kind.check("x", report.clone()).unwrap();
         assert_eq!(Vec::from_iter(kind.cohorts_named_in(&report)), ["a", "b", "c"]);
     }
 

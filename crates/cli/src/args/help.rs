@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo"]),
     ("Data in", &["import", "attach", "detach"]),
     ("Answers out", &["sql", "inspect", "export"]),
-    ("What it means", &["cohort"]),
+    ("What it means", &["lexicon", "cohort"]),
     ("Look after it", &["compact", "delete-user", "snapshots"]),
 ];
 
@@ -106,6 +106,19 @@ Examples:
 
 A cohort has either \"all\" or \"any\", a list of conditions. Each is one of did, did_not, where,
 in_cohort, not_in_cohort, users, all, any, not. Members are found anew whenever a question is asked.";
+
+pub(super) const LEXICON: &str = "\
+Examples:
+  tallymark lexicon                                 what there is, how often, and what is said of it
+  tallymark lexicon set event Play --display-name 'Song played' --tag core --owner ada@example.com
+  tallymark lexicon set event heartbeat --hidden
+  tallymark lexicon set event-property mins --type number --description 'Minutes played'
+  tallymark lexicon export > lexicon.json
+  tallymark lexicon import lexicon.json --dataset ./other
+  tallymark sql \"SELECT event, rows FROM event_catalog WHERE NOT hidden AND 'core' = ANY(tags)\"
+
+Names in the data, in SQL and in exports stay as they are. A hidden event is stored and can be asked
+for by name; only menus and $all_events leave it out.";
 
 pub(super) const INSPECT: &str = "\
 Examples:

@@ -4,6 +4,7 @@ mod cohort;
 mod export;
 mod help;
 mod import;
+mod lexicon;
 mod maintain;
 mod sql;
 
@@ -12,6 +13,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 pub(crate) use cohort::{CohortArgs, CohortCommand};
 pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use import::{AttachArgs, DetachArgs, IdentityChoice, ImportArgs};
+pub(crate) use lexicon::{LexiconArgs, LexiconCommand, LexiconListArgs, LexiconSetArgs};
 pub(crate) use maintain::{CompactArgs, DeleteUserArgs, InspectArgs, SnapshotsArgs};
 pub(crate) use sql::SqlArgs;
 
@@ -54,6 +56,9 @@ pub(crate) enum Command {
     /// Save sets of users under a name, to filter and split by
     #[command(after_help = help::COHORT)]
     Cohort(CohortArgs),
+    /// Say what events and properties mean, and hide those that don't matter
+    #[command(after_help = help::LEXICON)]
+    Lexicon(LexiconArgs),
     /// Show what is in the dataset: events, properties, files
     #[command(after_help = help::INSPECT)]
     Inspect(InspectArgs),

@@ -9,6 +9,7 @@ mod demo;
 mod export;
 mod import;
 mod inspect;
+mod lexicon;
 pub(crate) mod memory;
 pub(crate) mod report;
 mod snapshots;
@@ -30,6 +31,7 @@ pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::R
         Command::Detach(args) => attach::detach(args, dataset, terminal).await,
         Command::Sql(args) => sql::run(args, dataset, terminal).await,
         Command::Cohort(args) => cohort::run(args, dataset, terminal).await,
+        Command::Lexicon(args) => lexicon::run(args, dataset, terminal).await,
         Command::Inspect(args) => inspect::run(args, dataset, terminal).await,
         Command::Export(args) => export::run(args, dataset, terminal).await,
         Command::Compact(args) => compact::run(args, dataset, terminal).await,

@@ -20,6 +20,7 @@ fn every_command_explains_itself_with_examples() {
         "export",
         "import",
         "inspect",
+        "lexicon",
         "snapshots",
         "sql",
         "version",

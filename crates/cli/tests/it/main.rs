@@ -5,6 +5,7 @@
 mod cohort;
 mod help;
 mod import;
+mod lexicon;
 mod maintain;
 mod sql;
 mod support;
