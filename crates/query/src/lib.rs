@@ -10,6 +10,7 @@
 //!    the rows in memory; [`tables`] holds profiles, identities and the catalogs.
 //!    [`definitions`] reads what was saved by name.
 //! 4. `resident` answers from columns in memory what has room there: scans, filters, aggregates.
+//!    [`plan`] says as conditions in SQL what breaks a tracking plan.
 //! 5. [`attached`] reads Parquet kept elsewhere as events.
 //! 6. [`export`](export()) gives events back as they came.
 //! 7. [`functions`] are what SQL lacks for questions about behaviour: funnels, retention, sequences,
@@ -29,6 +30,7 @@ mod events_table;
 mod export;
 pub mod functions;
 mod identity;
+pub mod plan;
 mod resident;
 mod session;
 mod statement;

@@ -7,7 +7,8 @@
 //! 1. [`Report::parse`] reads JSON and says where something is wrong and what would be right.
 //! 2. [`DefinitionKind`] says what can be saved under a name, and what that needs to be there.
 //! 3. [`Lexicon`] says what events and properties mean.
-//! 4. [`Calendar`] says which instants a range of dates means, and cuts it into buckets.
+//! 4. [`TrackingPlan`] says what events should look like.
+//! 5. [`Calendar`] says which instants a range of dates means, and cuts it into buckets.
 //!
 //! ```
 //! use tallymark_report::{Measure, Question, Report};
@@ -36,6 +37,7 @@ mod filter;
 mod insights;
 mod lexicon;
 mod measure;
+mod plan;
 mod property;
 mod range;
 mod report;
@@ -53,6 +55,9 @@ pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Perio
 pub use insights::{Breakdown, Buckets, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric};
 pub use lexicon::{Lexicon, LexiconEntry, LexiconKind, PropertyType};
 pub use measure::{Aggregate, Measure, PerUser};
+pub use plan::{
+    EventSchema, ObjectType, PropertySchema, SchemaFormat, SchemaType, SchemaTypes, TrackingPlan,
+};
 pub use property::Property;
 pub use range::{DateRange, Instant};
 pub use report::{Question, Report, Scope};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::error::closest;
-use crate::{Cohort, DefinitionError, Lexicon, Report, Result};
+use crate::{Cohort, DefinitionError, Lexicon, Report, Result, TrackingPlan};
 
 /// What a saved definition is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,11 +17,13 @@ pub enum DefinitionKind {
     Report,
     /// What events and properties mean: [`Lexicon`]. A dataset has one, [`Lexicon::NAME`].
     Lexicon,
+    /// What events should look like: [`TrackingPlan`].
+    Plan,
 }
 
 impl DefinitionKind {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::Cohort, Self::Report, Self::Lexicon];
+    pub const ALL: [Self; 4] = [Self::Cohort, Self::Report, Self::Lexicon, Self::Plan];
 
     /// Its name in a dataset and in texts.
     pub fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl DefinitionKind {
             Self::Cohort => "cohort",
             Self::Report => "report",
             Self::Lexicon => "lexicon",
+            Self::Plan => "plan",
         }
     }
 
@@ -49,6 +52,7 @@ impl DefinitionKind {
                 Err(DefinitionError::new("", format!("the one lexicon is called \"{}\"", Lexicon::NAME)))
             }
             Self::Lexicon => Lexicon::from_value(json).map(drop),
+            Self::Plan => TrackingPlan::from_value(json).map(drop),
         }
     }
 
@@ -57,7 +61,7 @@ impl DefinitionKind {
         let mut names = BTreeSet::new();
         match self {
             Self::Cohort | Self::Report => collect_cohorts(json, &mut names),
-            Self::Lexicon => {}
+            Self::Lexicon | Self::Plan => {}
         }
         names
     }

@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo"]),
     ("Data in", &["import", "attach", "detach"]),
     ("Answers out", &["sql", "inspect", "export"]),
-    ("What it means", &["lexicon", "cohort"]),
+    ("What it means", &["lexicon", "cohort", "check-plan"]),
     ("Look after it", &["compact", "delete-user", "snapshots"]),
 ];
 
@@ -50,6 +50,7 @@ Examples:
   tallymark import data/ --strict                   stop at the first bad record
   tallymark import data/ --rejects refused.ndjson   keep what was refused, each with its reason
   tallymark import data/ --output json              the summary for a script
+  tallymark import data/ --plan plan.json           say what is not as planned; it is stored all the same
 
 A JSON record is an event in Mixpanel's form (/track, /import, raw export) or ours, or a profile or
 group update ($set, $set_once, $add, $append, $union, $remove, $unset, $delete):
@@ -119,6 +120,26 @@ Examples:
 
 Names in the data, in SQL and in exports stay as they are. A hidden event is stored and can be asked
 for by name; only menus and $all_events leave it out.";
+
+pub(super) const CHECK_PLAN: &str = "\
+Examples:
+  tallymark check-plan plan.json
+  tallymark check-plan plan.json --since 2024-03-01 --output csv > violations.csv
+  tallymark check-plan plan.json --save web         keep it, then: tallymark check-plan web
+  tallymark import events.ndjson --plan plan.json   check what comes in
+
+A plan has a JSON Schema for each event; known are required, properties, additionalProperties, and of
+a property type, enum, minimum, maximum, pattern, format (date, date-time):
+  {\"events\": {
+    \"Play\": {
+      \"required\": [\"genre\"],
+      \"properties\": {
+        \"genre\": {\"type\": \"string\", \"enum\": [\"pop\", \"jazz\"]},
+        \"mins\": {\"type\": \"number\", \"minimum\": 0}}}},
+   \"allow_other_events\": false}
+
+Each violation is counted and has up to three examples. The exit code is 0 if all is as planned, else
+1. A property that is null counts as missing.";
 
 pub(super) const INSPECT: &str = "\
 Examples:

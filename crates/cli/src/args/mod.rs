@@ -6,6 +6,7 @@ mod help;
 mod import;
 mod lexicon;
 mod maintain;
+mod plan;
 mod sql;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
@@ -15,6 +16,7 @@ pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use import::{AttachArgs, DetachArgs, IdentityChoice, ImportArgs};
 pub(crate) use lexicon::{LexiconArgs, LexiconCommand, LexiconListArgs, LexiconSetArgs};
 pub(crate) use maintain::{CompactArgs, DeleteUserArgs, InspectArgs, SnapshotsArgs};
+pub(crate) use plan::{CheckPlanArgs, PlanFormat};
 pub(crate) use sql::SqlArgs;
 
 /// Where a dataset is unless said otherwise.
@@ -59,6 +61,9 @@ pub(crate) enum Command {
     /// Say what events and properties mean, and hide those that don't matter
     #[command(after_help = help::LEXICON)]
     Lexicon(LexiconArgs),
+    /// Find events that are not as a tracking plan has them
+    #[command(after_help = help::CHECK_PLAN)]
+    CheckPlan(CheckPlanArgs),
     /// Show what is in the dataset: events, properties, files
     #[command(after_help = help::INSPECT)]
     Inspect(InspectArgs),

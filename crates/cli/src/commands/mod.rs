@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod attach;
+mod check_plan;
 mod cohort;
 mod compact;
 mod definitions;
@@ -32,6 +33,7 @@ pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::R
         Command::Sql(args) => sql::run(args, dataset, terminal).await,
         Command::Cohort(args) => cohort::run(args, dataset, terminal).await,
         Command::Lexicon(args) => lexicon::run(args, dataset, terminal).await,
+        Command::CheckPlan(args) => check_plan::run(args, dataset, terminal).await,
         Command::Inspect(args) => inspect::run(args, dataset, terminal).await,
         Command::Export(args) => export::run(args, dataset, terminal).await,
         Command::Compact(args) => compact::run(args, dataset, terminal).await,

@@ -12,6 +12,7 @@ fn every_command_explains_itself_with_examples() {
     let place = Place::new();
     for command in [
         "attach",
+        "check-plan",
         "cohort",
         "compact",
         "delete-user",

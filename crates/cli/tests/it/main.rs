@@ -7,5 +7,6 @@ mod help;
 mod import;
 mod lexicon;
 mod maintain;
+mod plan;
 mod sql;
 mod support;
