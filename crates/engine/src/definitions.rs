@@ -151,6 +151,17 @@ fn saved_in(snapshot: &Snapshot) -> Vec<SavedDefinition> {
     DefinitionKind::ALL.into_iter().flat_map(of_kind).collect()
 }
 
+/// All definitions without the ids of a user on their lists, and how many had any.
+pub(crate) fn without_user(definitions: &Definitions, ids: &[String]) -> (Definitions, u64) {
+    let (mut rest, mut changed) = (definitions.clone(), 0);
+    for kind in DefinitionKind::ALL {
+        for definition in rest.get_mut(kind.name()).into_iter().flat_map(|saved| saved.values_mut()) {
+            changed += u64::from(kind.forget_users(&mut definition.json, ids));
+        }
+    }
+    (rest, changed)
+}
+
 fn insert(definitions: &mut Definitions, kind: DefinitionKind, name: &str, definition: Definition) {
     definitions.entry(kind.name().to_owned()).or_default().insert(name.to_owned(), definition);
 }

@@ -39,7 +39,7 @@ pub mod tables;
 
 pub use error::{Error, Result};
 pub use events_table::EventsTable;
-pub use export::{ExportOptions, ExportedLines, export, export_rows};
+pub use export::{ExportOptions, ExportedLines, FeedOptions, export, export_rows, feed};
 pub use identity::canonical_user_udf;
 pub use session::{CATALOG, QueryConfig, QueryRuntime, SCHEMA, session};
 pub use statement::{Statement, run, sql, start, statements};

@@ -56,6 +56,15 @@ impl DefinitionKind {
         }
     }
 
+    /// Takes ids off the lists of users that a definition of this kind has (C-17); returns whether
+    /// there were any.
+    pub fn forget_users(self, json: &mut Value, ids: &[String]) -> bool {
+        match self {
+            Self::Cohort | Self::Report => take_off_lists(json, ids),
+            Self::Lexicon | Self::Plan => false,
+        }
+    }
+
     /// The saved cohorts that a definition of this kind names.
     pub fn cohorts_named_in(self, json: &Value) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();
@@ -149,6 +158,24 @@ fn collect_cohorts<'a>(json: &'a Value, names: &mut BTreeSet<&'a str>) {
     }
 }
 
+/// Only conditions of cohorts have a field `users`.
+fn take_off_lists(json: &mut Value, ids: &[String]) -> bool {
+    match json {
+        Value::Object(fields) => fields.iter_mut().fold(false, |changed, (field, value)| match value {
+            Value::Array(users) if field == "users" => {
+                let before = users.len();
+                users.retain(|user| user.as_str().is_none_or(|user| !ids.iter().any(|id| id == user)));
+                changed | (users.len() < before)
+            }
+            value => changed | take_off_lists(value, ids),
+        }),
+        Value::Array(items) => {
+            items.iter_mut().fold(false, |changed, item| changed | take_off_lists(item, ids))
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -195,6 +222,28 @@ mod tests {
         );
         let missing = check("a", &[("a", &["Activ"]), ("Active", &[])]).unwrap_err();
         assert_eq!(missing.to_string(), r#"there is no cohort "Activ"; did you mean "Active"?"#);
+    }
+
+    #[test]
+    fn c17_an_id_can_be_taken_off_all_lists() {
+        let mut cohort = json!({"any": [
+            {"users": ["u1", "u2"]},
+            {"not": {"users": ["u1"]}},
+            {"where": {"property": "user.id", "equals": ["u1"]}},
+        ]});
+        let ids = ["u1".to_owned(), "d1".to_owned()];
+        let kind = DefinitionKind::Cohort;
+        assert!(kind.forget_users(&mut cohort, &ids));
+        assert!(!kind.forget_users(&mut cohort, &ids));
+        kind.check("x", cohort.clone()).unwrap();
+        assert_eq!(
+            cohort["any"],
+            json!([
+                {"users": ["u2"]},
+                {"not": {"users": []}},
+                {"where": {"property": "user.id", "equals": ["u1"]}},
+            ])
+        );
     }
 
     #[test]

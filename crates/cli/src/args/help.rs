@@ -8,7 +8,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo"]),
     ("Data in", &["import", "attach", "detach"]),
-    ("Answers out", &["sql", "inspect", "export"]),
+    ("Answers out", &["sql", "users", "user", "inspect", "export"]),
     ("What it means", &["lexicon", "cohort", "check-plan"]),
     ("Look after it", &["compact", "delete-user", "snapshots"]),
 ];
@@ -107,6 +107,25 @@ Examples:
 
 A cohort has either \"all\" or \"any\", a list of conditions. Each is one of did, did_not, where,
 in_cohort, not_in_cohort, users, all, any, not. Members are found anew whenever a question is asked.";
+
+pub(super) const USERS: &str = "\
+Examples:
+  tallymark users                                   everybody with a profile
+  tallymark users --where \"plan = 'pro' AND seats > 5\" --sort seats --desc
+  tallymark users --columns '$name,plan' --limit 0 --output csv > users.csv
+  tallymark users --all                             those who only have events, too
+  tallymark users --all --where 'plan IS NULL'
+
+What is listed is the SQL table users: user_id, last_seen, first_event_time, and a column for each
+property. Names and texts are written as in SQL, but --sort and --columns take names as they are.";
+
+pub(super) const USER: &str = "\
+Examples:
+  tallymark user u1
+  tallymark user '$device:4f1c' --days 0 --hide heartbeat
+  tallymark user u1 --output json | jq .profile
+
+Any id will do: all ids of one person are shown as one user.";
 
 pub(super) const LEXICON: &str = "\
 Examples:

@@ -15,6 +15,8 @@ pub(crate) mod memory;
 pub(crate) mod report;
 mod snapshots;
 mod sql;
+mod user;
+mod users;
 mod version;
 
 use tallymark::{Engine, EngineConfig, ErrorKind, IdentitySystem};
@@ -32,6 +34,8 @@ pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::R
         Command::Detach(args) => attach::detach(args, dataset, terminal).await,
         Command::Sql(args) => sql::run(args, dataset, terminal).await,
         Command::Cohort(args) => cohort::run(args, dataset, terminal).await,
+        Command::Users(args) => users::run(args, dataset, terminal).await,
+        Command::User(args) => user::run(args, dataset, terminal).await,
         Command::Lexicon(args) => lexicon::run(args, dataset, terminal).await,
         Command::CheckPlan(args) => check_plan::run(args, dataset, terminal).await,
         Command::Inspect(args) => inspect::run(args, dataset, terminal).await,

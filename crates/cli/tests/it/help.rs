@@ -24,6 +24,8 @@ fn every_command_explains_itself_with_examples() {
         "lexicon",
         "snapshots",
         "sql",
+        "user",
+        "users",
         "version",
     ] {
         let help = place.run(&[command, "--help"]).ok().out;

@@ -10,3 +10,4 @@ mod maintain;
 mod plan;
 mod sql;
 mod support;
+mod users;
