@@ -52,7 +52,9 @@ pub use cohort::{Cohort, CohortCondition, Did, Times};
 pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
 pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
-pub use insights::{Breakdown, Buckets, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric};
+pub use insights::{
+    Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric,
+};
 pub use lexicon::{Lexicon, LexiconEntry, LexiconKind, PropertyType};
 pub use measure::{Aggregate, Measure, PerUser};
 pub use plan::{

@@ -23,7 +23,7 @@ mod table;
 mod tests;
 mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -31,11 +31,11 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
 use datafusion::prelude::{DataFrame, SessionContext};
 use tallymark_event::Timestamp;
-use tallymark_report::{Breakdown, Cohort, Filter, Insights, Question, Report};
+use tallymark_report::{Breakdown, Filter, Insights, Question, Report};
 
 use self::asked::Asked;
-use crate::Result;
 use crate::tables::DatasetTables;
+use crate::{Result, definitions};
 
 pub(crate) use self::table::register;
 
@@ -48,7 +48,7 @@ pub(crate) use self::table::register;
 /// `compared` and `change`, the relative change (S-77). Rows are ordered by metric, then overall
 /// before the segments in order of rank (B-31), then time.
 ///
-/// A cohort has `user_id` (Utf8), ascending.
+/// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending.
 ///
 /// # Errors
 /// For a time zone that does not exist.
@@ -70,20 +70,26 @@ pub fn report(session: &SessionContext, report: Report, now: Timestamp) -> Resul
 async fn answer(
     state: SessionState,
     tables: Arc<DatasetTables>,
-    cohorts: &BTreeMap<String, Cohort>,
     report: &Report,
     now: Timestamp,
 ) -> Result<RecordBatch> {
+    let snapshot = Arc::clone(tables.snapshot());
+    let cohorts = definitions::cohorts(&snapshot)?;
     let mut asked = Asked::new(state, tables, &report.scope, now.millis())?;
+    asked.hidden_events = Arc::new(definitions::hidden_events(&snapshot)?);
     match &report.question {
         Question::Insights(insights) => {
             let names = cohorts_of(&asked, report, insights)?;
-            asked.work_out(names, cohorts).await?;
-            let rows = insights::run(&asked, cohorts, &report.scope, insights).await?;
+            asked.work_out(names, &cohorts).await?;
+            if let Some(cell) = &insights.users_of {
+                let users = insights::users::behind(&asked, &cohorts, &report.scope, insights, cell).await?;
+                return result::users(report, &users);
+            }
+            let rows = insights::run(&asked, &cohorts, &report.scope, insights).await?;
             result::insights(report, insights, &rows)
         }
         Question::Cohort(cohort) => {
-            let members = asked.members_of(cohort, cohorts, &mut Vec::new()).await?;
+            let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;
             let members: BTreeSet<String> = members.into_iter().collect();
             result::users(report, &members)
         }

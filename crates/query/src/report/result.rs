@@ -14,8 +14,8 @@ use crate::Result;
 
 pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
     let insights = match &report.question {
-        Question::Insights(insights) => insights,
-        Question::Cohort(_) => {
+        Question::Insights(insights) if insights.users_of.is_none() => insights,
+        Question::Insights(_) | Question::Cohort(_) => {
             return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));
         }
     };

@@ -23,8 +23,8 @@ use tallymark_event::Timestamp;
 use tallymark_report::{Cohort, CohortCondition, DefinitionError, Question, Report, Scope};
 
 use super::asked::COHORT;
+use crate::Error;
 use crate::tables::DatasetTables;
-use crate::{Error, definitions};
 
 /// Registers the table functions and the predicate.
 pub(crate) fn register(session: &SessionContext, tables: &Arc<DatasetTables>) {
@@ -232,11 +232,7 @@ impl ExecutionPlan for ReportExec {
         let (state, now) = (self.state.clone(), self.now);
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let answer = async move {
-            let cohorts = definitions::cohorts(tables.snapshot());
-            let answer = match cohorts {
-                Ok(cohorts) => super::answer(state, tables, &cohorts, &report, now).await,
-                Err(error) => Err(error),
-            };
+            let answer = super::answer(state, tables, &report, now).await;
             let batch = answer.map_err(|error| match error {
                 Error::Run { source } | Error::Plan { source } => source,
                 other => DataFusionError::External(Box::new(other)),

@@ -32,7 +32,7 @@ pub(super) const VALUE: &str = "value";
 /// Of two aggregations, what the first one gives.
 const INNER: &str = "inner";
 
-fn segment_column(at: usize) -> String {
+pub(super) fn segment_column(at: usize) -> String {
     format!("segment_{at}")
 }
 
@@ -233,6 +233,21 @@ impl Asked {
         Ok((plan, keys))
     }
 
+    /// Users and their segments, from what [`Asked::prepared`] gives.
+    pub(super) fn in_segments(
+        &self,
+        plan: LogicalPlanBuilder,
+        question: &Question<'_>,
+    ) -> Result<LogicalPlanBuilder> {
+        match question.metric.count_once {
+            Some(once) => {
+                let segments = self.segments(question.breakdowns, &question.automatic)?;
+                of_users_once(plan, once, Vec::new(), &segments)
+            }
+            None => Ok(plan),
+        }
+    }
+
     /// What is aggregated: a number, or text that stands for a value.
     pub(in super::super) fn value(&self, measure: &Measure) -> Result<Option<Segment>> {
         let (aggregate, of) = match measure {
@@ -405,17 +420,27 @@ fn first_segments(
     keys: &[Expr],
     segments: &[Segment],
 ) -> Result<LogicalPlanBuilder> {
+    let buckets: Vec<Expr> = keys.iter().filter(|key| **key == column(BUCKET)).cloned().collect();
+    let plan = of_users_once(plan, once, buckets, segments)?;
+    plan.aggregate(keys.to_vec(), [aggregate::count(lit(1i64)).alias(VALUE)]).map_err(plan_error)
+}
+
+/// Each user with the segments of their first, or last, event in each bucket.
+fn of_users_once(
+    plan: LogicalPlanBuilder,
+    once: CountOnce,
+    buckets: Vec<Expr>,
+    segments: &[Segment],
+) -> Result<LogicalPlanBuilder> {
     let asc = once == CountOnce::First;
     let order = || [TIME, SEQUENCE].map(|name| Sort { expr: column(name), asc, nulls_first: false }).to_vec();
-    let buckets: Vec<Expr> = keys.iter().filter(|key| **key == column(BUCKET)).cloned().collect();
     let first = (0..segments.len()).map(|at| {
         let name = segment_column(at);
         aggregate::first_value(column(&name), order()).alias(name)
     });
     let users = buckets.into_iter().chain([column(USER)]).collect::<Vec<_>>();
     let plan = plan.aggregate(users, first.collect::<Vec<_>>()).map_err(plan_error)?;
-    let plan = apart(plan, segments)?;
-    plan.aggregate(keys.to_vec(), [aggregate::count(lit(1i64)).alias(VALUE)]).map_err(plan_error)
+    apart(plan, segments)
 }
 
 /// An aggregate over numbers, or for `Distinct` over texts that stand for values.

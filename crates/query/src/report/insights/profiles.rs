@@ -18,8 +18,8 @@ use super::measure::{Cell, VALUE, column, over_property, read_cells};
 use crate::Result;
 use crate::tables::USERS;
 
-/// What is measured of the profiles as they are now.
-pub(super) async fn measured(asked: &Asked, metric: &Metric, filter: &Filter) -> Result<Vec<Cell>> {
+/// The profiles as they are now that pass.
+pub(super) fn matching(asked: &Asked, filter: &Filter) -> Result<LogicalPlanBuilder> {
     let snapshot = Arc::clone(asked.tables.snapshot());
     // U-18: a profile under an id that became somebody else's is no user's.
     let is_own = call("is_canonical", DataType::Boolean, vec![column(USER_ID)], move |args| {
@@ -27,12 +27,16 @@ pub(super) async fn measured(asked: &Asked, metric: &Metric, filter: &Filter) ->
         let is_own = |id: Option<&str>| Some(id.is_some_and(|id| snapshot.identities.canonical(id) == id));
         Ok(Arc::new(ids.as_string_view().iter().map(is_own).collect::<BooleanArray>()))
     });
-    let users = asked.tables.users();
-    let plan = LogicalPlanBuilder::scan(USERS, provider_as_source(users), None)
+    LogicalPlanBuilder::scan(USERS, provider_as_source(asked.tables.users()), None)
         .and_then(|plan| plan.filter(is_own))
         .map_err(plan_error)?
         .filter(asked.filter(filter)?)
-        .map_err(plan_error)?;
+        .map_err(plan_error)
+}
+
+/// What is measured of them.
+pub(super) async fn measured(asked: &Asked, metric: &Metric, filter: &Filter) -> Result<Vec<Cell>> {
+    let plan = matching(asked, filter)?;
     let plan = match &metric.measure {
         Measure::OfProperty { aggregate, .. } => {
             let value = asked.value(&metric.measure)?;

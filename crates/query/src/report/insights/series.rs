@@ -44,6 +44,17 @@ pub(super) struct Shown {
     automatic: Vec<BTreeMap<usize, Option<Ranges>>>,
 }
 
+impl Shown {
+    pub(super) fn segments(&self) -> &[Vec<String>] {
+        &self.segments
+    }
+
+    /// The ranges chosen for the breakdowns of a metric.
+    pub(super) fn automatic(&self, metric: usize) -> BTreeMap<usize, Option<Ranges>> {
+        self.automatic.get(metric).cloned().unwrap_or_default()
+    }
+}
+
 /// Ranks the segments by the first metric (B-31, B-32).
 pub(super) async fn shown_segments(
     asked: &Asked,
@@ -235,7 +246,7 @@ pub(super) async fn measured(
         if !has_breakdown {
             continue;
         }
-        let automatic = shown.automatic.get(at).cloned().unwrap_or_default();
+        let automatic = shown.automatic(at);
         let split = Question { breakdowns: &insights.breakdowns, automatic, ..overall };
         let mut by_segment: BTreeMap<Vec<String>, Vec<Cell>> = BTreeMap::new();
         for cell in cells(asked, scope, &split).await? {
@@ -256,16 +267,15 @@ pub(super) async fn measured(
 
 /// What a metric measures, by whichever way it is measured.
 async fn cells(asked: &Asked, scope: &Scope, question: &Question<'_>) -> Result<Vec<Cell>> {
-    let days = match &question.metric.measure {
-        Measure::DailyActiveUsers => 1,
-        Measure::WeeklyActiveUsers => 7,
-        Measure::MonthlyActiveUsers => 30,
+    match &question.metric.measure {
         Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. } => {
-            return sessions::measured(asked, scope, question).await;
+            sessions::measured(asked, scope, question).await
         }
-        _ => return asked.measured(question).await,
-    };
-    active::measured(asked, question, days).await
+        measure => match active::days_of(measure) {
+            Some(days) => active::measured(asked, question, days).await,
+            None => asked.measured(question).await,
+        },
+    }
 }
 
 /// C-20: the members as of the end of each bucket.
