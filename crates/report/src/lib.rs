@@ -64,4 +64,4 @@ pub use property::Property;
 pub use range::{DateRange, Instant};
 pub use report::{Question, Report, Scope};
 pub use saved::{CohortNeeds, DefinitionKind, check_acyclic, check_saved};
-pub use sessions::SessionRule;
+pub use sessions::{SessionList, SessionRule};

@@ -1,4 +1,4 @@
-//! Reports in SQL: `FROM insights('{…}')`, `FROM cohort('NAME')`, and `cohort('NAME')` as a
+//! Reports in SQL: `FROM insights('{…}')`, `FROM sessions('{…}')`, `FROM cohort('NAME')`, and `cohort('NAME')` as a
 //! predicate in the SQL of reports.
 
 use std::fmt;
@@ -28,7 +28,7 @@ use crate::tables::DatasetTables;
 
 /// Registers the table functions and the predicate.
 pub(crate) fn register(session: &SessionContext, tables: &Arc<DatasetTables>) {
-    for kind in ["insights", COHORT] {
+    for kind in ["insights", COHORT, "sessions"] {
         session.register_udtf(kind, Arc::new(ReportFunction { kind, tables: Arc::clone(tables) }));
     }
     let outside = |_: &[ColumnarValue]| -> Result<ColumnarValue> {

@@ -8,10 +8,10 @@ use chrono::Days;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use tallymark_report::{CellOf, DefinitionError, Insights, Instants, Measure, Metric, PerUser, Scope};
 
-use super::super::asked::{Asked, Cohorts, plan_error};
+use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::super::convert::TEXT;
 use super::super::filter::utf8;
-use super::measure::{Question, USER, arrow_error, column, segment_column};
+use super::measure::{Question, USER, segment_column};
 use super::{OTHER, OVERALL, active, letter, profiles, series};
 use crate::Result;
 
@@ -81,6 +81,7 @@ pub(in super::super) async fn behind(
         interval: None,
         breakdowns: if is_split { &insights.breakdowns } else { &[] },
         automatic,
+        left_out: None,
         except: if is_other { shown.as_ref().map(series::Shown::segments) } else { None },
     };
     let (mut plan, _) = asked.prepared(&question).await?;
