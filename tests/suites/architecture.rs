@@ -42,13 +42,14 @@ fn the_arrows_between_crates() {
             &format!("{name}: {}\n", if inner.is_empty() { "none".to_owned() } else { inner.join(" ") });
     }
     insta::assert_snapshot!(arrows, @r"
-    tallymark: tallymark-event tallymark-ingest tallymark-query tallymark-storage tallymark-users
+    tallymark: tallymark-event tallymark-ingest tallymark-query tallymark-report tallymark-storage tallymark-users
     tallymark-benches: tallymark tallymark-event tallymark-testkit
     tallymark-cli: tallymark
     tallymark-event: none
     tallymark-ingest: tallymark-event tallymark-storage tallymark-users
     tallymark-memory: tallymark-event tallymark-storage tallymark-users
-    tallymark-query: tallymark-event tallymark-memory tallymark-storage tallymark-users
+    tallymark-query: tallymark-event tallymark-memory tallymark-report tallymark-storage tallymark-users
+    tallymark-report: none
     tallymark-storage: tallymark-event tallymark-users
     tallymark-testkit: tallymark-event
     tallymark-tests: tallymark tallymark-event

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _};
 use tallymark_event::{Clock, Event};
@@ -14,6 +14,7 @@ use tallymark_ingest::{
 };
 use tallymark_query::tables::TABLES;
 use tallymark_query::{ExportOptions, ExportedLines, MemoryUsage, QueryRuntime, export};
+use tallymark_report::Report;
 use tallymark_storage::{Attachment, Commit, DataFile, EventStore, Location, Snapshot};
 use tallymark_users::ProfileUpdate;
 use tokio::task::JoinHandle;
@@ -263,11 +264,60 @@ impl Engine {
     /// # Errors
     /// As [`Engine::sql`].
     pub async fn sql_in(&self, session: &SessionContext, text: &str) -> Result<Answer> {
+        let (of, text) = (session.clone(), text.to_owned());
+        self.answer(session, async move { tallymark_query::sql(&of, &text).await }).await
+    }
+
+    /// Answers a report over the newest state; what its answer looks like is said by
+    /// [`report_schema`](crate::report_schema).
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidInput`] for what is wrong in the definition, and as [`Engine::sql`].
+    ///
+    /// ```
+    /// use tallymark::{Engine, EngineConfig, Event, Timestamp};
+    /// use tallymark::report::Report;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let engine = Engine::open("memory:///", EngineConfig::default()).await?;
+    /// let time = Timestamp::from_millis(1_700_000_000_000);
+    /// engine.append([Event::new("Play", time, "u1"), Event::new("Play", time, "u2")]).await?;
+    /// let report = Report::parse(
+    ///     r#"{
+    ///         "report": "insights",
+    ///         "range": "2023-11-01 to 2023-11-30",
+    ///         "metrics": [{"event": "Play", "measure": "unique_users"}]
+    ///     }"#,
+    /// )?;
+    /// let batches = engine.report(report).await?.collect().await?;
+    /// assert_eq!(batches[0].num_rows(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn report(&self, report: Report) -> Result<Answer> {
+        self.report_in(&self.session()?, report).await
+    }
+
+    /// Answers a report in a session of [`Engine::session`] or [`View::session`].
+    ///
+    /// # Errors
+    /// As [`Engine::report`].
+    pub async fn report_in(&self, session: &SessionContext, report: Report) -> Result<Answer> {
+        let (of, now) = (session.clone(), self.now());
+        self.answer(session, async move { tallymark_query::report(&of, report, now) }).await
+    }
+
+    /// Plans and starts a query on the query threads, within the limits.
+    async fn answer(
+        &self,
+        session: &SessionContext,
+        plan: impl Future<Output = tallymark_query::Result<DataFrame>> + Send + 'static,
+    ) -> Result<Answer> {
         let snapshot = session.state_ref().read().config().get_extension::<Snapshot>();
         let (limits, started) = (self.inner.answer_limits, Instant::now());
-        let (session, text) = (session.clone(), text.to_owned());
         let mut planned = self.inner.threads.spawn(async move {
-            let frame = tallymark_query::sql(&session, &text).await?;
+            let frame = plan.await?;
             Ok::<SendableRecordBatchStream, Error>(tallymark_query::start(frame).await?)
         });
         let joined = match limits.time {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
+use tallymark_report::{DefinitionError, DefinitionKind};
 use tallymark_storage::{EventStore, Snapshot};
 
 /// A result with this crate's [`Error`].
@@ -83,6 +84,36 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
+    /// A definition that cannot be saved.
+    #[error("cannot save {kind} {name:?}")]
+    Definition {
+        /// What it is of.
+        kind: DefinitionKind,
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        source: DefinitionError,
+    },
+    /// Nothing of this kind is saved under this name.
+    #[error("there is no {kind} {name:?}{}", did_you_mean(closest.as_deref()))]
+    NoDefinition {
+        /// What it would be of.
+        kind: DefinitionKind,
+        /// The name.
+        name: String,
+        /// The name that was probably meant.
+        closest: Option<String>,
+    },
+    /// Other definitions need this one.
+    #[error("{kind} {name:?} is needed by {}", users.join(", "))]
+    DefinitionInUse {
+        /// What it is of.
+        kind: DefinitionKind,
+        /// Its name.
+        name: String,
+        /// What needs it, such as `cohort "Active"`.
+        users: Vec<String>,
+    },
     /// Nothing is attached under this name.
     #[error("nothing is attached as {name:?}")]
     NotAttached {
@@ -103,10 +134,17 @@ impl Error {
             | Self::AnswerRows { .. }
             | Self::AnswerBytes { .. }
             | Self::Threads(_) => ErrorKind::ResourcesExhausted,
-            Self::InvalidEvent { .. } | Self::AttachmentName { .. } => ErrorKind::InvalidInput,
-            Self::NotAttached { .. } => ErrorKind::NotFound,
+            Self::InvalidEvent { .. }
+            | Self::AttachmentName { .. }
+            | Self::Definition { .. }
+            | Self::DefinitionInUse { .. } => ErrorKind::InvalidInput,
+            Self::NotAttached { .. } | Self::NoDefinition { .. } => ErrorKind::NotFound,
         }
     }
+}
+
+fn did_you_mean(closest: Option<&str>) -> String {
+    closest.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default()
 }
 
 fn storage_kind(error: &tallymark_storage::Error) -> ErrorKind {

@@ -24,7 +24,8 @@
 //!    amounts durable at once and files later.
 //! 3. [`Engine::sql`] answers over the newest state, [`View::sql`] over one that stays as it is.
 //!    [`Engine::session`] is DataFusion's own session, for functions and tables of your own.
-//! 4. [`Engine::compact`] and [`Engine::delete_user`] rewrite files; [`Engine::inspect`] and
+//! 4. [`Engine::save_definition`] keeps cohorts and reports under a name.
+//! 5. [`Engine::compact`] and [`Engine::delete_user`] rewrite files; [`Engine::inspect`] and
 //!    [`Engine::export`] tell what is there.
 //!
 //! There is no global state: any number of engines live in one process. Queries run on threads of
@@ -34,6 +35,7 @@ mod answer;
 mod background;
 mod clock;
 mod config;
+mod definitions;
 mod engine;
 mod error;
 mod inspect;
@@ -43,6 +45,7 @@ mod view;
 pub use answer::Answer;
 pub use clock::SystemClock;
 pub use config::EngineConfig;
+pub use definitions::SavedDefinition;
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};
 pub use inspect::{EventSummary, Inspection, LaneSummary, PropertySummary};
@@ -56,9 +59,14 @@ pub use tallymark_ingest::{
 };
 pub use tallymark_query::{
     ColumnUsage, Encoding, ExportOptions, ExportedLines, MemoryUsage, ProfileColumnUsage, SegmentUsage,
+    report_schema,
 };
+pub use tallymark_report::{DefinitionError, DefinitionKind};
 pub use tallymark_storage::{Attachment, CleanupReport, DataFile, Location};
 pub use tallymark_users::{IdentitySystem, ProfileKey, ProfileOp, ProfileUpdate};
+
+/// Definitions of reports.
+pub use tallymark_report as report;
 
 /// The query engine whose types appear in this crate's signatures.
 pub use datafusion;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::prelude::SessionContext;
 use serde::Serialize;
 use tallymark_event::Timestamp;
+use tallymark_report::Report;
 use tallymark_storage::Snapshot;
 
 use crate::{Answer, Engine, Result};
@@ -51,5 +52,13 @@ impl View {
     /// [`crate::ErrorKind::InvalidInput`] for a wrong question, with what would be right.
     pub async fn sql(&self, text: &str) -> Result<Answer> {
         self.engine.sql_in(&self.session()?, text).await
+    }
+
+    /// Answers a report.
+    ///
+    /// # Errors
+    /// As [`Engine::report`].
+    pub async fn report(&self, report: Report) -> Result<Answer> {
+        self.engine.report_in(&self.session()?, report).await
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! 1. `plan`: per day, what the snapshot has and what is resident. A segment made of the same
 //!    sources whose users are the same still is taken as it is; one made of some of the sources is
-//!    what the new one is made from.
-//! 2. `read`: the rows of sources that are not in a segment.
+//!    what the new one is made from. Where nobody asks for users, a day of one file in its order is
+//!    a segment without them: nothing is read for it.
+//! 2. `read`: the users of sources that are not in a segment, and the times where rows of several
+//!    sources or users come together.
 //! 3. `place`: users are numbered, with those of the directory, and rows are ordered.
 //! 4. `make`: the segments.
 //! 5. `publish`: they become resident.
@@ -20,45 +22,50 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 use tallymark_event::Day;
-use tallymark_event::columns::{EVENT, SEQUENCE};
+use tallymark_event::columns::{SEQUENCE, USER_ID};
 use tallymark_storage::{DataFile, Snapshot};
 use tallymark_users::Identities;
 
 use crate::column::{Column, Part};
 use crate::columns::{self, Columns};
 use crate::directory::number;
-use crate::order::{Ordered, RowOrder, Runs, Tied, order};
+use crate::order::{self, Ordered, RowOrder, Runs, Tied};
 use crate::resident::{Entry, Inner, view};
-use crate::segment::Core;
-use crate::source::{FileSource, Source, SourceKey, SourceRows};
-use crate::text;
+use crate::segment::{Core, UserRows};
+use crate::source::{FileSource, Source, SourceKey, SourceUsers};
 use crate::{ColumnId, Error, Layout, Result, Segment, UserDirectory};
 
-/// Sources that are read ahead of those being decoded, beside one per thread.
-const READ_AHEAD: usize = 4;
-
-/// The layout of a snapshot, or of some of its days.
+/// The layout of a snapshot, or of some of its days; without users where nobody asks for them and
+/// they can be left out.
 pub(crate) async fn layout(
     cache: &Arc<Inner>,
     snapshot: &Arc<Snapshot>,
     days: Option<&BTreeSet<Day>>,
+    users: bool,
 ) -> Result<Arc<Layout>> {
     cache.begin();
-    let plan = Plan::new(cache, snapshot, days);
+    let plan = Plan::new(cache, snapshot, days, users);
     if plan.drafts.is_empty() {
         return Ok(plan.finished(cache, snapshot));
     }
     let _building = cache.building.lock().await;
     // Whoever was building may have made what we want.
-    let mut plan = Plan::new(cache, snapshot, days);
+    let mut plan = Plan::new(cache, snapshot, days, users);
     if plan.drafts.is_empty() {
         return Ok(plan.finished(cache, snapshot));
     }
-    let drafts = std::mem::take(&mut plan.drafts);
+    let (bare, drafts): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut plan.drafts).into_iter().partition(|draft| draft.needs_no_users && !users);
+    let mut made: Vec<Made> = bare.into_iter().map(Draft::without_users).collect();
+    if drafts.is_empty() {
+        let users = Arc::clone(&plan.users);
+        return Ok(publish(cache, snapshot, plan, users, &[], made, 0));
+    }
     let read = read(cache, snapshot, drafts).await?;
+    let read_bytes = read.iter().map(|draft| draft.read_bytes).sum();
     let placed = place(cache, &plan, read).await?;
-    let made = make(cache, placed.drafts).await?;
-    Ok(publish(cache, snapshot, plan, placed.users, &placed.moved, made))
+    made.extend(make(cache, placed.drafts).await?);
+    Ok(publish(cache, snapshot, plan, placed.users, &placed.moved, made, read_bytes))
 }
 
 /// What the snapshot has, of one day.
@@ -89,8 +96,14 @@ struct Draft {
     sources: Vec<Source>,
     /// The versions of identity from which on rows are the users' they will be.
     identity_from: u64,
-    /// What is in the sources.
-    rows: Vec<SourceRows>,
+    /// Its one source has its rows in order.
+    needs_no_users: bool,
+    /// Whose the rows of the sources are; first those of the base's source if the base does not
+    /// say.
+    rows: Vec<SourceUsers>,
+    /// When they happened, once it matters.
+    times: Option<Vec<Vec<u32>>>,
+    read_bytes: u64,
 }
 
 /// A segment that another is made from.
@@ -102,7 +115,7 @@ struct Base {
 }
 
 impl Plan {
-    fn new(cache: &Arc<Inner>, snapshot: &Snapshot, days: Option<&BTreeSet<Day>>) -> Self {
+    fn new(cache: &Arc<Inner>, snapshot: &Snapshot, days: Option<&BTreeSet<Day>>, with_users: bool) -> Self {
         let (users, entries) = {
             let state = cache.state();
             (Arc::clone(&state.users), state.all().cloned().collect::<Vec<_>>())
@@ -125,8 +138,11 @@ impl Plan {
                 {
                     continue;
                 }
+                let is_bare = !entry.segment.has_users();
                 let changed = changes.of(entry);
-                if changed.is_empty() && sources.len() == keys.len() {
+                let is_same =
+                    if is_bare { changes.is_none_since(entry.identity.1) } else { changed.is_empty() };
+                if is_same && sources.len() == keys.len() && !(is_bare && with_users) {
                     ready.insert(day, Arc::clone(&entry.segment));
                     confirmed.push(Arc::clone(&entry.segment.core));
                     break;
@@ -136,7 +152,12 @@ impl Plan {
                 }
             }
             if !ready.contains_key(&day) {
-                drafts.push(wanted.draft(day, base, &entries, snapshot));
+                let mut draft = wanted.draft(day, base, &entries, snapshot);
+                draft.needs_no_users = match (&draft.base, draft.sources.as_slice()) {
+                    (None, [one]) => one.is_sorted() && changes.is_none_since(one.identity_version()),
+                    _ => false,
+                };
+                drafts.push(draft);
             }
         }
         drop(by_day);
@@ -152,6 +173,7 @@ impl Plan {
             snapshot: Arc::clone(snapshot),
             users: self.users,
             segments: self.ready.into_values().collect(),
+            read_bytes: 0,
         })
     }
 }
@@ -213,7 +235,16 @@ impl Wanted<'_> {
         let identity_from =
             sources.iter().map(Source::identity_version).chain(base_from).max().unwrap_or_default();
         drop(known);
-        Draft { day, base, sources, identity_from, rows: Vec::new() }
+        Draft {
+            day,
+            base,
+            sources,
+            identity_from,
+            needs_no_users: false,
+            rows: Vec::new(),
+            times: None,
+            read_bytes: 0,
+        }
     }
 }
 
@@ -226,9 +257,17 @@ struct Changes<'a> {
 }
 
 impl Changes<'_> {
+    /// Whether no id resolved since that version, whoever's, is resolved to another one now.
+    fn is_none_since(&self, since: u64) -> bool {
+        since >= self.identities.version()
+            || self.identities.is_trivial()
+            || self.identities.changed_since(since).next().is_none()
+    }
+
+    /// Those of a segment with users.
     fn of(&mut self, entry: &Entry) -> Vec<(u32, String)> {
         let since = entry.identity.1;
-        if since >= self.identities.version() {
+        if since >= self.identities.version() || !entry.segment.has_users() {
             return Vec::new();
         }
         let changed = self.known.entry(since).or_insert_with(|| {
@@ -240,18 +279,16 @@ impl Changes<'_> {
     }
 }
 
-/// Reads the rows of sources that are in no segment.
+/// Reads whose rows the sources have that are in no segment, and when they happened if it matters.
 async fn read(cache: &Inner, snapshot: &Snapshot, mut drafts: Vec<Draft>) -> Result<Vec<Draft>> {
-    let sources: Vec<Source> = drafts.iter().flat_map(|draft| draft.sources.iter().cloned()).collect();
+    let sources: Vec<Source> = drafts.iter().flat_map(Draft::read_sources).cloned().collect();
     let reads: Vec<_> =
-        sources.iter().map(|source| source.rows(&cache.pool, &snapshot.identities).boxed()).collect();
-    let mut rows = stream::iter(reads)
-        .buffered(cache.pool.threads() + READ_AHEAD)
-        .try_collect::<Vec<_>>()
-        .await?
-        .into_iter();
+        sources.iter().map(|source| source.users(&cache.pool, &snapshot.identities).boxed()).collect();
+    let mut users =
+        stream::iter(reads).buffered(cache.pool.read_ahead()).try_collect::<Vec<_>>().await?.into_iter();
     for draft in &mut drafts {
-        draft.rows = rows.by_ref().take(draft.sources.len()).collect();
+        draft.rows = users.by_ref().take(draft.read_sources().count()).collect();
+        draft.read_bytes = draft.rows.iter().map(|rows| rows.loaded_bytes).sum();
         let changed = draft.rows.iter().any(|rows| !rows.changed.is_empty())
             || draft.base.as_ref().is_some_and(|base| !base.changed.is_empty());
         if changed {
@@ -261,9 +298,15 @@ async fn read(cache: &Inner, snapshot: &Snapshot, mut drafts: Vec<Draft>) -> Res
         if u32::try_from(count).is_err() {
             return Err(Error::TooMany { what: "events of a day", count });
         }
-        let bytes = draft.rows.iter().map(|rows| rows.loaded_bytes).sum();
-        cache.counters.loaded_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
+    let times: Vec<_> = drafts
+        .iter_mut()
+        .filter(|draft| draft.needs_times())
+        .map(|draft| draft.read_times(cache).boxed())
+        .collect();
+    stream::iter(times).buffered(cache.pool.read_ahead()).try_collect::<Vec<()>>().await?;
+    let bytes = drafts.iter().map(|draft| draft.read_bytes).sum();
+    cache.counters.loaded_bytes.fetch_add(bytes, Ordering::Relaxed);
     cache.counters.loads.fetch_add(drafts.len() as u64, Ordering::Relaxed);
     Ok(drafts)
 }
@@ -287,10 +330,13 @@ async fn place(cache: &Inner, plan: &Plan, drafts: Vec<Draft>) -> Result<Placed>
     let (former, entries) = (Arc::clone(&plan.users), plan.entries.clone());
     let numbered = cache.pool.run(move || number_users(&former, &entries, drafts)).await??;
     let mut placed = Vec::with_capacity(numbered.drafts.len());
-    for NumberedDraft { draft, users, ordered } in numbered.drafts {
+    for NumberedDraft { mut draft, users, ordered } in numbered.drafts {
         let ordered = if let Ok(ordered) = ordered {
             ordered
         } else {
+            if draft.times.is_none() {
+                draft.read_times(cache).await?;
+            }
             let sequences = sequences(cache, &draft).await?;
             // With sequences nothing is tied.
             draft.order(&users, Some(&sequences)).map_err(|Tied| Error::Column {
@@ -350,7 +396,7 @@ fn number_users(former: &Arc<UserDirectory>, entries: &[Entry], drafts: Vec<Draf
     let with_ordinals: Vec<(Draft, Vec<Vec<u32>>)> = drafts
         .into_iter()
         .map(|draft| {
-            let base = draft.base.as_ref().map(|base| base.users(&users, &moved));
+            let base = draft.known_base().map(|base| base.users(&users, &moved));
             let rows =
                 draft.rows.iter().zip(ordinals.by_ref()).map(|(rows, known)| rows.users(&users, known));
             let users = base.into_iter().chain(rows).collect();
@@ -368,7 +414,7 @@ fn number_users(former: &Arc<UserDirectory>, entries: &[Entry], drafts: Vec<Draf
 }
 
 /// The ids of runs whose users go by the same id still.
-fn unchanged(rows: &SourceRows) -> Result<StringViewArray, ArrowError> {
+fn unchanged(rows: &SourceUsers) -> Result<StringViewArray, ArrowError> {
     if rows.changed.is_empty() {
         return Ok(rows.ids.clone());
     }
@@ -379,7 +425,7 @@ fn unchanged(rows: &SourceRows) -> Result<StringViewArray, ArrowError> {
     Ok(filter(&rows.ids, &BooleanArray::from(kept))?.as_string_view().clone())
 }
 
-impl SourceRows {
+impl SourceUsers {
     /// The user of each run; `known` are those of runs whose users go by the same id still.
     fn users(&self, users: &UserDirectory, known: Vec<u32>) -> Vec<u32> {
         if self.changed.is_empty() {
@@ -412,23 +458,104 @@ impl Base {
 }
 
 impl Draft {
-    fn row_count(&self) -> usize {
-        let base = self.base.as_ref().map_or(0, |base| base.segment.row_count());
-        base + self.rows.iter().map(|rows| rows.times.len()).sum::<usize>()
+    /// The base, if it says whose its rows are.
+    fn known_base(&self) -> Option<&Base> {
+        self.base.as_ref().filter(|base| base.segment.has_users())
     }
 
+    /// The sources that nobody has said of whose their rows are: each has its place in `rows`.
+    fn read_sources(&self) -> impl Iterator<Item = &Source> {
+        let bare = self.base.as_ref().filter(|base| !base.segment.has_users());
+        bare.into_iter().flat_map(|base| &base.segment.core.sources).chain(&self.sources)
+    }
+
+    fn row_count(&self) -> usize {
+        let base = self.known_base().map_or(0, |base| base.segment.row_count());
+        base + self.read_sources().map(Source::row_count).sum::<usize>()
+    }
+
+    /// Whether the order of rows depends on when they happened.
+    fn needs_times(&self) -> bool {
+        let one = self.base.is_none() && self.sources.len() == 1
+            || self.base.is_some() && self.known_base().is_none() && self.sources.is_empty();
+        !one || !self.read_sources().all(Source::is_sorted)
+            || self.rows.iter().any(|rows| !rows.changed.is_empty())
+    }
+
+    /// Reads the times of the base, if it has users and its times are not resident, and of all sources.
+    async fn read_times(&mut self, cache: &Inner) -> Result<()> {
+        if let Some(base) = self.known_base()
+            && let Some(bytes) = columns::load_times(&cache.pool, &base.segment.core).await?
+        {
+            cache.made(&base.segment.core, base.segment.core.time_bytes(), bytes);
+        }
+        let mut times = Vec::new();
+        let mut bytes = 0;
+        for source in self.read_sources() {
+            let read = source.times(&cache.pool).await?;
+            bytes += read.loaded_bytes;
+            times.push(read.times);
+        }
+        self.read_bytes += bytes;
+        self.times = Some(times);
+        Ok(())
+    }
+
+    /// The rows of a source in its order, whosever they are.
+    fn without_users(self) -> Made {
+        let core = Core {
+            day: self.day,
+            rows: self.row_count(),
+            runs: None,
+            sources: self.sources,
+            order: None,
+            columns: Arc::default(),
+            used_at: AtomicU64::new(0),
+        };
+        let segment = Arc::new(Segment::new(Arc::new(core), Arc::default()));
+        Made { segment, identity_from: self.identity_from }
+    }
+
+    /// The times of all rows in order, if they were read.
+    fn ordered_times(&mut self, order: Option<&UInt32Array>) -> Option<Vec<u32>> {
+        let base = self.known_base().map(|base| Arc::clone(&base.segment));
+        let mut read = self.times.take()?;
+        let times = match (&base, read.as_mut_slice()) {
+            (None, [one]) => std::mem::take(one),
+            (base, read) => {
+                let base = base.iter().map(|base| base.times());
+                base.chain(read.iter().map(Vec::as_slice)).collect::<Vec<_>>().concat()
+            }
+        };
+        Some(match order {
+            Some(order) => order.values().iter().map(|row| times[*row as usize]).collect(),
+            None => times,
+        })
+    }
+
+    /// Orders the rows; without their times only where that is no work.
     fn order(&self, users: &[Vec<u32>], sequences: Option<&[i64]>) -> Result<Ordered, Tied> {
-        let base = self
-            .base
+        let no_times = Vec::new();
+        let base = self.known_base().map(|base| {
+            let segment = &base.segment;
+            (segment.nobody_rows(), segment.starts(), segment.times())
+        });
+        let times = self.times.iter().flatten().chain(std::iter::repeat(&no_times));
+        let rows = self
+            .rows
             .iter()
-            .map(|base| (base.segment.nobody_rows(), base.segment.starts(), base.segment.times()));
-        let rows = self.rows.iter().map(|rows| (rows.nobody, rows.starts.as_slice(), rows.times.as_slice()));
+            .zip(times)
+            .map(|(rows, times)| (rows.nobody, rows.starts.as_slice(), times.as_slice()));
         let runs: Vec<Runs<'_>> = base
+            .into_iter()
             .chain(rows)
             .zip(users)
             .map(|((nobody, starts, times), users)| Runs { nobody, users, starts, times })
             .collect();
-        order(&runs, sequences)
+        if self.times.is_none() && !order::is_in_place(&runs) {
+            return Err(Tied);
+        }
+        order::order(&runs, sequences)
     }
 }
 
@@ -474,45 +601,39 @@ async fn make(cache: &Inner, drafts: Vec<PlacedDraft>) -> Result<Vec<Made>> {
 
 impl PlacedDraft {
     fn make(self) -> Result<Made> {
-        let Self { draft: Draft { day, base, sources, identity_from, mut rows }, ordered } = self;
+        let Self { mut draft, ordered } = self;
+        let rows = draft.row_count();
+        let runs = UserRows { nobody: ordered.nobody, starts: ordered.starts };
+        if runs.starts.last().map(|end| *end as usize) != Some(rows) {
+            let source = ArrowError::InvalidArgumentError(format!("not {rows} rows have a user"));
+            return Err(Error::Column { column: USER_ID.to_owned(), day: draft.day, source });
+        }
         let order = ordered.order.map(UInt32Array::from);
-
-        let base_events = base.iter().map(|base| Part::Values(Arc::clone(base.segment.events())));
-        let events: Vec<Part> =
-            base_events.chain(rows.iter().flat_map(|rows| rows.events.iter().cloned())).collect();
-        let events = text::assemble(&events, order.as_ref()).map_err(|source| Error::Column {
-            column: EVENT.to_owned(),
-            day,
-            source,
-        })?;
-
-        let times: Vec<u32> = match (&base, rows.as_mut_slice()) {
-            (None, [one]) => std::mem::take(&mut one.times),
-            (base, rows) => {
-                let base = base.iter().map(|base| base.segment.times());
-                base.chain(rows.iter().map(|rows| rows.times.as_slice())).collect::<Vec<_>>().concat()
-            }
-        };
-        let times = match &order {
-            Some(order) => order.values().iter().map(|row| times[*row as usize]).collect(),
-            None => times,
-        };
+        let times = draft.ordered_times(order.as_ref());
+        let is_base = draft.sources.is_empty() && order.is_none() && draft.known_base().is_none();
+        let Draft { day, base, sources, identity_from, .. } = draft;
 
         let (base_sources, columns, order) = match &base {
+            // The same segment, now with users.
+            Some(base) if is_base => {
+                let core = &base.segment.core;
+                (core.sources.as_slice(), Arc::clone(&core.columns), None)
+            }
             Some(base) => {
                 let core = &base.segment.core;
-                let (order, order_of_sources) = through(order, core.order.as_ref(), times.len());
+                let (order, order_of_sources) = through(order, core.order.as_ref(), rows);
                 let columns = Columns::inheriting(&core.columns, core.sources.len(), order);
-                (core.sources.as_slice(), columns, order_of_sources)
+                (core.sources.as_slice(), Arc::new(columns.with_times(times)), order_of_sources)
             }
-            None => (&[][..], Columns::default(), order.map(|order| Arc::new(RowOrder::new(order)))),
+            None => {
+                let columns = Arc::new(Columns::default().with_times(times));
+                (&[][..], columns, order.map(|order| Arc::new(RowOrder::new(order))))
+            }
         };
         let core = Core {
             day,
-            nobody: ordered.nobody,
-            starts: ordered.starts,
-            times,
-            events,
+            rows,
+            runs: Some(runs),
             sources: base_sources.iter().cloned().chain(sources).collect(),
             order,
             columns,
@@ -551,6 +672,7 @@ fn publish(
     users: Arc<UserDirectory>,
     moved: &[Arc<Segment>],
     made: Vec<Made>,
+    read_bytes: u64,
 ) -> Arc<Layout> {
     let Plan { mut ready, .. } = plan;
     let now = cache.now();
@@ -597,5 +719,6 @@ fn publish(
         snapshot: Arc::clone(snapshot),
         users,
         segments: ready.into_values().collect(),
+        read_bytes,
     })
 }

@@ -21,7 +21,8 @@ pub enum ColumnId {
 }
 
 impl ColumnId {
-    pub(crate) const EVENT: Self = Self::System(0);
+    /// `event`.
+    pub const EVENT: Self = Self::System(0);
     /// `time`.
     pub const TIME: Self = Self::System(1);
     /// `user_id`.

@@ -1,19 +1,21 @@
-//! The columns of a segment, each read when it is first asked for.
+//! The columns of a segment and its times, each read when it is first asked for.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef};
+use arrow::error::ArrowError;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use hashbrown::HashMap;
 use tallymark_event::LaneKind;
+use tallymark_event::columns::TIME;
 use tokio::sync::OnceCell;
 
 use crate::column::{Column, Part, assemble};
 use crate::order::RowOrder;
 use crate::pool::Pool;
 use crate::segment::Core;
-use crate::source::SourceColumn;
+use crate::source::{SourceColumn, SourceTimes};
 use crate::{ColumnId, Error, Result};
 
 /// How many sources are read at a time.
@@ -27,6 +29,8 @@ type Key = (ColumnId, Option<LaneKind>);
 pub(crate) struct Columns {
     slots: Mutex<HashMap<Key, Arc<Slot>>>,
     inherited: Mutex<Option<Inherited>>,
+    /// In milliseconds since the start of the day; they stay as long as the segment.
+    times: OnceCell<Vec<u32>>,
 }
 
 /// A column, resident or about to be.
@@ -72,7 +76,17 @@ impl Columns {
         let columns: HashMap<Key, ArrayRef> =
             from.resident().into_iter().map(|column| (column.key, column.array)).collect();
         let inherited = (!columns.is_empty()).then_some(Inherited { columns, sources, order });
-        Self { slots: Mutex::default(), inherited: Mutex::new(inherited) }
+        Self { inherited: Mutex::new(inherited), ..Self::default() }
+    }
+
+    /// The same with times, if they are known already.
+    pub(crate) fn with_times(self, times: Option<Vec<u32>>) -> Self {
+        Self { times: OnceCell::new_with(times), ..self }
+    }
+
+    /// The times, if somebody asked for them.
+    pub(crate) fn times(&self) -> Option<&Vec<u32>> {
+        self.times.get()
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<Key, Arc<Slot>>> {
@@ -160,7 +174,27 @@ pub(crate) struct Loaded {
     pub(crate) is_new: bool,
 }
 
-/// A column that is neither `time`, `user_id` nor `event`: from its slot, or made and put there.
+/// The times of a segment whose rows are those of its sources in their order, for others have them
+/// from the start; `None` if they were there. Says how many bytes were read for it.
+pub(crate) async fn load_times(pool: &Pool, core: &Core) -> Result<Option<u64>> {
+    let mut made = None;
+    let times = core.columns.times.get_or_try_init(|| async {
+        let reads: Vec<_> = core.sources.iter().map(|source| source.times(pool).boxed()).collect();
+        let read: Vec<SourceTimes> = stream::iter(reads).buffered(READS).try_collect().await?;
+        made = Some(read.iter().map(|times| times.loaded_bytes).sum());
+        let mut times: Vec<Vec<u32>> = read.into_iter().map(|read| read.times).collect();
+        let times = if let [one] = times.as_mut_slice() { std::mem::take(one) } else { times.concat() };
+        if times.len() != core.rows {
+            let source = ArrowError::InvalidArgumentError(format!("{} of {} times", times.len(), core.rows));
+            return Err(Error::Column { column: TIME.to_owned(), day: core.day, source });
+        }
+        Ok(times)
+    });
+    times.await?;
+    Ok(made)
+}
+
+/// A column that is neither `time` nor `user_id`: from its slot, or made and put there.
 ///
 /// Of those who want it at the same time one makes it; if that one fails or gives up, the next
 /// does.

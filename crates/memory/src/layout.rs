@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::array::ArrayRef;
 use futures::future::try_join_all;
@@ -14,12 +15,31 @@ use crate::profiles;
 use crate::resident::Inner;
 use crate::{ColumnId, Result, Segment, UserDirectory};
 
+/// What a query wants to know of the rows of a layout besides columns: what nobody wants is not
+/// read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayoutNeeds {
+    /// Whose the rows are: the users are numbered.
+    pub users: bool,
+    /// When they happened. Without it, [`Layout::load_times`] reads the times of one segment.
+    pub times: bool,
+}
+
+impl LayoutNeeds {
+    /// Everything.
+    pub const ALL: Self = Self { users: true, times: true };
+    /// Nothing but which rows there are.
+    pub const ROWS: Self = Self { users: false, times: false };
+}
+
 /// The segments of a snapshot, or of some of its days. Never changes.
 pub struct Layout {
     pub(crate) cache: Arc<Inner>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) users: Arc<UserDirectory>,
     pub(crate) segments: Vec<Arc<Segment>>,
+    /// How many bytes were read from storage to make it.
+    pub(crate) read_bytes: u64,
 }
 
 /// A segment and some of its columns.
@@ -53,6 +73,11 @@ impl Layout {
         &self.segments
     }
 
+    /// How many bytes had to be read from storage to make it; 0 if all was resident.
+    pub fn loaded_bytes(&self) -> u64 {
+        self.read_bytes
+    }
+
     /// Some columns of a segment, read if they are not resident.
     ///
     /// `time` and `user_id` are never kept as columns: they are made from [`Segment::times`] and
@@ -62,8 +87,8 @@ impl Layout {
     /// [`crate::Error::Load`] where a data file cannot be read: its snapshot is no longer kept.
     ///
     /// # Panics
-    /// If `segment_index` is not a position in [`Layout::segments`], or a column not of the
-    /// snapshot's catalog.
+    /// If `segment_index` is not a position in [`Layout::segments`], a column not of the
+    /// snapshot's catalog, or `user_id` is asked for of a layout without users.
     pub async fn load(&self, segment_index: usize, columns: &[ColumnId]) -> Result<LoadedSegment> {
         let segment = &self.segments[segment_index];
         let loaded = try_join_all(columns.iter().copied().map(|id| self.column(segment, id))).await?;
@@ -72,16 +97,40 @@ impl Layout {
         Ok(LoadedSegment { segment: Arc::clone(segment), columns, loaded_bytes })
     }
 
+    /// Reads the times of a segment if they are not resident: [`Segment::times`] has them then.
+    /// Says how many bytes had to be read from storage for it now.
+    ///
+    /// # Errors
+    /// [`crate::Error::Load`] where a data file cannot be read: its snapshot is no longer kept.
+    ///
+    /// # Panics
+    /// If `segment_index` is not a position in [`Layout::segments`].
+    pub async fn load_times(&self, segment_index: usize) -> Result<u64> {
+        self.times(&self.segments[segment_index]).await
+    }
+
+    async fn times(&self, segment: &Segment) -> Result<u64> {
+        let core = &segment.core;
+        let Some(read_bytes) = columns::load_times(&self.cache.pool, core).await? else {
+            self.cache.counters.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(0);
+        };
+        self.cache.made(core, core.time_bytes(), read_bytes);
+        Ok(read_bytes)
+    }
+
     async fn column(&self, segment: &Segment, id: ColumnId) -> Result<Loaded> {
         let rows = 0..segment.row_count();
-        let array = match id {
-            ColumnId::EVENT => Some(Arc::clone(segment.events())),
-            ColumnId::TIME => Some(segment.time_array(rows)),
-            ColumnId::USER_ID => Some(segment.user_id_array(&self.users, rows)),
-            ColumnId::System(_) | ColumnId::Lane(_) => None,
-        };
-        if let Some(array) = array {
-            return Ok(Loaded { array, read_bytes: 0, is_new: false });
+        match id {
+            ColumnId::TIME => {
+                let read_bytes = self.times(segment).await?;
+                return Ok(Loaded { array: segment.time_array(rows), read_bytes, is_new: false });
+            }
+            ColumnId::USER_ID => {
+                let array = segment.user_id_array(&self.users, rows);
+                return Ok(Loaded { array, read_bytes: 0, is_new: false });
+            }
+            ColumnId::System(_) | ColumnId::Lane(_) => {}
         }
         let core = &segment.core;
         let column = Column::of(id, &self.snapshot.catalog);

@@ -3,9 +3,10 @@
 //! In comes a [`Snapshot`](tallymark_storage::Snapshot); kept are the columns that were asked for,
 //! under a byte budget; out go [`Layout`]s, immutable like the snapshot they are of. In steps:
 //!
-//! 1. [`ResidentEvents::layout`]: the data files and memtable rows of each day become a
-//!    [`Segment`]: who has rows in it, when they happened, and what they are called. What did not
-//!    change since an earlier snapshot is taken over as it is.
+//! 1. [`ResidentEvents::layout_with`]: the data files and memtable rows of each day become a
+//!    [`Segment`]: which rows there are, and, if asked for, who has them and when they happened.
+//!    What did not change since an earlier snapshot is taken over as it is. Where a day is one file
+//!    in order, nothing of it is read until somebody asks.
 //! 2. [`UserDirectory`]: the users of all segments, numbered by the byte order of their ids, so
 //!    that order by number is order by id.
 //! 3. [`Layout::load`]: any other column of a segment, read when it is first asked for.
@@ -46,7 +47,7 @@ pub use column::ColumnId;
 pub use config::MemoryConfig;
 pub use directory::UserDirectory;
 pub use error::{Error, Result};
-pub use layout::{Layout, LoadedSegment};
+pub use layout::{Layout, LayoutNeeds, LoadedSegment};
 pub use resident::ResidentEvents;
 pub use segment::Segment;
 pub use usage::{ColumnUsage, Encoding, Estimate, MemoryUsage, ProfileColumnUsage, SegmentUsage};

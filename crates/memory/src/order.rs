@@ -14,7 +14,7 @@ pub(crate) struct Runs<'a> {
     pub(crate) users: &'a [u32],
     /// Where each run starts, and where the last one ends.
     pub(crate) starts: &'a [u32],
-    /// The time of each row.
+    /// The time of each row; not looked at where all rows stay in their places.
     pub(crate) times: &'a [u32],
 }
 
@@ -94,11 +94,16 @@ struct Piece {
     rows: Range<u32>,
 }
 
+/// Whether all rows stay in their places: they are of one source, its users in order.
+pub(crate) fn is_in_place(sources: &[Runs<'_>]) -> bool {
+    matches!(sources, [one] if one.users.is_sorted_by(|a, b| a < b))
+}
+
 /// Orders the rows of all sources. `sequences` are those of all rows, one source after the other;
 /// without them, ties between sources are an error.
 pub(crate) fn order(sources: &[Runs<'_>], sequences: Option<&[i64]>) -> Result<Ordered, Tied> {
     if let [one] = sources
-        && one.users.is_sorted_by(|a, b| a < b)
+        && is_in_place(sources)
     {
         return Ok(Ordered {
             nobody: one.nobody,

@@ -20,8 +20,10 @@ impl Pool {
         Self { threads: threads.max(1), started: Mutex::default() }
     }
 
-    pub(crate) fn threads(&self) -> usize {
-        self.threads
+    /// How many sources are read at a time: one per thread, and some ahead of them.
+    pub(crate) fn read_ahead(&self) -> usize {
+        const AHEAD: usize = 4;
+        self.threads + AHEAD
     }
 
     /// Does some work on the threads; parallel iterators in it use all of them. Work that was not

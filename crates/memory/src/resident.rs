@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::Array;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use tallymark_event::{Day, PropertyCatalog};
 use tallymark_storage::Snapshot;
 use tallymark_users::Profiles;
@@ -15,7 +16,9 @@ use crate::memtable::Memtable;
 use crate::pool::Pool;
 use crate::profiles::ProfileSlot;
 use crate::segment::Core;
-use crate::{ColumnId, Estimate, Layout, MemoryConfig, MemoryUsage, Result, Segment, UserDirectory};
+use crate::{
+    ColumnId, Estimate, Layout, LayoutNeeds, MemoryConfig, MemoryUsage, Result, Segment, UserDirectory,
+};
 use crate::{build, usage};
 
 /// The resident columns of one dataset. Cloning copies a pointer.
@@ -115,7 +118,8 @@ impl ResidentEvents {
         usage::estimate(&self.inner, snapshot, days, columns)
     }
 
-    /// The segments of a snapshot; `None` means all its days. Days without rows have no segment.
+    /// The segments of a snapshot with users and times; `None` means all its days. Days without
+    /// rows have no segment.
     ///
     /// # Errors
     /// [`crate::Error::Load`] where a data file cannot be read: its snapshot is no longer kept.
@@ -124,7 +128,28 @@ impl ResidentEvents {
         snapshot: &Arc<Snapshot>,
         days: Option<&BTreeSet<Day>>,
     ) -> Result<Arc<Layout>> {
-        build::layout(&self.inner, snapshot, days).await
+        self.layout_with(snapshot, days, LayoutNeeds::ALL).await
+    }
+
+    /// The same with no more than is needed. Rows are in the same order whatever is.
+    ///
+    /// # Errors
+    /// As [`ResidentEvents::layout`].
+    pub async fn layout_with(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        days: Option<&BTreeSet<Day>>,
+        needs: LayoutNeeds,
+    ) -> Result<Arc<Layout>> {
+        let layout = build::layout(&self.inner, snapshot, days, needs.users).await?;
+        if needs.times {
+            let loads: Vec<_> = (0..layout.segments.len()).map(|at| layout.load_times(at).boxed()).collect();
+            stream::iter(loads)
+                .buffer_unordered(self.inner.pool.read_ahead())
+                .try_collect::<Vec<_>>()
+                .await?;
+        }
+        Ok(layout)
     }
 
     /// What is resident now, and what it costs.
@@ -155,18 +180,31 @@ impl Inner {
             self.counters.hits.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        self.counters.loads.fetch_add(1, Ordering::Relaxed);
-        self.counters.loaded_bytes.fetch_add(loaded.read_bytes, Ordering::Relaxed);
-        let mut state = self.state();
         let bytes = loaded.array.get_array_memory_size();
-        if state.has(core) && bytes <= self.config.budget_bytes {
-            state.bytes_max += bytes;
+        let fits = bytes <= self.config.budget_bytes;
+        if !fits {
+            core.columns.forget(column, slot);
+        }
+        if !self.made(core, if fits { bytes } else { 0 }, loaded.read_bytes) {
+            core.columns.forget(column, slot);
+        }
+    }
+
+    /// Counts what was made of a segment just now, and makes room for it. Says whether the segment is
+    /// kept.
+    pub(crate) fn made(&self, core: &Arc<Core>, bytes: usize, read_bytes: u64) -> bool {
+        self.counters.loads.fetch_add(1, Ordering::Relaxed);
+        self.counters.loaded_bytes.fetch_add(read_bytes, Ordering::Relaxed);
+        let mut state = self.state();
+        let is_kept = state.has(core);
+        if is_kept {
+            // The footers may be new as well.
+            state.bytes_max += bytes + core.kept_bytes();
             if state.bytes_max > self.config.budget_bytes {
                 self.shrink(&mut state);
             }
-        } else {
-            core.columns.forget(column, slot);
         }
+        is_kept
     }
 
     /// Evicts what was not used for longest until the rest is within the budget.
@@ -190,7 +228,8 @@ impl State {
 
     fn has(&self, core: &Arc<Core>) -> bool {
         let of_day = self.entries.get(&core.day);
-        of_day.is_some_and(|entries| entries.iter().any(|entry| Arc::ptr_eq(&entry.segment.core, core)))
+        let is_of = |entry: &Entry| Arc::ptr_eq(&entry.segment.core.columns, &core.columns);
+        of_day.is_some_and(|entries| entries.iter().any(is_of))
     }
 
     /// Bytes of everything that is kept.

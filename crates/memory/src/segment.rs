@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
+use arrow::array::{ArrayRef, TimestampMillisecondArray, UInt32Array};
 use arrow::compute::take;
 use tallymark_event::Day;
 
@@ -19,6 +19,7 @@ use crate::source::Source;
 #[derive(Debug, Clone)]
 pub struct Segment {
     pub(crate) core: Arc<Core>,
+    /// Empty where nobody asked whose the rows are.
     users: Arc<[u32]>,
 }
 
@@ -26,33 +27,49 @@ pub struct Segment {
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) day: Day,
-    pub(crate) nobody: usize,
-    pub(crate) starts: Vec<u32>,
-    pub(crate) times: Vec<u32>,
-    pub(crate) events: ArrayRef,
+    pub(crate) rows: usize,
+    /// Who has which rows; `None` where nobody asked, which only segments of one source in its
+    /// order are left at.
+    pub(crate) runs: Option<UserRows>,
     pub(crate) sources: Vec<Source>,
     /// Where each row is among the rows of all sources, one source after the other; `None` where
     /// they are in the same order.
     pub(crate) order: Option<Arc<RowOrder>>,
-    pub(crate) columns: Columns,
+    /// Shared by a segment and the same one whose users were asked for later.
+    pub(crate) columns: Arc<Columns>,
     /// When it was last used, by the cache's count.
     pub(crate) used_at: AtomicU64,
+}
+
+/// Who has which rows, but for the numbers of the users.
+#[derive(Debug)]
+pub(crate) struct UserRows {
+    pub(crate) nobody: usize,
+    pub(crate) starts: Vec<u32>,
 }
 
 impl Core {
     /// Bytes of everything but its columns and the numbers of its users.
     pub(crate) fn bytes(&self) -> usize {
-        self.starts.len() * 4 + self.time_bytes() + self.order_bytes() + self.events.get_array_memory_size()
+        self.start_bytes() + self.time_bytes() + self.order_bytes()
+    }
+
+    pub(crate) fn start_bytes(&self) -> usize {
+        self.runs.as_ref().map_or(0, |runs| runs.starts.len() * 4)
     }
 
     pub(crate) fn time_bytes(&self) -> usize {
-        self.times.len() * 4
+        self.columns.times().map_or(0, |times| times.len() * 4)
+    }
+
+    /// Bytes that its sources keep.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.sources.iter().map(Source::kept_bytes).sum()
     }
 
     /// Bytes of what is needed to read columns.
     pub(crate) fn order_bytes(&self) -> usize {
-        self.order.as_ref().map_or(0, |order| order.bytes())
-            + self.sources.iter().map(Source::kept_bytes).sum::<usize>()
+        self.order.as_ref().map_or(0, |order| order.bytes()) + self.kept_bytes()
     }
 
     pub(crate) fn touch(&self, now: u64) {
@@ -83,12 +100,18 @@ impl Segment {
 
     /// How many rows there are; at least one.
     pub fn row_count(&self) -> usize {
-        self.core.times.len()
+        self.core.rows
+    }
+
+    /// Whether it is known whose the rows are. If the layout was not asked for users,
+    /// [`Segment::users`] is empty, and whatever else is said of users means nothing.
+    pub fn has_users(&self) -> bool {
+        self.core.runs.is_some()
     }
 
     /// Rows `0..nobody_rows()` are nobody's (G-12), in (time, sequence) order.
     pub fn nobody_rows(&self) -> usize {
-        self.core.nobody
+        self.core.runs.as_ref().map_or(0, |runs| runs.nobody)
     }
 
     /// The ordinals of the users that have rows here, ascending.
@@ -99,18 +122,13 @@ impl Segment {
     /// Where the rows of each user start, and where those of the last one end: one more than
     /// `users()`; the first is `nobody_rows()`, the last `row_count()`.
     pub fn starts(&self) -> &[u32] {
-        &self.core.starts
+        self.core.runs.as_ref().map_or(&[], |runs| &runs.starts)
     }
 
-    /// The time of each row in milliseconds since the start of the day.
+    /// The time of each row in milliseconds since the start of the day; empty where nobody asked
+    /// for times ([`crate::LayoutNeeds`], [`crate::Layout::load_times`]).
     pub fn times(&self) -> &[u32] {
-        &self.core.times
-    }
-
-    /// The event name of each row, without nulls: `Dictionary(UInt8 | UInt16 | UInt32, Utf8View)`,
-    /// or Utf8View where most names are different.
-    pub fn events(&self) -> &ArrayRef {
-        &self.core.events
+        self.core.columns.times().map_or(&[], Vec::as_slice)
     }
 
     /// The positions in `users()` of the users with these ordinals.
@@ -123,10 +141,10 @@ impl Segment {
     /// The times of some rows as Timestamp(ms, UTC).
     ///
     /// # Panics
-    /// If the range does not lie within the rows.
+    /// If the range does not lie within the rows, or there are no times.
     pub fn time_array(&self, rows: Range<usize>) -> ArrayRef {
         let start = self.core.day.start().millis();
-        let times = self.core.times[rows].iter().map(|time| start + i64::from(*time));
+        let times = self.times()[rows].iter().map(|time| start + i64::from(*time));
         Arc::new(TimestampMillisecondArray::from_iter_values(times).with_timezone("UTC"))
     }
 
@@ -151,7 +169,7 @@ impl Segment {
     /// Replaces what is in `out` by the ordinal of each of some rows, `u32::MAX` for nobody.
     ///
     /// # Panics
-    /// If the range does not lie within the rows.
+    /// If the range does not lie within the rows, or there are no users.
     pub fn ordinals(&self, rows: Range<usize>, out: &mut Vec<u32>) {
         assert!(
             rows.start <= rows.end && rows.end <= self.row_count(),

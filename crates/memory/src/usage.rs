@@ -59,11 +59,11 @@ pub struct SegmentUsage {
     pub day: Day,
     /// Its rows.
     pub rows: u64,
-    /// The users that have rows in it.
+    /// The users that have rows in it; 0 where nobody asked for them.
     pub users: u64,
     /// Bytes of who has which rows.
     pub user_bytes: u64,
-    /// Bytes of the times.
+    /// Bytes of the times; 0 where nobody asked for them.
     pub time_bytes: u64,
     /// Bytes of what further columns are read with: footers of files and, where the rows are not
     /// those of one file in its order, where each comes from.
@@ -77,7 +77,8 @@ pub struct SegmentUsage {
 impl SegmentUsage {
     /// Bytes of users, times and event names per row: what every question needs.
     pub fn core_bytes_per_row(&self) -> f64 {
-        let events = self.columns.first().map_or(0, |events| events.bytes);
+        let events = self.columns.iter().find(|column| column.column == EVENT);
+        let events = events.map_or(0, |events| events.bytes);
         (self.user_bytes + self.time_bytes + self.order_bytes + events) as f64 / self.rows as f64
     }
 }
@@ -141,18 +142,18 @@ pub(crate) fn usage(cache: &Inner) -> MemoryUsage {
 
 fn segment_usage(segment: &Segment) -> SegmentUsage {
     let core = &segment.core;
-    let events = column_usage(EVENT, &core.events);
-    let others = core.columns.resident();
-    let others = others.iter().map(|column| column_usage(&column.name, &column.array));
+    let resident = core.columns.resident();
+    let (events, others): (Vec<_>, Vec<_>) = resident.iter().partition(|column| column.name == EVENT);
+    let columns = events.into_iter().chain(others);
     SegmentUsage {
         day: core.day,
         rows: segment.row_count() as u64,
         users: segment.users().len() as u64,
-        user_bytes: ((segment.users().len() + core.starts.len()) * 4) as u64,
+        user_bytes: (segment.users().len() * 4 + core.start_bytes()) as u64,
         time_bytes: core.time_bytes() as u64,
         order_bytes: core.order_bytes() as u64,
         inherited_bytes: core.columns.inherited_bytes() as u64,
-        columns: std::iter::once(events).chain(others).collect(),
+        columns: columns.map(|column| column_usage(&column.name, &column.array)).collect(),
     }
 }
 
@@ -200,9 +201,18 @@ pub(crate) fn estimate(
             };
             files.iter().all(has)
         });
-        match segment {
-            Some(segment) => estimate.resident_bytes += segment.bytes() as u64,
-            None => estimate.missing_bytes += core_bytes(files, *memtable_rows),
+        estimate.resident_bytes += segment.map_or(0, |segment| segment.bytes()) as u64;
+        // Rows of several sources have no order without users.
+        let in_order = files.len() + usize::from(*memtable_rows > 0) == 1 && *memtable_rows == 0;
+        if (columns.iter().any(|column| column.id == ColumnId::USER_ID) || !in_order)
+            && !segment.is_some_and(|segment| segment.has_users())
+        {
+            estimate.missing_bytes += user_bytes(files, *memtable_rows);
+        }
+        if columns.iter().any(|column| column.id == ColumnId::TIME)
+            && segment.is_none_or(|segment| segment.times().is_empty())
+        {
+            estimate.missing_bytes += rows * 4;
         }
         let loaded = segment.map(|segment| segment.core.columns.resident()).unwrap_or_default();
         for column in &columns {
@@ -215,23 +225,21 @@ pub(crate) fn estimate(
     estimate
 }
 
-/// About how many bytes users, times and event names take.
-fn core_bytes(files: &[&DataFile], memtable_rows: u64) -> u64 {
-    let (mut bytes, mut names) = (memtable_rows * (4 + 4 + 8), 0);
-    for file in files {
-        bytes += file.rows * 4 + file.distinct_users * 8;
-        names = names.max(file.events.len());
-    }
+/// About how many bytes it takes to say whose the rows are, and to have them in order.
+fn user_bytes(files: &[&DataFile], memtable_rows: u64) -> u64 {
+    let users: u64 = files.iter().map(|file| file.distinct_users).sum();
     let rows = files.iter().map(|file| file.rows).sum::<u64>();
-    let key_bytes = if names <= 0x100 {
-        1
-    } else if names <= 0x1_0000 {
-        2
-    } else {
-        4
-    };
     let order_bytes = if files.len() > 1 || memtable_rows > 0 { 4 } else { 0 };
-    bytes + rows * (key_bytes + order_bytes)
+    memtable_rows * 8 + users * 8 + (rows + memtable_rows) * order_bytes
+}
+
+/// Bytes of the number of an event name.
+fn name_bytes(files: &[&DataFile]) -> u64 {
+    match files.iter().map(|file| file.events.len()).max().unwrap_or_default() {
+        0..=0x100 => 1,
+        0x101..=0x1_0000 => 2,
+        _ => 4,
+    }
 }
 
 /// About how many bytes a column takes. What its text is like is not known before it is read.
@@ -250,7 +258,8 @@ fn column_bytes(column: &Column, files: &[&DataFile], rows: u64) -> u64 {
         ColumnId::System(_) => 0,
     };
     match (column.id, column.kind) {
-        (ColumnId::EVENT | ColumnId::TIME | ColumnId::USER_ID, _) => 0,
+        (ColumnId::TIME | ColumnId::USER_ID, _) => 0,
+        (ColumnId::EVENT, _) => rows * name_bytes(files),
         (ColumnId::System(5), _) => rows * 16 + keyed_rows * 36,
         (ColumnId::System(_), _) if column.data_type == DataType::Utf8View => {
             rows * 4 + distinct_users * TEXT_BYTES

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use datafusion::common::DataFusionError;
+use tallymark_report::DefinitionKind;
 
 /// What this crate's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -13,6 +14,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A report whose definition says nothing that can be answered.
+    #[error(transparent)]
+    Definition(#[from] tallymark_report::DefinitionError),
     /// The text is not SQL.
     #[error("cannot read the SQL text")]
     Parse {
@@ -73,6 +77,16 @@ pub enum Error {
     Run {
         /// Why.
         source: DataFusionError,
+    },
+    /// Something saved cannot be understood.
+    #[error("cannot read the saved {kind} {}", Quoted(name))]
+    SavedDefinition {
+        /// What it is of.
+        kind: DefinitionKind,
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        source: tallymark_report::DefinitionError,
     },
     /// Columns could not be brought into memory.
     #[error("cannot load the events")]

@@ -8,11 +8,13 @@
 //! 2. [`sql`] reads statements, refuses what would write, plans, and explains errors.
 //! 3. [`EventsTable`] picks the data files a query needs from the manifest, and unites them with
 //!    the rows in memory; [`tables`] holds profiles, identities and the catalogs.
+//!    [`definitions`] reads what was saved by name.
 //! 4. `resident` answers from columns in memory what has room there: scans, filters, aggregates.
 //! 5. [`attached`] reads Parquet kept elsewhere as events.
 //! 6. [`export`](export()) gives events back as they came.
 //! 7. [`functions`] are what SQL lacks for questions about behaviour: funnels, retention, sequences,
 //!    sessions.
+//! 8. [`report`](report()) answers definitions of reports: insights, cohorts.
 //!
 //! Beside this crate, `FUNCTIONS.md` describes those functions for their users, and `SEMANTICS.md`
 //! says what every number means; rule ids such as G-12 refer to it.
@@ -21,12 +23,14 @@
 mod testing;
 
 pub mod attached;
+pub mod definitions;
 mod dialect;
 mod error;
 mod events_table;
 mod export;
 pub mod functions;
 mod identity;
+mod report;
 mod resident;
 mod session;
 mod statement;
@@ -37,6 +41,7 @@ pub use error::{Error, Result};
 pub use events_table::EventsTable;
 pub use export::{ExportOptions, ExportedLines, export, export_rows};
 pub use identity::canonical_user_udf;
+pub use report::{report, schema as report_schema};
 pub use session::{CATALOG, QueryConfig, QueryRuntime, SCHEMA, session};
 pub use statement::{Statement, run, sql, start, statements};
 pub use tables::DatasetTables;

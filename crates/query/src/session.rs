@@ -144,7 +144,8 @@ impl QueryRuntime {
             .with_create_default_catalog_and_schema(false)
             .with_information_schema(true)
             .with_batch_size(self.config.batch_rows)
-            .with_extension(Arc::clone(snapshot));
+            .with_extension(Arc::clone(snapshot))
+            .with_extension(self.tables(snapshot));
         if self.config.target_partitions > 0 {
             session_config = session_config.with_target_partitions(self.config.target_partitions);
         }
@@ -171,6 +172,7 @@ impl QueryRuntime {
         datafusion_functions_json::register_all(&mut session_ctx).map_err(configure)?;
         session_ctx.register_udf(canonical_user_udf(Arc::clone(&snapshot.identities)));
         crate::functions::register(&session_ctx);
+        crate::report::register(&session_ctx, &self.tables(snapshot));
         Ok(session_ctx)
     }
 }

@@ -2,9 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::filter::CohortName;
-use crate::{Aggregate, DateRange, DefinitionError, EventSelector, Filter, Property, Result, Unit};
+use crate::report::read;
+use crate::{Aggregate, DateRange, DefinitionError, EventSelector, Filter, Property, Result, Scope, Unit};
 
 /// A set of users, by what they did and what they are (C-1). Of every user with an event or a
 /// profile (C-2), those are members who meet the conditions.
@@ -111,6 +113,30 @@ pub struct Times {
 }
 
 impl Cohort {
+    /// Reads a cohort as it is saved: `{"all": [...]}` or `{"any": [...]}`, with or without the
+    /// `"report": "cohort"` that makes it a report. What reports share, such as the time zone, is
+    /// not its own: it takes that from the report that names it.
+    ///
+    /// # Errors
+    /// As for [`crate::Report::parse`].
+    pub fn from_value(value: Value) -> Result<Self> {
+        let Value::Object(mut fields) = value else {
+            return Err(DefinitionError::new("", "a cohort is a JSON object"));
+        };
+        match fields.shift_remove("report") {
+            Some(Value::String(kind)) if kind == "cohort" => {}
+            Some(_) => return Err(DefinitionError::new("report", "only a \"cohort\" is one")),
+            None => {}
+        }
+        if let Some(shared) = Scope::FIELDS.into_iter().find(|field| fields.contains_key(*field)) {
+            let error = DefinitionError::new(shared, "a saved cohort has none of its own");
+            return Err(error.hint("the report that names the cohort says it"));
+        }
+        let cohort: Self = read(fields)?;
+        cohort.check()?;
+        Ok(cohort)
+    }
+
     /// The conditions, and whether all have to hold.
     pub fn conditions(&self) -> (&[CohortCondition], bool) {
         match (&self.all, &self.any) {

@@ -5,7 +5,8 @@
 //! whatever else asks.
 //!
 //! 1. [`Report::parse`] reads JSON and says where something is wrong and what would be right.
-//! 2. [`Calendar`] says which instants a range of dates means, and cuts it into buckets.
+//! 2. [`DefinitionKind`] says what can be saved under a name, and what that needs to be there.
+//! 3. [`Calendar`] says which instants a range of dates means, and cuts it into buckets.
 //!
 //! ```
 //! use tallymark_report::{Measure, Question, Report};
@@ -36,6 +37,7 @@ mod measure;
 mod property;
 mod range;
 mod report;
+mod saved;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -43,7 +45,7 @@ mod text;
 
 pub use calendar::{Calendar, Instants, Unit, WeekStart};
 pub use cohort::{Cohort, CohortCondition, Did, Times};
-pub use error::{DefinitionError, Result};
+pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
 pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
 pub use insights::{Breakdown, Buckets, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric};
@@ -51,4 +53,5 @@ pub use measure::{Aggregate, Measure, PerUser};
 pub use property::Property;
 pub use range::{DateRange, Instant};
 pub use report::{Question, Report, Scope};
+pub use saved::{CohortNeeds, DefinitionKind, check_acyclic, check_saved};
 pub use sessions::SessionRule;

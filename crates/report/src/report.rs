@@ -38,7 +38,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    const FIELDS: [&'static str; 7] =
+    pub(crate) const FIELDS: [&'static str; 7] =
         ["version", "range", "time_zone", "week_start", "as_of", "where", "sessions"];
 
     /// The time zone.
@@ -198,6 +198,6 @@ fn with_scope(kind: &str, question: Schema, scope: &Schema) -> Value {
     schema
 }
 
-fn read<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T> {
     serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| of_serde(&error))
 }

@@ -47,7 +47,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use tallymark_event::FixedClock;
-//! use tallymark_storage::{Commit, EventStore, Location, StorageConfig};
+//! use tallymark_storage::{Commit, Definition, EventStore, Location, StorageConfig};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! let location = Location::parse("memory://example")?;
@@ -55,12 +55,15 @@
 //! let store = EventStore::create_or_open(location, StorageConfig::default(), clock).await?;
 //!
 //! let mut guard = store.write().await?;
-//! let definitions = [("cohort/new".to_owned(), serde_json::json!({"since": "2024-02-29"}))].into();
+//! let json = serde_json::json!({"since": "2024-02-29"});
+//! let definition = Definition { saved_at: store.clock().now(), json };
+//! let mut definitions = guard.snapshot().manifest.definitions.clone();
+//! definitions.entry("cohort".to_owned()).or_default().insert("new".to_owned(), definition);
 //! let change = Commit { definitions: Some(definitions), ..Commit::of(&guard.snapshot()) };
 //! guard.commit(change).await?;
 //! drop(guard);
 //!
-//! assert!(store.snapshot().manifest.definitions.contains_key("cohort/new"));
+//! assert!(store.snapshot().manifest.definitions["cohort"].contains_key("new"));
 //! store.close().await?;
 //! # Ok::<(), tallymark_storage::Error>(())
 //! # }).unwrap();
@@ -86,7 +89,8 @@ pub use data_file::{DataFileWriter, FetchedColumns, FileColumns, FileSettings, P
 pub use error::{Damage, Error, LocationError, Result};
 pub use location::Location;
 pub use manifest::{
-    Attachment, DataFile, DatasetSettings, EventCount, LaneCount, LogFile, Manifest, WalFence,
+    Attachment, DataFile, DatasetSettings, Definition, Definitions, EventCount, LaneCount, LogFile, Manifest,
+    WalFence,
 };
 pub use merge::{Merge, MergeRow, merge_files};
 pub use people_log::{PeopleChange, PeopleEntry};

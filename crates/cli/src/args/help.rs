@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use clap::Command;
 
 /// The commands in the order one meets them.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo"]),
     ("Data in", &["import", "attach", "detach"]),
     ("Answers out", &["sql", "inspect", "export"]),
+    ("What it means", &["cohort"]),
     ("Look after it", &["compact", "delete-user", "snapshots"]),
 ];
 
@@ -88,9 +89,23 @@ Tables:
   identities         which ids are one user
   event_catalog      event names, how often, from when to when
   property_catalog   properties, their columns and types
+  definitions        what was saved by name, such as cohorts
 
 Names are taken as they are written, upper and lower case differ; those with blanks or signs go in
 double quotes: \"Order Total\". Texts go in single quotes. All times are UTC.";
+
+pub(super) const COHORT: &str = "\
+Examples:
+  tallymark cohort save Subscribers subscribers.json
+  echo '{\"all\": [{\"did\": {\"event\": \"Play\", \"in\": \"last 7 days\", \"times\": {\"at_least\": 2}}},
+                 {\"where\": \"user.plan = 'pro'\"}]}' | tallymark cohort save 'Active pros' -
+  echo '{\"any\": [{\"users\": [\"u1\", \"u2\"]}]}' | tallymark cohort save Testers -
+  tallymark cohort list
+  tallymark cohort show Testers
+  tallymark cohort delete Testers
+
+A cohort has either \"all\" or \"any\", a list of conditions. Each is one of did, did_not, where,
+in_cohort, not_in_cohort, users, all, any, not. Members are found anew whenever a question is asked.";
 
 pub(super) const INSPECT: &str = "\
 Examples:

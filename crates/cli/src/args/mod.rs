@@ -1,5 +1,6 @@
 //! What can be typed: commands, their arguments, and help that teaches.
 
+mod cohort;
 mod export;
 mod help;
 mod import;
@@ -8,6 +9,7 @@ mod sql;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+pub(crate) use cohort::{CohortArgs, CohortCommand};
 pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use import::{AttachArgs, DetachArgs, IdentityChoice, ImportArgs};
 pub(crate) use maintain::{CompactArgs, DeleteUserArgs, InspectArgs, SnapshotsArgs};
@@ -49,6 +51,9 @@ pub(crate) enum Command {
     /// Ask in SQL: one question, a script, or a prompt
     #[command(after_help = help::SQL)]
     Sql(SqlArgs),
+    /// Save sets of users under a name, to filter and split by
+    #[command(after_help = help::COHORT)]
+    Cohort(CohortArgs),
     /// Show what is in the dataset: events, properties, files
     #[command(after_help = help::INSPECT)]
     Inspect(InspectArgs),
@@ -132,7 +137,10 @@ fn command() -> clap::Command {
 }
 
 fn is_dataset_named(matches: &ArgMatches) -> bool {
-    let deepest = matches.subcommand().map_or(matches, |(_, matches)| matches);
+    let mut deepest = matches;
+    while let Some((_, matches)) = deepest.subcommand() {
+        deepest = matches;
+    }
     deepest.value_source("dataset") == Some(clap::parser::ValueSource::CommandLine)
 }
 
@@ -150,6 +158,7 @@ mod tests {
         for (line, named) in [
             (["tallymark", "--dataset", "x", "demo"].as_slice(), true),
             (&["tallymark", "demo", "--dataset", "x"], true),
+            (&["tallymark", "cohort", "list", "--dataset", "x"], true),
             (&["tallymark", "demo"], false),
         ] {
             assert_eq!(is_dataset_named(&command().get_matches_from(line)), named, "{line:?}");

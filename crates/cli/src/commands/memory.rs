@@ -65,9 +65,17 @@ pub(crate) fn print(usage: &MemoryUsage, terminal: Terminal) -> anyhow::Result<(
         let per_row = if rows == 0 { 0.0 } else { size as f64 / rows as f64 };
         table.push([name.to_owned(), count(rows), bytes(size), format!("{per_row:.2}"), held]);
     };
-    push("ids of users", usage.users, usage.directory_bytes, "sorted, each once".to_owned());
-    push("users", rows, sum(|segment| segment.user_bytes), "runs of rows".to_owned());
-    push("time", rows, sum(|segment| segment.time_bytes), "4-byte milliseconds of the day".to_owned());
+    // Users and times are there once somebody asked for them.
+    if usage.users > 0 {
+        push("ids of users", usage.users, usage.directory_bytes, "sorted, each once".to_owned());
+    }
+    let (users, times) = (sum(|segment| segment.user_bytes), sum(|segment| segment.time_bytes));
+    if users > 0 {
+        push("users", rows, users, "runs of rows".to_owned());
+    }
+    if times > 0 {
+        push("time", times / 4, times, "4-byte milliseconds of the day".to_owned());
+    }
     let order = sum(|segment| segment.order_bytes);
     if order > 0 {
         push("order of files", rows, order, "runs of rows".to_owned());

@@ -1,7 +1,9 @@
 //! The commands, one file each.
 
 mod attach;
+mod cohort;
 mod compact;
+mod definitions;
 mod delete_user;
 mod demo;
 mod export;
@@ -27,6 +29,7 @@ pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::R
         Command::Attach(args) => attach::attach(args, dataset, terminal).await,
         Command::Detach(args) => attach::detach(args, dataset, terminal).await,
         Command::Sql(args) => sql::run(args, dataset, terminal).await,
+        Command::Cohort(args) => cohort::run(args, dataset, terminal).await,
         Command::Inspect(args) => inspect::run(args, dataset, terminal).await,
         Command::Export(args) => export::run(args, dataset, terminal).await,
         Command::Compact(args) => compact::run(args, dataset, terminal).await,

@@ -12,6 +12,7 @@ fn every_command_explains_itself_with_examples() {
     let place = Place::new();
     for command in [
         "attach",
+        "cohort",
         "compact",
         "delete-user",
         "demo",

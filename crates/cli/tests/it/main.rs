@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod cohort;
 mod help;
 mod import;
 mod maintain;

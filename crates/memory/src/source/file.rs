@@ -9,16 +9,16 @@ use arrow::datatypes::{DataType, UInt32Type};
 use arrow::error::ArrowError;
 use rayon::prelude::*;
 use tallymark_event::Day;
-use tallymark_event::columns::{EVENT, TIME, USER_ID};
+use tallymark_event::columns::{TIME, USER_ID};
 use tallymark_storage::{DataFile, FetchedColumns, FileColumns, Location};
 use tallymark_users::Identities;
 use tokio::sync::Mutex;
 
 use super::rows::runs;
-use super::{SourceColumn, SourceRows, changed, column_error, times_of_day};
+use super::{SourceColumn, SourceTimes, SourceUsers, changed, column_error, times_of_day};
 use crate::column::{Column, Part};
 use crate::pool::Pool;
-use crate::{ColumnId, Error, Result, text};
+use crate::{ColumnId, Error, Result};
 
 /// A footer is kept while it takes no more than this share of a byte per row of the file.
 const FOOTER_BYTES_PER_ROW: f64 = 0.5;
@@ -45,32 +45,48 @@ impl FileSource {
         self.footer_bytes.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn rows(&self, pool: &Pool, identities: Option<Arc<Identities>>) -> Result<SourceRows> {
-        let fetched = self.fetch(&[USER_ID, TIME, EVENT]).await?;
+    pub(super) async fn users(
+        &self,
+        pool: &Pool,
+        identities: Option<Arc<Identities>>,
+    ) -> Result<SourceUsers> {
+        let fetched = self.fetch(&[USER_ID]).await?;
         let day = self.file.day;
         let loaded_bytes = fetched.bytes();
         let decoded = pool
             .run(move || {
-                let groups: Vec<GroupRows> = (0..fetched.row_groups())
+                let groups: Vec<GroupUsers> = (0..fetched.row_groups())
                     .into_par_iter()
                     .map(|group| {
-                        let users = runs_of(&decode(&fetched, group, USER_ID, day)?)
+                        let (ids, starts) = runs_of(&decode(&fetched, group, USER_ID, day)?)
                             .map_err(column_error(USER_ID, day))?;
-                        let times = times_of_day(&decode(&fetched, group, TIME, day)?, day)
-                            .map_err(column_error(TIME, day))?;
-                        let events = decode(&fetched, group, EVENT, day)?;
-                        Ok(GroupRows { users, times, events })
+                        Ok(GroupUsers { ids, starts })
                     })
                     .collect::<Result<_>>()?;
-                let mut rows = joined(groups).map_err(column_error(USER_ID, day))?;
-                // The narrow form, before the next files are read.
-                let events = text::assemble(&rows.events, None).map_err(column_error(EVENT, day))?;
-                rows.events = vec![Part::Values(events)];
-                rows.changed = changed(&rows.ids, identities.as_deref());
-                Ok::<_, Error>(rows)
+                let mut users = joined(&groups).map_err(column_error(USER_ID, day))?;
+                users.changed = changed(&users.ids, identities.as_deref());
+                Ok::<_, Error>(users)
             })
             .await??;
-        Ok(SourceRows { loaded_bytes, ..decoded })
+        Ok(SourceUsers { loaded_bytes, ..decoded })
+    }
+
+    pub(super) async fn times(&self, pool: &Pool) -> Result<SourceTimes> {
+        let fetched = self.fetch(&[TIME]).await?;
+        let day = self.file.day;
+        let loaded_bytes = fetched.bytes();
+        let groups = pool
+            .run(move || {
+                (0..fetched.row_groups())
+                    .into_par_iter()
+                    .map(|group| {
+                        times_of_day(&decode(&fetched, group, TIME, day)?, day)
+                            .map_err(column_error(TIME, day))
+                    })
+                    .collect::<Result<Vec<Vec<u32>>>>()
+            })
+            .await??;
+        Ok(SourceTimes { times: groups.concat(), loaded_bytes })
     }
 
     pub(super) async fn column(&self, pool: &Pool, column: &Column) -> Result<SourceColumn> {
@@ -117,11 +133,11 @@ fn decode(fetched: &FetchedColumns, group: usize, column: &str, day: Day) -> Res
     fetched.decode(group, column).map_err(|source| Error::Load { day, source })
 }
 
-/// The rows of a row group.
-struct GroupRows {
-    users: (StringViewArray, Vec<u32>),
-    times: Vec<u32>,
-    events: ArrayRef,
+/// Whose the rows of a row group are: the user of each run, nobody left out, and where the runs
+/// start and the last one ends.
+struct GroupUsers {
+    ids: StringViewArray,
+    starts: Vec<u32>,
 }
 
 /// The user of each run, nobody left out, and where the runs start and the last one ends.
@@ -149,37 +165,33 @@ fn runs_of(users: &ArrayRef) -> Result<(StringViewArray, Vec<u32>), ArrowError> 
     Ok((ids.as_string_view().clone(), starts))
 }
 
-/// The rows of all row groups: a run may start in one and end in the next.
-fn joined(groups: Vec<GroupRows>) -> Result<SourceRows, ArrowError> {
-    let rows = groups.iter().map(|group| group.times.len()).sum();
-    let mut joined = SourceRows {
+/// Whose the rows of all row groups are: a run may start in one and end in the next.
+fn joined(groups: &[GroupUsers]) -> Result<SourceUsers, ArrowError> {
+    let mut joined = SourceUsers {
         nobody: 0,
         ids: StringViewArray::new_null(0),
         changed: Vec::new(),
-        starts: Vec::with_capacity(groups.iter().map(|group| group.users.1.len()).sum()),
-        times: Vec::with_capacity(rows),
-        events: Vec::with_capacity(groups.len()),
+        starts: Vec::with_capacity(groups.iter().map(|group| group.starts.len()).sum()),
         loaded_bytes: 0,
     };
     let mut ids: Vec<ArrayRef> = Vec::with_capacity(groups.len());
-    let mut last: Option<String> = None;
-    for group in groups {
-        let (users, starts) = group.users;
-        let offset = joined.times.len() as u32;
+    let mut last: Option<&str> = None;
+    let mut offset = 0;
+    for GroupUsers { ids: users, starts } in groups {
         if last.is_none() {
             joined.nobody = (offset + starts[0]) as usize;
         }
-        let continued = !users.is_empty() && last.as_deref() == Some(users.value(0));
+        let continued = !users.is_empty() && last == Some(users.value(0));
         let skipped = usize::from(continued);
         joined.starts.extend(starts[skipped..starts.len() - 1].iter().map(|start| start + offset));
         if !users.is_empty() {
-            last = Some(users.value(users.len() - 1).to_owned());
+            last = Some(users.value(users.len() - 1));
             ids.push(Arc::new(users.slice(skipped, users.len() - skipped)));
         }
-        joined.times.extend_from_slice(&group.times);
-        joined.events.push(Part::Values(group.events));
+        // The last run ends with the row group.
+        offset += starts[starts.len() - 1];
     }
-    joined.starts.push(joined.times.len() as u32);
+    joined.starts.push(offset);
     if !ids.is_empty() {
         let ids: Vec<&dyn Array> = ids.iter().map(|ids| &**ids).collect();
         joined.ids = concat(&ids)?.as_string_view().clone();

@@ -38,9 +38,9 @@ pub(crate) enum SourceKey<'a> {
     Rows(usize),
 }
 
-/// Who has which rows of a source, when they happened, and what they are called.
+/// Who has which rows of a source.
 #[derive(Debug)]
-pub(crate) struct SourceRows {
+pub(crate) struct SourceUsers {
     /// How many rows at the start are nobody's.
     pub(crate) nobody: usize,
     /// The user of each run as stored, ascending, without repeats.
@@ -49,9 +49,15 @@ pub(crate) struct SourceRows {
     pub(crate) changed: Vec<(u32, String)>,
     /// Where each run starts, and where the last one ends.
     pub(crate) starts: Vec<u32>,
+    /// How many bytes were read.
+    pub(crate) loaded_bytes: u64,
+}
+
+/// When the rows of a source happened.
+#[derive(Debug)]
+pub(crate) struct SourceTimes {
     /// Milliseconds since the start of the day.
     pub(crate) times: Vec<u32>,
-    pub(crate) events: Vec<Part>,
     /// How many bytes were read.
     pub(crate) loaded_bytes: u64,
 }
@@ -80,15 +86,37 @@ impl Source {
         }
     }
 
-    /// The rows, users as `identities` say.
-    pub(crate) async fn rows(&self, pool: &Pool, identities: &Arc<Identities>) -> Result<SourceRows> {
+    /// How many rows it has.
+    pub(crate) fn row_count(&self) -> usize {
+        match self {
+            Self::File(file) => file.file().rows as usize,
+            Self::Rows(rows) => rows.len(),
+        }
+    }
+
+    /// Whether its rows are in the order of a segment while their users are those stored: nobody
+    /// has to read a file to know.
+    pub(crate) fn is_sorted(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
+    /// Whose its rows are, as `identities` say.
+    pub(crate) async fn users(&self, pool: &Pool, identities: &Arc<Identities>) -> Result<SourceUsers> {
         let identities = (self.identity_version() != identities.version()).then(|| Arc::clone(identities));
         match self {
-            Self::File(file) => file.rows(pool, identities).await,
+            Self::File(file) => file.users(pool, identities).await,
             Self::Rows(rows) => {
                 let rows = Arc::clone(rows);
-                pool.run(move || rows.rows(identities.as_deref())).await?
+                pool.run(move || rows.users(identities.as_deref())).await?
             }
+        }
+    }
+
+    /// When its rows happened.
+    pub(crate) async fn times(&self, pool: &Pool) -> Result<SourceTimes> {
+        match self {
+            Self::File(file) => file.times(pool).await,
+            Self::Rows(rows) => rows.times(),
         }
     }
 

@@ -7,12 +7,12 @@ use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::TimestampMillisecondType;
 use arrow::error::ArrowError;
-use tallymark_event::columns::{EVENT, SYSTEM_COLUMN_COUNT, TIME, USER_ID};
+use tallymark_event::columns::{SYSTEM_COLUMN_COUNT, TIME, USER_ID};
 use tallymark_event::{Day, Timestamp};
 use tallymark_storage::MemBatch;
 use tallymark_users::Identities;
 
-use super::{SourceColumn, SourceRows, changed, column_error, times_of_day};
+use super::{SourceColumn, SourceTimes, SourceUsers, changed, column_error, times_of_day};
 use crate::column::{Column, Part};
 use crate::{ColumnId, Result};
 
@@ -54,16 +54,18 @@ impl RowSource {
         self.rows.as_ref().map_or(0, Array::get_array_memory_size)
     }
 
-    pub(super) fn rows(&self, identities: Option<&Identities>) -> Result<SourceRows> {
+    pub(super) fn users(&self, identities: Option<&Identities>) -> Result<SourceUsers> {
         let users = self.system(ColumnId::USER_ID).map_err(column_error(USER_ID, self.day))?;
-        let times = self.system(ColumnId::TIME).map_err(column_error(TIME, self.day))?;
-        let times = times_of_day(&times, self.day).map_err(column_error(TIME, self.day))?;
-        let events = self.system(ColumnId::EVENT).map_err(column_error(EVENT, self.day))?;
         let (ids, starts) = runs(users.as_string_view()).map_err(column_error(USER_ID, self.day))?;
         let nobody = starts[0] as usize;
         let changed = changed(&ids, identities);
-        let events = vec![Part::Values(events)];
-        Ok(SourceRows { nobody, ids, changed, starts, times, events, loaded_bytes: 0 })
+        Ok(SourceUsers { nobody, ids, changed, starts, loaded_bytes: 0 })
+    }
+
+    pub(super) fn times(&self) -> Result<SourceTimes> {
+        let times = self.system(ColumnId::TIME).map_err(column_error(TIME, self.day))?;
+        let times = times_of_day(&times, self.day).map_err(column_error(TIME, self.day))?;
+        Ok(SourceTimes { times, loaded_bytes: 0 })
     }
 
     pub(super) fn column(&self, column: &Column) -> Result<SourceColumn> {

@@ -9,9 +9,9 @@ use tallymark_event::LaneKind;
 use tallymark_testkit::strategies::{History, history};
 use tallymark_users::{IdentitySystem, ProfileKey};
 
-use super::dataset::{Dataset, Row, all_columns, expected, found};
+use super::dataset::{Dataset, Row, USER_ID, all_columns, expected, found, found_without_users};
 use super::{LARGE, check, check_segments, line, resident};
-use crate::{Layout, ResidentEvents};
+use crate::{ColumnId, Layout, LayoutNeeds, ResidentEvents};
 
 /// What happens to a dataset after a batch of records.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ struct Asked {
     some: bool,
     /// Of an earlier snapshot too.
     earlier: bool,
+    /// Without users, before all else.
+    bare: bool,
 }
 
 fn steps() -> impl Strategy<Value = Vec<(Step, Asked)>> {
@@ -41,8 +43,8 @@ fn steps() -> impl Strategy<Value = Vec<(Step, Asked)>> {
         2 => Just(Step::Merge),
         1 => any::<Index>().prop_map(Step::Erase),
     ];
-    let asked =
-        (any::<bool>(), prop::bool::weighted(0.3)).prop_map(|(some, earlier)| Asked { some, earlier });
+    let asked = (any::<bool>(), prop::bool::weighted(0.3), any::<bool>())
+        .prop_map(|(some, earlier, bare)| Asked { some, earlier, bare });
     prop::collection::vec((step, asked), 6)
 }
 
@@ -72,6 +74,16 @@ async fn run(history: &History, steps: &[(Step, Asked)], identity: IdentitySyste
             }
         }
         let snapshot = dataset.snapshot();
+        if asked.bare {
+            let layout = events.layout_with(&snapshot, None, LayoutNeeds::ROWS).await.unwrap();
+            let without_users = |(day, mut row): (_, Row)| {
+                row.remove(USER_ID);
+                (day, row)
+            };
+            let rows = expected(&dataset.store, &snapshot).await;
+            let rows: Vec<_> = rows.into_iter().map(without_users).collect();
+            assert_eq!(found_without_users(&layout).await, rows);
+        }
         if asked.some {
             let days: BTreeSet<_> = snapshot
                 .manifest
@@ -172,6 +184,56 @@ async fn three_days() -> (Dataset, ResidentEvents, Arc<Layout>) {
     let layout = events.layout(&dataset.snapshot(), None).await.unwrap();
     load_all(&layout).await;
     (dataset, events, layout)
+}
+
+#[tokio::test]
+async fn without_users_nothing_is_read_that_nobody_asked_for() {
+    let (dataset, ..) = three_days().await;
+    let events = resident(LARGE);
+    let snapshot = dataset.snapshot();
+    let bare = events.layout_with(&snapshot, None, LayoutNeeds::ROWS).await.unwrap();
+    assert_eq!(events.usage().loaded_bytes, 0);
+    assert!(bare.segments().iter().all(|segment| !segment.has_users() && segment.row_count() == 3));
+    assert!(bare.users().is_empty() && bare.segments()[0].times().is_empty());
+    let loaded = bare.load(0, &[ColumnId::EVENT]).await.unwrap();
+    assert!(loaded.loaded_bytes > 0);
+    assert_eq!(events.usage().loaded_bytes, loaded.loaded_bytes);
+    assert_eq!(bare.load_times(1).await.unwrap() + loaded.loaded_bytes, events.usage().loaded_bytes);
+    assert_eq!(bare.segments()[1].times(), [10, 20, 30]);
+
+    // Users are numbered when somebody asks; what is loaded stays.
+    let full = events.layout(&snapshot, None).await.unwrap();
+    assert_eq!(full.load(0, &[ColumnId::EVENT]).await.unwrap().loaded_bytes, 0);
+    assert_eq!(full.load_times(1).await.unwrap(), 0);
+    assert!(!bare.segments()[0].has_users());
+    check(&dataset, &full).await;
+    assert_eq!(events.usage().segments.len(), 3);
+
+    // Whoever asks for less afterwards gets the same.
+    let again = events.layout_with(&snapshot, None, LayoutNeeds::ROWS).await.unwrap();
+    assert_eq!(same_core(&full, &again), [true, true, true]);
+    // What was begun without users sees what is loaded later, and the other way round.
+    bare.load_times(2).await.unwrap();
+    assert_eq!(full.load_times(2).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn i4_a_day_whose_users_changed_is_ordered_even_for_those_who_do_not_ask_for_them() {
+    let (dataset, ..) = three_days().await;
+    let events = resident(LARGE);
+    let bare = events.layout_with(&dataset.snapshot(), None, LayoutNeeds::ROWS).await.unwrap();
+    let before = found_without_users(&bare).await;
+    // "$device:d1" came first, "z" comes last.
+    dataset.append(&line("sign up", "z", 0, 40, "\"$device_id\": \"d1\", \"$user_id\": \"z\"")).await;
+    let after = events.layout_with(&dataset.snapshot(), None, LayoutNeeds::ROWS).await.unwrap();
+    let events_of = |rows: &[(tallymark_event::Day, Row)], day| -> String {
+        rows.iter().filter(|row| row.0 == day).map(|row| row.1[0].as_str()).collect()
+    };
+    let day = after.segments()[1].day();
+    let rows = found_without_users(&after).await;
+    assert_eq!((events_of(&before, day), events_of(&rows, day)), ("abc".to_owned(), "bac".to_owned()));
+    check(&dataset, &events.layout(&dataset.snapshot(), None).await.unwrap()).await;
+    assert_eq!(found_without_users(&bare).await, before, "a layout that is held stays as it is");
 }
 
 fn same_core(one: &Layout, other: &Layout) -> Vec<bool> {

@@ -173,6 +173,18 @@ pub(super) async fn found(layout: &Layout) -> Vec<(Day, Row)> {
     rows
 }
 
+/// The rows of a layout without users in its order, all other columns loaded.
+pub(super) async fn found_without_users(layout: &Layout) -> Vec<(Day, Row)> {
+    let columns: Vec<ColumnId> =
+        all_columns(layout.snapshot()).into_iter().filter(|column| *column != ColumnId::USER_ID).collect();
+    let mut rows = Vec::new();
+    for (index, segment) in layout.segments().iter().enumerate() {
+        let loaded = layout.load(index, &columns).await.unwrap();
+        rows.extend(texts(&loaded.columns).into_iter().map(|row| (segment.day(), row)));
+    }
+    rows
+}
+
 fn texts(columns: &[ArrayRef]) -> Vec<Row> {
     let options = FormatOptions::new().with_null("(null)");
     let formatters: Vec<ArrayFormatter<'_>> =

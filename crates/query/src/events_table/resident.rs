@@ -2,37 +2,49 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::catalog::Session;
-use datafusion::common::{Result, internal_datafusion_err, plan_datafusion_err};
+use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use tallymark_event::columns::DAY;
-use tallymark_memory::{MemoryConfig, MemoryUsage, ResidentEvents};
+use tallymark_memory::{ColumnId, Layout, MemoryConfig, MemoryUsage, ResidentEvents};
 use tallymark_storage::Snapshot;
 
 use super::EventsTable;
 use super::scan::{Scan, is_of_row, reads_only};
+use crate::Error;
 use crate::error::not_loaded;
 use crate::resident::filter::RowFilter;
 use crate::resident::inputs::Inputs;
 use crate::resident::listed;
 use crate::resident::scan::{SegmentScan, SegmentScanExec};
-use crate::resident::segments::Segments;
+use crate::resident::segments::{LOADS_AT_ONCE, Segments};
+use crate::suggest::closest;
 use crate::{QueryConfig, QueryRuntime};
 
 /// Columns that are not in memory are brought there for a plain scan only up to this many: who
 /// reads all columns mostly wants few rows, and files give those for less.
 const LOADED_COLUMNS_MAX: usize = 32;
 
+/// Queries about so many users at most may be answered from files while their columns are not in
+/// memory.
+const LOOKUP_USERS_MAX: usize = 32;
+/// A lookup in files takes about as long as bringing so many bytes into memory.
+const LOOKUP_COST_BYTES: u64 = 96 << 20;
+
 /// The columns in memory, and how much room they may take.
 #[derive(Debug, Clone)]
 pub(crate) struct Resident {
     pub(crate) events: ResidentEvents,
     pub(crate) budget_bytes: u64,
+    /// What lookups in files have cost since columns were last loaded for one.
+    lookup_cost_bytes: Arc<AtomicU64>,
 }
 
 impl Resident {
@@ -41,7 +53,25 @@ impl Resident {
         if config.target_partitions > 0 {
             memory.threads = config.target_partitions;
         }
-        Self { events: ResidentEvents::new(memory), budget_bytes: memory.budget_bytes as u64 }
+        Self {
+            events: ResidentEvents::new(memory),
+            budget_bytes: memory.budget_bytes as u64,
+            lookup_cost_bytes: Arc::default(),
+        }
+    }
+
+    /// Whether few users are looked up in files once more, while that many bytes are missing in
+    /// memory: until lookups together have cost as much as loading what is missing, so that whatever
+    /// is asked later, it was at most twice the work.
+    fn looks_up_in_files(&self, missing_bytes: u64) -> bool {
+        if missing_bytes == 0 {
+            return false;
+        }
+        let spent = self.lookup_cost_bytes.fetch_add(LOOKUP_COST_BYTES, Ordering::Relaxed);
+        if spent >= missing_bytes {
+            self.lookup_cost_bytes.store(0, Ordering::Relaxed);
+        }
+        spent < missing_bytes
     }
 }
 
@@ -56,25 +86,35 @@ impl QueryRuntime {
     /// that the first query does not wait for them. What has no room is not kept.
     ///
     /// # Errors
-    /// A planning error for a column `events` does not have, and whatever fails while reading.
-    pub async fn preload(&self, snapshot: &Arc<Snapshot>, columns: &[&str]) -> Result<()> {
+    /// [`Error::UnknownColumn`] for a column `events` does not have; [`Error::Load`] for whatever
+    /// fails while reading.
+    pub async fn preload(&self, snapshot: &Arc<Snapshot>, columns: &[&str]) -> Result<(), Error> {
         let Some(resident) = self.resident() else { return Ok(()) };
         let table = self.tables(snapshot).events();
         let position = |name: &str| {
-            table.position(name).ok_or_else(|| plan_datafusion_err!("events has no column {name:?}"))
+            table.position(name).ok_or_else(|| Error::UnknownColumn {
+                name: name.to_owned(),
+                suggestions: closest(name, table.by_name.keys().map(String::as_str)),
+            })
         };
-        let positions = columns.iter().map(|name| position(name)).collect::<Result<_>>()?;
-        let loads = Inputs::of_positions(&table, &positions).loads();
-        let layout = resident.events.layout(snapshot, None).await.map_err(not_loaded)?;
-        for at in 0..layout.segments().len() {
-            layout.load(at, &loads).await.map_err(not_loaded)?;
-        }
+        let positions = columns.iter().map(|name| position(name)).collect::<Result<_, _>>()?;
+        let mut loads = Inputs::of_positions(&table, &positions).reads();
+        loads.retain(|column| !matches!(*column, ColumnId::TIME | ColumnId::USER_ID));
+        loads.push(ColumnId::EVENT);
+        let failed = |source| Error::Load { source };
+        let layout = resident.events.layout(snapshot, None).await.map_err(failed)?;
+        let loaded = (0..layout.segments().len()).map(|at| layout.load(at, &loads).boxed());
+        let loaded: Vec<_> = loaded.collect();
+        let loaded = stream::iter(loaded).buffer_unordered(LOADS_AT_ONCE).try_collect::<Vec<_>>().await;
+        loaded.map_err(failed)?;
         Ok(())
     }
 }
 
 impl EventsTable {
-    /// Where a query gets its segments from; `None` if its columns have no room in memory.
+    /// Where a query gets its segments from; `None` if its columns have no room in memory, or are
+    /// not there yet and the query is about few users: files, sorted by user, give the pages that
+    /// have their rows for less than it takes to load whole columns, for the first few such queries.
     ///
     /// `filters` say which days may have rows for it.
     pub(crate) fn segments(
@@ -84,12 +124,39 @@ impl EventsTable {
         inputs: &Inputs,
     ) -> Result<Option<Segments>> {
         let Some(resident) = &self.resident else { return Ok(None) };
-        let days = Scan::try_new(self, state, Some(&Vec::new()), filters, None)?.days()?;
-        let estimate = resident.events.estimate(&self.snapshot, Some(&days), &inputs.loads());
+        let scan = Scan::try_new(self, state, Some(&Vec::new()), filters, None)?;
+        let days = scan.days()?;
+        let estimate = resident.events.estimate(&self.snapshot, Some(&days), &inputs.reads());
         if estimate.resident_bytes + estimate.missing_bytes > resident.budget_bytes {
             return Ok(None);
         }
-        Ok(Some(Segments::new(resident.events.clone(), Arc::clone(&self.snapshot), days, estimate)))
+        if scan.wanted_users().is_some_and(|users| users.len() <= LOOKUP_USERS_MAX)
+            && resident.looks_up_in_files(estimate.missing_bytes)
+        {
+            return Ok(None);
+        }
+        let (resident, snapshot) = (resident.events.clone(), Arc::clone(&self.snapshot));
+        Ok(Some(Segments::new(resident, snapshot, days, inputs.needs(), estimate)))
+    }
+
+    /// The segments of the days that may have rows which pass the filters, whatever room there is:
+    /// what has none is read, used, and not kept.
+    pub(crate) async fn layout_of(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+        inputs: &Inputs,
+    ) -> Result<Arc<Layout>> {
+        let days = Scan::try_new(self, state, Some(&Vec::new()), filters, None)?.days()?;
+        let events = match &self.resident {
+            Some(resident) => resident.events.clone(),
+            None => ResidentEvents::new(MemoryConfig {
+                budget_bytes: 0,
+                threads: state.config().target_partitions().max(1),
+            }),
+        };
+        let layout = events.layout_with(&self.snapshot, Some(&days), inputs.needs()).await;
+        layout.map_err(not_loaded)
     }
 
     /// The scan of a table that may be answered from memory: all filters are applied.

@@ -258,7 +258,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The users that the filters leave, if they name them.
-    fn wanted_users(&self) -> Option<BTreeSet<String>> {
+    pub(super) fn wanted_users(&self) -> Option<BTreeSet<String>> {
         let filter = self.row_filter.as_ref()?;
         LiteralGuarantee::analyze(filter)
             .into_iter()

@@ -27,6 +27,7 @@ pub mod sessionize;
 mod testing;
 #[cfg(test)]
 mod tests;
+pub(crate) mod time_bucket;
 pub mod window_funnel;
 
 use std::ops::Range;
@@ -36,16 +37,18 @@ use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::prelude::SessionContext;
 
 use self::aggregate::conditions_of;
+pub(crate) use self::percentile::percentile_cont_exact_udaf;
 
 /// Registers all functions of this module.
 pub fn register(session: &SessionContext) {
     session.register_udaf(window_funnel::window_funnel_udaf());
     session.register_udaf(retention::retention_udaf());
-    session.register_udaf(percentile::percentile_cont_exact_udaf());
+    session.register_udaf(percentile_cont_exact_udaf());
     for function in sequence::sequence_udafs() {
         session.register_udaf(function);
     }
     session.register_udwf(sessionize::sessionize_udwf());
+    session.register_udf(time_bucket::time_bucket_udf());
 }
 
 /// Which arguments of a call are conditions, if it calls one of these functions and rows that meet

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::expressions::Literal;
 
 /// The SQL function `percentile_cont`, also `quantile_cont`.
-pub(super) fn percentile_cont_exact_udaf() -> AggregateUDF {
+pub(crate) fn percentile_cont_exact_udaf() -> AggregateUDF {
     AggregateUDF::new_from_impl(PercentileCont { theirs: percentile_cont_udaf() })
 }
 

@@ -2,8 +2,10 @@
 //!
 //! An expression that reads one dictionary column is evaluated on the distinct values; one that
 //! looks at the time only in whole minutes, on the minutes of the day; one that reads nothing but
-//! the day, once. All others are evaluated row by row, as anywhere else in DataFusion.
+//! the day, once; one that reads nothing but the user (and the day), user by user. All others are
+//! evaluated row by row, as anywhere else in DataFusion.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -16,11 +18,11 @@ use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::expressions::{CastExpr, Column, Literal};
-use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
+use datafusion::physical_expr::utils::{Guarantee, LiteralGuarantee, collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
-use tallymark_event::columns::TIME;
+use tallymark_event::columns::{TIME, USER_ID};
 
-use super::inputs::{BoundSegment, Inputs, Rows, map_codes, values_and_null, with_dictionary};
+use super::inputs::{BoundSegment, Inputs, Rows, UserRuns, map_codes, values_and_null, with_dictionary};
 
 /// Minutes of a day.
 pub(crate) const MINUTES: usize = 24 * 60;
@@ -41,6 +43,8 @@ pub(crate) struct SegmentExpr {
     inputs: Vec<usize>,
     /// Whether it is the same for all times of a minute.
     by_minute: bool,
+    /// The only users it can be true for, if it names them and reads nothing else.
+    named_users: Option<Arc<BTreeSet<String>>>,
 }
 
 impl SegmentExpr {
@@ -61,7 +65,8 @@ impl SegmentExpr {
         let schema = Arc::new(Schema::new(fields));
         let expr = reassign_expr_columns(Arc::clone(expr), &schema)?;
         let by_minute = same_within_minute(&expr);
-        Ok(Self { expr, schema, inputs: positions, by_minute })
+        let named_users = named_users(&expr, &schema).map(Arc::new);
+        Ok(Self { expr, schema, inputs: positions, by_minute, named_users })
     }
 
     pub(crate) fn data_type(&self) -> Result<DataType> {
@@ -81,11 +86,20 @@ impl SegmentExpr {
         &self.inputs
     }
 
+    /// The only users it can be true for, if it names them and reads nothing else.
+    pub(crate) fn named_users(&self) -> Option<&BTreeSet<String>> {
+        self.named_users.as_deref()
+    }
+
     /// Prepares it for one segment.
     pub(crate) fn bind(&self, segment: &BoundSegment) -> Result<BoundExpr> {
         let constant = self.inputs.iter().all(|input| segment.is_constant(*input));
         if constant {
             return Ok(BoundExpr::Constant(self.evaluate(segment, &Rows::Range(0..1))?));
+        }
+        let is_of_user = |input: &usize| segment.is_user(*input) || segment.is_constant(*input);
+        if self.as_input().is_none() && self.inputs.iter().all(is_of_user) {
+            return Ok(BoundExpr::ByUser);
         }
         if let [input] = self.inputs[..] {
             if let Some(dictionary) = segment.dictionary(input) {
@@ -112,6 +126,12 @@ impl SegmentExpr {
         let columns =
             self.inputs.iter().map(|input| segment.array(*input, rows)).collect::<Result<Vec<_>>>()?;
         self.on_rows(columns, rows.count())
+    }
+
+    /// Its values at users of a segment, one for each ordinal.
+    pub(crate) fn of_users(&self, segment: &BoundSegment, ordinals: &[u32]) -> Result<ArrayRef> {
+        let columns = self.inputs.iter().map(|input| segment.array_of_users(*input, ordinals));
+        self.on_rows(columns.collect::<Result<_>>()?, ordinals.len())
     }
 
     fn on(&self, columns: Vec<ArrayRef>) -> Result<ArrayRef> {
@@ -148,6 +168,8 @@ pub(crate) enum BoundExpr {
     Coded { input: usize, values: ArrayRef },
     /// A value for each minute of the day.
     ByMinute(ArrayRef),
+    /// To be evaluated on the users of the rows, once for each.
+    ByUser,
     /// To be evaluated on the rows.
     ByRow,
 }
@@ -157,12 +179,16 @@ impl BoundExpr {
     pub(crate) fn values(&self) -> Option<&ArrayRef> {
         match self {
             Self::Constant(values) | Self::Coded { values, .. } | Self::ByMinute(values) => Some(values),
-            Self::ByRow => None,
+            Self::ByUser | Self::ByRow => None,
         }
     }
 
     /// The values of `of`, the expression this is the preparation of, at some rows.
     pub(crate) fn evaluate(&self, of: &SegmentExpr, segment: &BoundSegment, rows: &Rows) -> Result<ArrayRef> {
+        if let Self::ByUser = self {
+            let runs = UserRuns::of(segment, rows);
+            return Ok(take(&of.of_users(segment, &runs.ordinals)?, &runs.places(), None)?);
+        }
         let Some(values) = self.values().filter(|_| of.as_input().is_none()) else {
             return of.evaluate(segment, rows);
         };
@@ -201,10 +227,21 @@ impl BoundExpr {
                     Rows::List(rows) => rows.values().iter().for_each(|row| at(times[*row as usize])),
                 }
             }
-            Self::ByRow => {}
+            Self::ByUser | Self::ByRow => {}
         }
         Ok(())
     }
+}
+
+/// The users that an expression over the user alone names: for all others it is not true.
+fn named_users(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<BTreeSet<String>> {
+    if !schema.fields().iter().all(|field| field.name() == USER_ID) {
+        return None;
+    }
+    let named = LiteralGuarantee::analyze(expr)
+        .into_iter()
+        .find(|known| known.column.name == USER_ID && known.guarantee == Guarantee::In)?;
+    Some(named.literals.iter().filter_map(|id| id.try_as_str().flatten()).map(str::to_owned).collect())
 }
 
 /// Whether an expression looks at the time only through functions that are the same for all times

@@ -1,5 +1,6 @@
 //! Which rows of a segment a query wants.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 
 use super::expr::{BoundExpr, SegmentExpr};
-use super::inputs::{BoundSegment, Inputs, Rows};
+use super::inputs::{BoundSegment, Inputs, Rows, UserRuns};
 
 /// A conjunction of predicates over [`Inputs`].
 #[derive(Debug, Clone, Default)]
@@ -33,6 +34,12 @@ impl RowFilter {
         Ok(Self { predicates: predicates.collect::<Result<_>>()? })
     }
 
+    /// How many users it names, if it lets no others pass: their rows are found without a scan.
+    pub(crate) fn named_users(&self) -> Option<usize> {
+        let counts = self.predicates.iter().filter_map(SegmentExpr::named_users).map(BTreeSet::len);
+        counts.min()
+    }
+
     /// Prepares it for one segment.
     pub(crate) fn bind(&self, segment: &BoundSegment) -> Result<BoundFilter> {
         let mut bound = BoundFilter { nothing: false, parts: Vec::new() };
@@ -41,9 +48,11 @@ impl RowFilter {
         }
         // What is cheap to decide goes first and leaves fewer rows to the rest.
         bound.parts.sort_by_key(|part| match part {
-            Part::Times(_) => 0,
-            Part::Table { .. } => 1,
-            Part::ByRow(_) => 2,
+            Part::Users(_) => 0,
+            Part::Times(_) => 1,
+            Part::Table { .. } => 2,
+            Part::ByUser(_) => 3,
+            Part::ByRow(_) => 4,
         });
         Ok(bound)
     }
@@ -58,10 +67,14 @@ pub(crate) struct BoundFilter {
 
 #[derive(Debug)]
 enum Part {
+    /// The row is among these: ranges in ascending order, those of users that were found by name.
+    Users(Vec<Range<u32>>),
     /// The time of day, in milliseconds, lies in the range.
     Times(Range<u32>),
     /// The entry for the row's code or minute is true.
     Table { expr: BoundExpr, accepted: Vec<bool> },
+    /// The expression is true of the row's user.
+    ByUser(SegmentExpr),
     /// The expression is true.
     ByRow(SegmentExpr),
 }
@@ -70,11 +83,6 @@ impl BoundFilter {
     /// Accepts the rows whose value of an expression has a true entry.
     pub(crate) fn of_table(expr: BoundExpr, accepted: Vec<bool>) -> Self {
         Self { nothing: false, parts: vec![Part::Table { expr, accepted }] }
-    }
-
-    /// Whether no row of the segment passes.
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.nothing
     }
 
     /// Whether every row of the segment passes.
@@ -91,9 +99,22 @@ impl BoundFilter {
             }
             return Ok(());
         }
+        if let Some(ids) = predicate.named_users() {
+            let found = segment.rows_of_users(ids);
+            let ordinals: Vec<u32> = found.iter().map(|(ordinal, _)| *ordinal).collect();
+            let accepted = accepted(&predicate.of_users(segment, &ordinals)?);
+            let rows = found.into_iter().zip(accepted).filter(|(_, accepted)| *accepted);
+            let rows: Vec<Range<u32>> = rows.map(|((_, rows), _)| rows).collect();
+            self.nothing |= rows.is_empty();
+            self.parts.push(Part::Users(rows));
+            return Ok(());
+        }
         let expr = predicate.bind(segment)?;
         let Some(values) = expr.values() else {
-            self.parts.push(Part::ByRow(predicate.clone()));
+            self.parts.push(match expr {
+                BoundExpr::ByUser => Part::ByUser(predicate.clone()),
+                _ => Part::ByRow(predicate.clone()),
+            });
             return Ok(());
         };
         let accepted = accepted(values);
@@ -103,6 +124,20 @@ impl BoundFilter {
             self.parts.push(Part::Table { expr, accepted });
         }
         Ok(())
+    }
+
+    /// What is left of a range of rows where those at either end cannot pass: found without looking
+    /// at rows.
+    pub(crate) fn narrow(&self, rows: Range<usize>) -> Range<usize> {
+        let mut narrow = rows;
+        for part in &self.parts {
+            if let Part::Users(users) = part {
+                let first = users.first().map_or(narrow.end, |first| first.start as usize);
+                let last = users.last().map_or(narrow.start, |last| last.end as usize);
+                narrow = narrow.start.max(first)..narrow.end.min(last);
+            }
+        }
+        if self.nothing || narrow.start >= narrow.end { 0..0 } else { narrow }
     }
 
     /// Those of some rows that pass.
@@ -158,6 +193,10 @@ fn choose(rows: &Rows, mask: &BooleanArray) -> Result<Rows> {
 
 impl Part {
     fn select(&self, segment: &BoundSegment, rows: &Rows) -> Result<Rows> {
+        if let (Self::Users(users), Rows::Range(range)) = (self, rows) {
+            let chosen: Vec<u32> = within(users, range).flatten().collect();
+            return Ok(Rows::List(chosen.into()));
+        }
         let mut chosen: Vec<u32> = vec![0; rows.count()];
         let mut count = 0;
         // Written without a branch: the row is put down either way, and the place is taken if it
@@ -197,7 +236,9 @@ impl Part {
                     })?;
                 }
             },
-            Self::ByRow(_) => return choose(rows, &self.mask(segment, rows)?),
+            Self::Users(_) | Self::ByUser(_) | Self::ByRow(_) => {
+                return choose(rows, &self.mask(segment, rows)?);
+            }
         }
         chosen.truncate(count);
         Ok(Rows::List(UInt32Array::from(chosen)))
@@ -206,6 +247,30 @@ impl Part {
     /// Without nulls.
     fn mask(&self, segment: &BoundSegment, rows: &Rows) -> Result<BooleanArray> {
         Ok(match self {
+            Self::Users(users) => {
+                let mut mask = vec![false; rows.count()];
+                match rows {
+                    Rows::Range(range) => {
+                        for user in within(users, range) {
+                            mask[user.start as usize - range.start..user.end as usize - range.start]
+                                .fill(true);
+                        }
+                    }
+                    Rows::List(rows) => {
+                        let mut rest = users.iter().peekable();
+                        for (wanted, row) in mask.iter_mut().zip(rows.values()) {
+                            while rest.next_if(|user| user.end <= *row).is_some() {}
+                            *wanted = rest.peek().is_some_and(|user| user.start <= *row);
+                        }
+                    }
+                }
+                BooleanArray::from(mask)
+            }
+            Self::ByUser(expr) => {
+                let runs = UserRuns::of(segment, rows);
+                let of_runs = accepted(&expr.of_users(segment, &runs.ordinals)?);
+                BooleanArray::from(runs.spread(|run| of_runs[run]))
+            }
             Self::Times(range) => {
                 let times = segment.segment().times();
                 let mask: Vec<bool> = match rows {
@@ -226,6 +291,14 @@ impl Part {
             Self::ByRow(expr) => not_null(&expr.evaluate(segment, rows)?),
         })
     }
+}
+
+/// What of ascending ranges of rows lies within another.
+fn within<'a>(users: &'a [Range<u32>], rows: &Range<usize>) -> impl Iterator<Item = Range<u32>> + 'a {
+    let (start, end) = (rows.start as u32, rows.end as u32);
+    let first = users.partition_point(|user| user.end <= start);
+    let inside = users[first..].iter().take_while(move |user| user.start < end);
+    inside.map(move |user| user.start.max(start)..user.end.min(end))
 }
 
 /// Null is not true.

@@ -11,7 +11,7 @@ use arrow::compute::take;
 use arrow::datatypes::{ArrowDictionaryKeyType, Schema, SchemaRef, UInt8Type, UInt16Type, UInt32Type};
 use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::logical_expr::Expr;
-use tallymark_memory::{ColumnId, Layout, LoadedSegment, Segment, UserDirectory};
+use tallymark_memory::{ColumnId, Layout, LayoutNeeds, LoadedSegment, Segment, UserDirectory};
 
 use crate::error::not_loaded;
 use crate::events_table::{EventColumn, EventsTable};
@@ -62,27 +62,45 @@ impl Inputs {
     }
 
     /// What must be resident to read them.
-    pub(crate) fn loads(&self) -> Vec<ColumnId> {
-        self.columns.iter().filter_map(|column| load_of(*column)).collect()
+    pub(crate) fn reads(&self) -> Vec<ColumnId> {
+        self.columns.iter().filter_map(|column| id_of(*column)).collect()
+    }
+
+    /// What a layout has to know for them before columns are loaded.
+    pub(crate) fn needs(&self) -> LayoutNeeds {
+        LayoutNeeds { users: self.reads().contains(&ColumnId::USER_ID), times: false }
     }
 
     /// Loads what is missing of one segment.
     pub(crate) async fn bind(&self, layout: &Layout, segment_index: usize) -> Result<BoundSegment> {
-        let loaded = layout.load(segment_index, &self.loads()).await;
-        let loaded = loaded.map_err(not_loaded)?;
-        Ok(BoundSegment::new(self, loaded, Arc::clone(layout.users())))
+        let columns: Vec<ColumnId> = self.columns.iter().filter_map(|column| load_of(*column)).collect();
+        let times = async {
+            if self.reads().contains(&ColumnId::TIME) {
+                layout.load_times(segment_index).await
+            } else {
+                Ok(0)
+            }
+        };
+        let loaded = futures::future::try_join(layout.load(segment_index, &columns), times).await;
+        let (loaded, time_bytes) = loaded.map_err(not_loaded)?;
+        let mut bound = BoundSegment::new(self, loaded, Arc::clone(layout.users()));
+        bound.loaded_bytes += time_bytes;
+        Ok(bound)
     }
 }
 
-/// Times and users are kept by the segment itself; a day is one value.
-fn load_of(column: EventColumn) -> Option<ColumnId> {
+/// A column of the events; a day is one value.
+fn id_of(column: EventColumn) -> Option<ColumnId> {
     match column {
-        EventColumn::System(at) => {
-            Some(ColumnId::System(at)).filter(|column| !matches!(*column, ColumnId::TIME | ColumnId::USER_ID))
-        }
+        EventColumn::System(at) => Some(ColumnId::System(at)),
         EventColumn::Day => None,
         EventColumn::Lane(lane) => Some(ColumnId::Lane(lane)),
     }
+}
+
+/// Times and users are kept by the segment itself.
+fn load_of(column: EventColumn) -> Option<ColumnId> {
+    id_of(column).filter(|column| !matches!(*column, ColumnId::TIME | ColumnId::USER_ID))
 }
 
 /// Some rows of a segment, ascending.
@@ -174,6 +192,32 @@ impl BoundSegment {
         matches!(self.sources[input], Source::Time)
     }
 
+    pub(crate) fn is_user(&self, input: usize) -> bool {
+        matches!(self.sources[input], Source::User)
+    }
+
+    /// The values of an input at users, one for each ordinal. All rows of a user have the same.
+    pub(crate) fn array_of_users(&self, input: usize, ordinals: &[u32]) -> Result<ArrayRef> {
+        match &self.sources[input] {
+            Source::User => user_ids(&self.users, ordinals),
+            Source::Day => Ok(Arc::new(Date32Array::from_value(self.segment.day().days(), ordinals.len()))),
+            Source::Time | Source::Column(_) => internal_err!("rows of one user differ in an input"),
+        }
+    }
+
+    /// Those of some users that have rows here, and which: ascending.
+    pub(crate) fn rows_of_users(&self, ids: &BTreeSet<String>) -> Vec<(u32, Range<u32>)> {
+        let (users, starts) = (self.segment.users(), self.segment.starts());
+        // Order by id is order by ordinal.
+        ids.iter()
+            .filter_map(|id| {
+                let ordinal = self.users.ordinal(id)?;
+                let at = users.binary_search(&ordinal).ok()?;
+                Some((ordinal, starts[at]..starts[at + 1]))
+            })
+            .collect()
+    }
+
     /// The values of an input at some rows, of the type the table has it in.
     pub(crate) fn array(&self, input: usize, rows: &Rows) -> Result<ArrayRef> {
         match &self.sources[input] {
@@ -221,6 +265,69 @@ impl BoundSegment {
             }
             out.push(if at == 0 { NOBODY } else { users[at - 1] });
         }
+    }
+}
+
+/// Some rows of a segment as runs of neighbours of one user.
+#[derive(Debug, Default)]
+pub(crate) struct UserRuns {
+    /// The user of each run, [`NOBODY`] for nobody.
+    pub(crate) ordinals: Vec<u32>,
+    /// How many rows each run has.
+    pub(crate) lengths: Vec<u32>,
+}
+
+impl UserRuns {
+    pub(crate) fn of(segment: &BoundSegment, rows: &Rows) -> Self {
+        let (users, starts) = (segment.segment().users(), segment.segment().starts());
+        let user = |at: usize| if at == 0 { NOBODY } else { users[at - 1] };
+        let mut runs = Self::default();
+        match rows {
+            Rows::Range(range) => {
+                let (mut row, end) = (range.start as u32, range.end as u32);
+                let mut at = starts.partition_point(|start| *start <= row);
+                while row < end {
+                    let run_end = starts.get(at).map_or(end, |start| end.min(*start));
+                    runs.ordinals.push(user(at));
+                    runs.lengths.push(run_end - row);
+                    row = run_end;
+                    at += 1;
+                }
+            }
+            Rows::List(rows) => {
+                let Some(first) = rows.values().first() else { return runs };
+                let mut at = starts.partition_point(|start| start <= first);
+                let mut next = None;
+                for row in rows.values() {
+                    while at < starts.len() && starts[at] <= *row {
+                        at += 1;
+                    }
+                    if next != Some(at) {
+                        runs.ordinals.push(user(at));
+                        runs.lengths.push(0);
+                        next = Some(at);
+                    }
+                    if let Some(length) = runs.lengths.last_mut() {
+                        *length += 1;
+                    }
+                }
+            }
+        }
+        runs
+    }
+
+    /// The position of the run of each row.
+    pub(crate) fn places(&self) -> UInt32Array {
+        self.spread(|run| run as u32).into()
+    }
+
+    /// What is said of each run, for each of its rows.
+    pub(crate) fn spread<T: Copy>(&self, of_run: impl Fn(usize) -> T) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.lengths.iter().map(|length| *length as usize).sum());
+        for (run, length) in self.lengths.iter().enumerate() {
+            all.resize(all.len() + *length as usize, of_run(run));
+        }
+        all
     }
 }
 

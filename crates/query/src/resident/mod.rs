@@ -4,12 +4,14 @@
 //!    [`BoundSegment`](inputs::BoundSegment).
 //! 2. [`expr`]: expressions, evaluated once where one value stands for many rows.
 //! 3. [`filter`]: which rows a query wants.
-//! 4. [`scan`]: rows as DataFusion's batches; [`aggregate`]: aggregates in place of them.
+//! 4. [`scan`]: rows as DataFusion's batches; [`aggregate`]: aggregates in place of them;
+//!    [`by_user`]: the events of each user in order, for reports on behaviour.
 //!
 //! Whether a query runs here or over Parquet is decided when it is planned, by what its columns
 //! take ([`EventsTable::segments`](crate::EventsTable)).
 
 mod aggregate;
+pub(crate) mod by_user;
 pub(crate) mod expr;
 pub(crate) mod filter;
 pub(crate) mod inputs;

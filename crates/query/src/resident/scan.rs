@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, Statistics};
@@ -18,13 +19,13 @@ use datafusion::physical_plan::metrics::{
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::{Stream, TryStreamExt as _, stream};
+use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, stream};
 use tallymark_memory::Layout;
 use tokio::sync::OnceCell;
 
 use super::filter::{BoundFilter, RowFilter};
 use super::inputs::{BoundSegment, Inputs, Rows};
-use super::segments::Segments;
+use super::segments::{LOADS_AT_ONCE, Segments};
 
 /// Rows the filter looks at in one go.
 const BLOCK_ROWS: usize = 64 << 10;
@@ -91,6 +92,9 @@ impl DisplayAs for SegmentScanExec {
                     self.segments.day_count(),
                     columns.join(", ")
                 )?;
+                if let Some(users) = self.scan.filter.named_users() {
+                    write!(f, ", users={users}")?;
+                }
                 if self.scan.filter_text.is_empty() {
                     return Ok(());
                 }
@@ -189,15 +193,19 @@ struct Position {
     slices: std::vec::IntoIter<(usize, Range<usize>)>,
     current: Option<(usize, Range<usize>)>,
     selected: Option<Rows>,
+    _ahead: SpawnedTask<()>,
 }
 
 impl Reader {
     fn batches(self) -> impl Stream<Item = Result<RecordBatch>> {
         let start = async move {
             let slices = self.slices().await?;
-            let position = Position { slices: slices.into_iter(), current: None, selected: None };
+            let reader = Arc::new(self);
+            let ahead = Arc::clone(&reader).prepare(slices.iter().map(|(at, _)| *at).collect());
+            let position =
+                Position { slices: slices.into_iter(), current: None, selected: None, _ahead: ahead };
             Ok::<_, DataFusionError>(stream::try_unfold(
-                (self, position),
+                (reader, position),
                 |(reader, mut position)| async move {
                     let next = reader.next(&mut position).await?;
                     Ok(next.map(|batch| (batch, (reader, position))))
@@ -207,10 +215,21 @@ impl Reader {
         stream::once(start).try_flatten()
     }
 
+    /// Loads segments while others are scanned, until it is dropped. Who scans them tells of what
+    /// fails.
+    fn prepare(self: Arc<Self>, segments: Vec<usize>) -> SpawnedTask<()> {
+        SpawnedTask::spawn(async move {
+            let loads: Vec<_> = segments.into_iter().map(|at| self.segment(at).boxed()).collect();
+            let mut loads = stream::iter(loads).buffered(LOADS_AT_ONCE.div_ceil(self.partitions));
+            while let Some(Ok(_)) = loads.next().await {}
+        })
+    }
+
     async fn bound(&self) -> Result<&Bound> {
         self.bound
             .get_or_try_init(|| async {
                 let layout = self.segments.layout().await?;
+                self.loaded.add(layout.loaded_bytes() as usize);
                 let segments = layout.segments().iter().map(|_| OnceCell::new()).collect();
                 Ok(Bound { layout, segments })
             })
@@ -255,14 +274,13 @@ impl Reader {
                 return Ok(None);
             };
             let (segment, filter) = self.segment(at).await?;
-            let (selected, rest) = match position.selected.take() {
-                Some(selected) => (selected, rows),
-                None if filter.is_nothing() => continue,
-                None => {
-                    let block = rows.start..(rows.start + BLOCK_ROWS).min(rows.end);
-                    let rest = block.end..rows.end;
-                    (filter.select(segment, Rows::Range(block))?, rest)
-                }
+            let (selected, rest) = if let Some(selected) = position.selected.take() {
+                (selected, rows)
+            } else {
+                let rows = filter.narrow(rows);
+                let block = rows.start..(rows.start + BLOCK_ROWS).min(rows.end);
+                let rest = block.end..rows.end;
+                (filter.select(segment, Rows::Range(block))?, rest)
             };
             let (now, later) = selected.split(self.batch_rows);
             if later.count() > 0 {

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use tallymark_event::Day;
-use tallymark_memory::{Estimate, Layout, ResidentEvents};
+use tallymark_memory::{Estimate, Layout, LayoutNeeds, ResidentEvents};
 use tallymark_storage::Snapshot;
 use tokio::sync::OnceCell;
 
 use crate::error::not_loaded;
+
+/// How many segments' columns are loaded at a time: enough that the store is waited for while
+/// others are decoded.
+pub(crate) const LOADS_AT_ONCE: usize = 6;
 
 /// The segments of some days of a snapshot, laid out when first asked for.
 #[derive(Debug)]
@@ -17,6 +21,7 @@ pub(crate) struct Segments {
     resident: ResidentEvents,
     snapshot: Arc<Snapshot>,
     days: BTreeSet<Day>,
+    needs: LayoutNeeds,
     estimate: Estimate,
     layout: OnceCell<Arc<Layout>>,
 }
@@ -27,9 +32,10 @@ impl Segments {
         resident: ResidentEvents,
         snapshot: Arc<Snapshot>,
         days: BTreeSet<Day>,
+        needs: LayoutNeeds,
         estimate: Estimate,
     ) -> Self {
-        Self { resident, snapshot, days, estimate, layout: OnceCell::new() }
+        Self { resident, snapshot, days, needs, estimate, layout: OnceCell::new() }
     }
 
     /// Whether something is not in memory yet.
@@ -49,7 +55,7 @@ impl Segments {
 
     pub(crate) async fn layout(&self) -> Result<Arc<Layout>> {
         let layout = self.layout.get_or_try_init(|| async {
-            let layout = self.resident.layout(&self.snapshot, Some(&self.days)).await;
+            let layout = self.resident.layout_with(&self.snapshot, Some(&self.days), self.needs).await;
             layout.map_err(not_loaded)
         });
         layout.await.map(Arc::clone)

@@ -1,6 +1,14 @@
 //! Whatever is asked, memory and files give the same answer.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
+use futures::StreamExt as _;
 use tallymark_event::Event;
 
 use crate::testing::{TestDataset, answer, event, rows};
@@ -146,6 +154,25 @@ const QUESTIONS: &[&str] = &[
     "SELECT count(*) FROM events WHERE user_id = 'user-1'",
     "SELECT count(*) FROM events WHERE user_id = '$device:d1'",
     "SELECT user_id, event, time FROM events WHERE user_id IN ('user-3', 'newcomer')",
+    // What reads nothing but the user.
+    "SELECT count(*), sum(price) FROM events WHERE length(user_id) > 6",
+    "SELECT count(*) FROM events WHERE user_id LIKE 'user-1%' AND event = 'Buy' AND price > 20",
+    "SELECT count(*), count(DISTINCT user_id) FROM events WHERE user_id IN ('user-1', 'user-2', 'user-3', 'user-4', 'newcomer', 'who') AND price < 500",
+    "SELECT day, count(*) FROM events WHERE user_id = 'user-1' OR user_id = 'user-3' GROUP BY day",
+    "SELECT user_id, count(*) FROM events WHERE user_id IN ('user-3', 'user-1') AND time > '2024-03-30' GROUP BY user_id",
+    "SELECT count(*) FROM events WHERE user_id = 'user-1' AND user_id = 'user-2'",
+    "SELECT count(*) FROM events WHERE user_id <> 'user-1'",
+    "SELECT count(*) FROM events WHERE user_id IS NULL OR user_id = 'user-1'",
+    "SELECT count(*) FROM events WHERE user_id IN ('user-1', 'user-2') IS NOT TRUE",
+    "SELECT plan, count(*) FROM events WHERE coalesce(user_id, '') = '' GROUP BY plan",
+    "SELECT count(*) FROM events WHERE user_id || day = 'user-12024-03-30' OR day = '2024-03-29'",
+    "SELECT right(user_id, 1), count(*), sum(price), count(DISTINCT user_id) FROM events GROUP BY 1",
+    "SELECT coalesce(user_id, 'nobody'), plan, count(*) FROM events WHERE price > 100 GROUP BY 1, 2",
+    "SELECT user_id LIKE '%3', user_id, count(*) FROM events GROUP BY 1, 2",
+    "SELECT count(*) FILTER (WHERE user_id LIKE '%3'), count(*) FILTER (WHERE user_id = 'user-1'), sum(length(user_id)), max(upper(user_id)) FROM events",
+    "SELECT user_id, window_funnel(86400, time, event = 'Play', user_id LIKE '%1' AND event = 'Buy', user_id = 'user-3') FROM events GROUP BY user_id",
+    "SELECT event, time, user_id, price FROM events WHERE user_id = 'user-1' AND event <> 'Quit' ORDER BY time DESC, price LIMIT 20",
+    "SELECT event, time, price FROM events WHERE user_id LIKE '%r-1' AND price > 300",
     "SELECT count(*) FROM events WHERE array_has(tags, 'a')",
     "SELECT count(*) FROM events WHERE since < '2000-01-01'",
     "SELECT count(*) FROM events WHERE true AND NULL",
@@ -262,12 +289,179 @@ async fn the_same_question_gives_the_same_bytes() {
     }
 }
 
+/// What EXPLAIN ANALYZE says of a metric, all operators taken together; of large numbers the first
+/// digits.
+fn metric(plan: &str, name: &str) -> u64 {
+    let name = format!("{name}=");
+    let values = plan.split(name.as_str()).skip(1);
+    values
+        .filter_map(|rest| {
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+            digits.parse::<u64>().ok()
+        })
+        .sum()
+}
+
 #[tokio::test]
 async fn explain_analyze_tells_what_was_read() {
+    let dataset = dataset().await;
+    for question in [
+        "SELECT count(DISTINCT user_id) FROM events WHERE event = 'Buy'",
+        "SELECT event, count(*) FROM events GROUP BY event",
+        "SELECT user_id, count(*) FROM events GROUP BY user_id",
+        "SELECT user_id, window_funnel(86400, time, event = 'Play', event = 'Buy') FROM events GROUP BY user_id",
+    ] {
+        let session_ctx = dataset.resident_session();
+        let question = format!("EXPLAIN ANALYZE {question}");
+        let cold = answer(&session_ctx, &question).await;
+        assert_eq!(metric(&cold, "segments"), 3, "{cold}");
+        assert!(metric(&cold, "bytes_loaded") > 0 && metric(&cold, "rows_selected") > 0, "{cold}");
+        let warm = answer(&session_ctx, &question).await;
+        assert_eq!((metric(&warm, "segments"), metric(&warm, "bytes_loaded")), (3, 0), "{warm}");
+    }
+}
+
+#[tokio::test]
+async fn few_users_are_looked_up_in_files_until_their_columns_are_in_memory() {
+    let dataset = dataset().await;
+    let files = dataset.session();
+    let lookups = [
+        ("SELECT event, time, plan FROM events WHERE user_id = 'user-1' ORDER BY time DESC LIMIT 5", 1),
+        ("SELECT event, time, plan FROM events WHERE user_id IN ('user-1', 'user-3')", 2),
+        (
+            "SELECT event, count(plan), min(time) FROM events WHERE user_id IN ('user-1', 'user-2', 'user-3', 'who') AND event <> 'Quit' GROUP BY event",
+            4,
+        ),
+    ];
+    for (question, _) in lookups {
+        let memory = dataset.resident_session();
+        let plan = plan(&memory, question).await;
+        assert!(plan.contains("DataSourceExec") && !plan.contains("Segment"), "{question}\n{plan}");
+        // So few rows are soon worth loading.
+        for _ in 0..3 {
+            assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+        }
+    }
+    let memory = dataset.resident_session();
+    rows(&memory, "SELECT count(DISTINCT user_id), count(event), count(plan), max(time) FROM events").await;
+    for (question, users) in lookups {
+        let plan = plan(&memory, question).await;
+        assert!(plan.contains("Segment") && plan.contains(&format!("users={users}")), "{question}\n{plan}");
+        assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+    }
+}
+
+#[tokio::test]
+async fn what_reads_only_the_user_is_evaluated_once_per_user_and_day() {
     let session_ctx = dataset().await.resident_session();
-    let question = "EXPLAIN ANALYZE SELECT count(DISTINCT user_id) FROM events WHERE event = 'Buy'";
-    let cold = answer(&session_ctx, question).await;
-    for metric in ["segments=3", "rows_selected=", "bytes_loaded="] {
-        assert!(cold.contains(metric), "{metric}\n{cold}");
+    let evaluated = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&evaluated);
+    let implementation = move |args: &[ColumnarValue]| {
+        if let ColumnarValue::Array(users) = &args[0] {
+            counter.fetch_add(users.len(), Ordering::Relaxed);
+        }
+        Ok(args[0].clone())
+    };
+    let text = DataType::Utf8View;
+    let same = create_udf("same", vec![text.clone()], text, Volatility::Immutable, Arc::new(implementation));
+    session_ctx.register_udf(same);
+    // Nobody is evaluated too, once a day.
+    let users = "SELECT count(*) FROM (SELECT DISTINCT user_id, day FROM events)";
+    let users: usize =
+        rows(&session_ctx, users).await[0].trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+    for question in [
+        "SELECT count(*) FROM events WHERE same(user_id) LIKE '%1'",
+        "SELECT event, time FROM events WHERE same(user_id) LIKE '%1'",
+        "SELECT event, count(*) FILTER (WHERE same(user_id) LIKE '%1') FROM events GROUP BY event",
+        "SELECT same(user_id), count(*), count(DISTINCT user_id) FROM events GROUP BY 1",
+        "SELECT max(same(user_id)), sum(price) FROM events",
+    ] {
+        // Each output partition has a block of its own of a day, and users of it may be in both.
+        let partitions = session_ctx.state().config().target_partitions();
+        evaluated.store(0, Ordering::Relaxed);
+        rows(&session_ctx, question).await;
+        let count = evaluated.load(Ordering::Relaxed);
+        assert!((1..=users + partitions).contains(&count), "{question}: {count} for {users} users");
+    }
+}
+
+#[tokio::test]
+async fn a_column_to_load_that_does_not_exist_is_told_by_name() {
+    let dataset = dataset().await;
+    let config = crate::QueryConfig { resident_bytes_max: 1 << 20, ..crate::QueryConfig::default() };
+    let runtime = crate::QueryRuntime::try_new(config).unwrap();
+    let error = runtime.preload(&dataset.snapshot(), &["user_id", "plam"]).await.unwrap_err();
+    assert!(error.to_string().starts_with("there is no column \"plam\"; did you mean \"plan\"?"), "{error}");
+    runtime.preload(&dataset.snapshot(), &["user_id", "day", "time", "event", "plan"]).await.unwrap();
+}
+
+/// Counts calls, and lets none return before it is opened.
+#[derive(Default)]
+struct Gate {
+    calls: AtomicUsize,
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn pass(&self) {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let is_open = self.is_open.lock().unwrap();
+        drop(self.opened.wait_while(is_open, |is_open| !*is_open).unwrap());
+    }
+
+    fn open(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn work_stops_soon_after_the_stream_of_its_answer_is_dropped() {
+    /// Blocks of one day, so that each part has some.
+    const ROWS: usize = 10 * (16 << 10);
+    let mut dataset = TestDataset::new();
+    let plain = event("Play", "user", "2024-03-29T00:00:00Z", r#"{"price": 1.5}"#);
+    let all: Vec<Event<'static>> = (0..ROWS)
+        .map(|row| {
+            let mut event = plain.clone();
+            event.distinct_id = format!("user-{:05}", row % 5000).into();
+            event
+        })
+        .collect();
+    dataset.files(&all).await;
+    for question in [
+        "SELECT count(*) FROM events WHERE pass(price)",
+        "SELECT count(DISTINCT user_id) FROM events WHERE pass(price)",
+        "SELECT user_id, count(*) FROM events WHERE pass(price) GROUP BY user_id",
+        "SELECT event, time FROM events WHERE pass(price)",
+        "SELECT user_id, row_number() OVER (PARTITION BY user_id ORDER BY time) FROM events WHERE pass(price)",
+    ] {
+        let session_ctx = dataset.resident_session();
+        let gate = Arc::new(Gate::default());
+        let of_calls = Arc::clone(&gate);
+        let implementation = move |_: &[ColumnarValue]| {
+            of_calls.pass();
+            Ok(ColumnarValue::Scalar(ScalarValue::Boolean(Some(false))))
+        };
+        let (takes, gives) = (vec![DataType::Float64], DataType::Boolean);
+        let pass = create_udf("pass", takes, gives, Volatility::Immutable, Arc::new(implementation));
+        session_ctx.register_udf(pass);
+
+        let mut answer = session_ctx.sql(question).await.unwrap().execute_stream().await.unwrap();
+        let reader = tokio::spawn(async move { while answer.next().await.is_some() {} });
+        while gate.calls.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        reader.abort();
+        // Where parts run on their own the stream is dropped now; where the reader itself waits at the
+        // gate, when it comes back.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let calls = gate.calls.load(Ordering::SeqCst);
+        gate.open();
+        assert!(reader.await.unwrap_err().is_cancelled(), "{question}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(gate.calls.load(Ordering::SeqCst), calls, "{question}");
+        assert!(calls < ROWS / (16 << 10), "{question}");
     }
 }

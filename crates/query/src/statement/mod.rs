@@ -222,6 +222,17 @@ fn explain_error(state: &SessionState, statement: &DfStatement, source: DataFusi
     }
 }
 
+/// Says what was probably meant where a name in an expression is unknown.
+pub(crate) fn explained(source: DataFusionError) -> Error {
+    match unknown_column(&source) {
+        Some((name, known)) => {
+            let suggestions = closest(&name, known.iter().map(String::as_str));
+            Error::UnknownColumn { name, suggestions }
+        }
+        None => own_error(source).unwrap_or_else(|source| Error::Plan { source }),
+    }
+}
+
 /// An error of ours that went through DataFusion, as it was.
 fn own_error(error: DataFusionError) -> Result<Error, DataFusionError> {
     match error {

@@ -266,7 +266,8 @@ async fn the_tables_describe_themselves() {
     let session_ctx = plays().await.session();
     assert_eq!(
         rows(&session_ctx, "SELECT table_catalog, table_schema, table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY table_name").await,
-        ["event_catalog", "events", "groups", "identities", "property_catalog", "users"].map(|table| format!("tallymark|public|{table}"))
+        ["definitions", "event_catalog", "events", "groups", "identities", "property_catalog", "users"]
+            .map(|table| format!("tallymark|public|{table}"))
     );
     insta::assert_snapshot!(answer(&session_ctx, "DESCRIBE events").await, @r#"
         +-------------+-------------------------------+-------------+

@@ -4,6 +4,7 @@
 //! never pays for profiles.
 
 mod catalogs;
+mod definitions;
 mod identities;
 mod profiles;
 
@@ -20,7 +21,7 @@ use tallymark_storage::Snapshot;
 
 use crate::attached;
 use crate::events_table::{EventsTable, Resident};
-use profiles::ProfilesTable;
+pub(crate) use profiles::ProfilesTable;
 
 /// The events: see [`EventsTable`].
 pub const EVENTS: &str = "events";
@@ -35,9 +36,12 @@ pub const EVENT_CATALOG: &str = "event_catalog";
 /// The properties and their columns: `source`, `property`, `column`, `type`, `arrow_type`, `rows`,
 /// `share`.
 pub const PROPERTY_CATALOG: &str = "property_catalog";
+/// What was saved by name: `kind`, `name`, `definition`, `saved_at`.
+pub const DEFINITIONS: &str = "definitions";
 
 /// All tables every dataset has, in the order to list them.
-pub const TABLES: [&str; 6] = [EVENTS, USERS, GROUPS, IDENTITIES, EVENT_CATALOG, PROPERTY_CATALOG];
+pub const TABLES: [&str; 7] =
+    [EVENTS, USERS, GROUPS, IDENTITIES, EVENT_CATALOG, PROPERTY_CATALOG, DEFINITIONS];
 
 /// The tables of one snapshot, each made on first use.
 #[derive(Debug)]
@@ -50,6 +54,7 @@ pub struct DatasetTables {
     identities: OnceLock<Arc<dyn TableProvider>>,
     event_catalog: OnceLock<Arc<dyn TableProvider>>,
     property_catalog: OnceLock<Arc<dyn TableProvider>>,
+    definitions: OnceLock<Arc<dyn TableProvider>>,
 }
 
 impl DatasetTables {
@@ -64,6 +69,7 @@ impl DatasetTables {
             identities: OnceLock::new(),
             event_catalog: OnceLock::new(),
             property_catalog: OnceLock::new(),
+            definitions: OnceLock::new(),
         }
     }
 
@@ -111,18 +117,19 @@ impl DatasetTables {
             PROPERTY_CATALOG => made(&self.property_catalog, &|| {
                 catalogs::property_catalog(&self.snapshot, &self.users(), &self.groups())
             })?,
+            DEFINITIONS => made(&self.definitions, &|| definitions::table(&self.snapshot))?,
             _ => return Ok(None),
         }))
     }
 
-    fn users(&self) -> Arc<ProfilesTable> {
+    pub(crate) fn users(&self) -> Arc<ProfilesTable> {
         Arc::clone(
             self.users
                 .get_or_init(|| Arc::new(ProfilesTable::users(Arc::clone(&self.snapshot), self.events()))),
         )
     }
 
-    fn groups(&self) -> Arc<ProfilesTable> {
+    pub(crate) fn groups(&self) -> Arc<ProfilesTable> {
         Arc::clone(self.groups.get_or_init(|| Arc::new(ProfilesTable::groups(Arc::clone(&self.snapshot)))))
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Columns are built from the profiles when first read, one by one, and kept with the snapshot.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray, TimestampMillisecondArray};
@@ -41,6 +41,7 @@ pub(crate) struct ProfilesTable {
     schema: SchemaRef,
     columns: Vec<ProfileColumn>,
     built: Vec<OnceLock<ArrayRef>>,
+    row_numbers: OnceLock<HashMap<String, u32>>,
 }
 
 #[derive(Debug)]
@@ -112,12 +113,53 @@ impl ProfilesTable {
             .collect();
         let rows = profiles_of(&snapshot, &of).count();
         let built = columns.iter().map(|_| OnceLock::new()).collect();
-        Self { of, rows, catalog, schema: Arc::new(Schema::new(fields)), columns, built, snapshot }
+        Self {
+            of,
+            rows,
+            catalog,
+            schema: Arc::new(Schema::new(fields)),
+            columns,
+            built,
+            row_numbers: OnceLock::new(),
+            snapshot,
+        }
     }
 
     /// The properties and their lanes.
-    pub(super) fn catalog(&self) -> &PropertyCatalog {
+    pub(crate) fn catalog(&self) -> &PropertyCatalog {
         &self.catalog
+    }
+
+    /// The fields of the properties, by the names of their lanes.
+    pub(crate) fn lane_fields(&self) -> impl Iterator<Item = FieldRef> {
+        let lanes = self.catalog.lanes().iter().filter(|lane| lane.kind != LaneKind::Null);
+        lanes.map(|lane| Arc::new(Field::new(&lane.column, lane.kind.data_type(), true)))
+    }
+
+    /// The position in the table of the lane whose column in the catalog is called that, and its
+    /// type.
+    pub(crate) fn lane_position(&self, lane_column: &str) -> Option<(usize, DataType)> {
+        let id = self.catalog.lanes().iter().position(|lane| lane.column == lane_column)?;
+        let at = self.columns.iter().position(|column| *column == ProfileColumn::Lane(LaneId(id as u32)))?;
+        Some((at, self.schema.field(at).data_type().clone()))
+    }
+
+    /// The row of each user, by id; of each group, by [`ProfilesTable::group_row_key`].
+    pub(crate) fn row_numbers(&self) -> &HashMap<String, u32> {
+        self.row_numbers.get_or_init(|| match self.of {
+            Of::Users { .. } => {
+                self.snapshot.profiles.users().zip(0..).map(|((id, _), row)| (id.to_owned(), row)).collect()
+            }
+            Of::Groups => {
+                let groups = self.snapshot.profiles.groups().zip(0..);
+                groups.map(|((key, id, _), row)| (Self::group_row_key(key, id), row)).collect()
+            }
+        })
+    }
+
+    /// What a group's row is found by.
+    pub(crate) fn group_row_key(group_key: &str, id: &str) -> String {
+        format!("{}:{group_key}{id}", group_key.len())
     }
 
     /// How many profiles there are.
@@ -147,7 +189,7 @@ impl ProfilesTable {
         rows
     }
 
-    fn array(&self, at: usize) -> &ArrayRef {
+    pub(crate) fn array(&self, at: usize) -> &ArrayRef {
         self.built[at].get_or_init(|| self.build(self.columns[at]))
     }
 

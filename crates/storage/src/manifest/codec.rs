@@ -105,7 +105,15 @@ mod tests {
     use tallymark_users::IdentitySystem;
 
     use super::*;
-    use crate::manifest::{Attachment, DataFile, DatasetSettings, EventCount, LaneCount, LogFile, WalFence};
+    use crate::manifest::{
+        Attachment, DataFile, DatasetSettings, Definition, Definitions, EventCount, LaneCount, LogFile,
+        WalFence,
+    };
+
+    fn saved(name: &str, json: serde_json::Value) -> Definitions {
+        let definition = Definition { saved_at: Timestamp::from_millis(1_700_000_000_000), json };
+        BTreeMap::from([("cohort".to_owned(), BTreeMap::from([(name.to_owned(), definition)]))])
+    }
 
     fn example() -> Manifest {
         let mut catalog = PropertyCatalog::default();
@@ -159,7 +167,7 @@ mod tests {
                     time_unit: Some("s".to_owned()),
                 },
             )]),
-            definitions: BTreeMap::from([("cohort/active".to_owned(), serde_json::json!({"a": 1}))]),
+            definitions: saved("active", serde_json::json!({"a": 1})),
         }
     }
 
@@ -177,7 +185,7 @@ mod tests {
         r#""lanes":[{"lane":0,"rows":2}],"min_sequence":0,"max_sequence":9,"identity_version":1}],"#,
         r#""people":[{"path":"people/018bcfe5-6800-7000-8000-000000000001.parquet","rows":2,"bytes":512,"min_sequence":10,"max_sequence":11}],"#,
         r#""attachments":{"clicks":{"url":"s3://bucket/clicks/","time_column":"ts","user_column":"uid","time_unit":"s"}},"#,
-        r#""definitions":{"cohort/active":{"a":1}}}"#,
+        r#""definitions":{"cohort":{"active":{"saved_at":1700000000000,"json":{"a":1}}}}}"#,
     );
 
     #[test]
@@ -197,8 +205,7 @@ mod tests {
             f64::from_bits(bits)
         });
         let floats: Vec<f64> = floats.filter(|float| float.is_finite()).take(2000).collect();
-        let definitions = BTreeMap::from([("floats".to_owned(), serde_json::json!(floats))]);
-        let manifest = Manifest { definitions, ..example() };
+        let manifest = Manifest { definitions: saved("floats", serde_json::json!(floats)), ..example() };
         let bytes = encode(&manifest, Uuid::nil(), "m").unwrap();
         assert_eq!(decode(&bytes, 7, "m").unwrap(), manifest);
     }

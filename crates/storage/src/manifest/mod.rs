@@ -54,8 +54,11 @@ pub struct Manifest {
     pub attachments: BTreeMap<String, Attachment>,
     /// What was saved by name: cohorts, reports and so on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub definitions: BTreeMap<String, serde_json::Value>,
+    pub definitions: Definitions,
 }
+
+/// What was saved, by kind (`cohort`, `report` and so on), then by name.
+pub type Definitions = BTreeMap<String, BTreeMap<String, Definition>>;
 
 impl Manifest {
     /// The visible data file of that path; takes time logarithmic in their number.
@@ -169,6 +172,15 @@ pub struct LogFile {
     pub min_sequence: i64,
     /// The sequence of its last entry.
     pub max_sequence: i64,
+}
+
+/// Something saved under a name. What it says is nothing to this crate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// When it was saved last.
+    pub saved_at: Timestamp,
+    /// What was saved.
+    pub json: serde_json::Value,
 }
 
 /// Parquet kept elsewhere that is read as events.

@@ -17,7 +17,7 @@ use tracing::{Instrument as _, info, info_span, warn};
 
 use super::{Inner, Uncommitted, Writer, open};
 use crate::error::{Error, Result};
-use crate::manifest::{self, Attachment, DataFile, FORMAT_VERSION, LogFile, Manifest, WalFence};
+use crate::manifest::{self, Attachment, DataFile, Definitions, FORMAT_VERSION, LogFile, Manifest, WalFence};
 use crate::objects::{self, PutOnce};
 use crate::wal::{self, Header};
 use crate::{MemBatch, PeopleEntry, Snapshot, paths, people_log};
@@ -109,7 +109,7 @@ pub struct Commit {
     /// All attachments from now on.
     pub attachments: Option<BTreeMap<String, Attachment>>,
     /// All definitions from now on.
-    pub definitions: Option<BTreeMap<String, serde_json::Value>>,
+    pub definitions: Option<Definitions>,
     /// It takes data away for good: no earlier snapshot is offered from now on, and the next
     /// cleanup deletes them.
     pub erases: bool,

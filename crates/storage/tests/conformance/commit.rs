@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tallymark_storage::{Commit, Error, PeopleChange, PeopleEntry};
+use tallymark_storage::{Commit, Definition, Definitions, Error, EventStore, PeopleChange, PeopleEntry};
 use tallymark_users::{IdentityOp, IdentitySystem, ProfileKey, ProfileOp, ProfileUpdate};
 
 use crate::conformance;
@@ -22,6 +22,9 @@ conformance!(
     u11_the_people_log_is_replayed_in_order,
     people_do_not_overtake_pending_ones,
     definitions_and_attachments_last,
+    a_snapshot_keeps_the_definitions_it_had,
+    definitions_are_saved_beside_a_memtable,
+    a_save_that_was_cut_short_has_not_happened,
     a_damaged_manifest_is_an_error,
     a_commit_that_was_cut_short_is_passed_over,
     no_dataset_is_made_over_data_files,
@@ -195,13 +198,73 @@ async fn people_do_not_overtake_pending_ones(place: Place) {
 
 async fn definitions_and_attachments_last(place: Place) {
     let store = place.writer().await;
-    let definitions = [("cohort/x".to_owned(), serde_json::json!([1]))].into();
-    let change = Commit { definitions: Some(definitions), ..Commit::of(&store.snapshot()) };
-    store.write().await.unwrap().commit(change).await.unwrap();
+    save(&store, "x", 1).await;
     import(&store, &mut store.write().await.unwrap(), &named(&["a"])).await.unwrap();
     let manifest = Arc::clone(&place.reader().await.snapshot().manifest);
-    assert_eq!(manifest.definitions["cohort/x"], serde_json::json!([1]));
+    assert_eq!(manifest.definitions, cohorts(&[("x", 1)]));
     assert!(manifest.attachments.is_empty());
+}
+
+async fn a_snapshot_keeps_the_definitions_it_had(place: Place) {
+    let store = place.writer().await;
+    let reader = place.reader().await;
+    save(&store, "x", 1).await;
+    let before = store.snapshot();
+    save(&store, "x", 2).await;
+    save(&store, "y", 3).await;
+    assert_eq!(before.manifest.definitions, cohorts(&[("x", 1)]));
+    assert_eq!(store.snapshot().manifest.definitions, cohorts(&[("x", 2), ("y", 3)]));
+    let at = store.snapshot_at(before.manifest.version).await.unwrap();
+    assert_eq!(at.manifest.definitions, cohorts(&[("x", 1)]));
+    assert_eq!(reader.snapshot().manifest.definitions, Definitions::new());
+    reader.refresh().await.unwrap();
+    assert_eq!(reader.snapshot().manifest.definitions, cohorts(&[("x", 2), ("y", 3)]));
+    store.close().await.unwrap();
+    assert_eq!(place.writer().await.snapshot().manifest.definitions, cohorts(&[("x", 2), ("y", 3)]));
+}
+
+/// Acknowledged rows wait in the log meanwhile and are there afterwards.
+async fn definitions_are_saved_beside_a_memtable(place: Place) {
+    let store = place.writer().await;
+    append(&mut store.write().await.unwrap(), &named(&["a"])).await.unwrap();
+    save(&store, "x", 1).await;
+    assert_eq!(names_of(&store).await, ["a"]);
+    append(&mut store.write().await.unwrap(), &named(&["b"])).await.unwrap();
+    flush(&store, &mut store.write().await.unwrap()).await.unwrap();
+    assert_eq!(names_of(&place.reader().await).await, ["a", "b"]);
+    assert_eq!(place.reader().await.snapshot().manifest.definitions, cohorts(&[("x", 1)]));
+}
+
+/// A process that dies while it saves leaves what was saved before.
+async fn a_save_that_was_cut_short_has_not_happened(place: Place) {
+    let store = place.writer().await;
+    save(&store, "x", 1).await;
+    save(&store, "x", 2).await;
+    let version = store.snapshot().manifest.version;
+    store.close().await.unwrap();
+    let path = tallymark_storage::paths::manifest(version);
+    let bytes = place.read(&path).await;
+    place.overwrite(&path, bytes.slice(..bytes.len() / 2)).await;
+    assert_eq!(place.reader().await.snapshot().manifest.definitions, cohorts(&[("x", 1)]));
+    let store = place.writer().await;
+    save(&store, "y", 3).await;
+    assert_eq!(place.reader().await.snapshot().manifest.definitions, cohorts(&[("x", 1), ("y", 3)]));
+}
+
+async fn save(store: &EventStore, name: &str, number: i64) {
+    let mut guard = store.write().await.unwrap();
+    let snapshot = guard.snapshot();
+    let mut definitions = snapshot.manifest.definitions.clone();
+    for (kind, saved) in cohorts(&[(name, number)]) {
+        definitions.entry(kind).or_default().extend(saved);
+    }
+    guard.commit(Commit { definitions: Some(definitions), ..Commit::of(&snapshot) }).await.unwrap();
+}
+
+fn cohorts(saved: &[(&str, i64)]) -> Definitions {
+    let definition = |number: i64| Definition { saved_at: START, json: serde_json::json!([number]) };
+    let saved = saved.iter().map(|(name, number)| ((*name).to_owned(), definition(*number)));
+    Definitions::from([("cohort".to_owned(), saved.collect())])
 }
 
 async fn a_damaged_manifest_is_an_error(place: Place) {

@@ -25,7 +25,7 @@ use tokio::sync::OnceCell;
 
 use super::super::segments::Segments;
 use super::accumulate::{Accumulator, Aggregate};
-use super::part::{Part, Partial, PreparedSegments, divide, run};
+use super::part::{Counters, Part, Partial, PreparedSegments, divide, run};
 use super::plan::Plan;
 
 /// An aggregation over segments.
@@ -70,7 +70,11 @@ impl DisplayAs for SegmentAggregateExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match format {
             DisplayFormatType::Default | DisplayFormatType::Verbose => {
-                write!(f, "SegmentAggregateExec: days={}, {}", self.segments.day_count(), self.description)
+                write!(f, "SegmentAggregateExec: days={}, ", self.segments.day_count())?;
+                if let Some(users) = self.plan.filter.named_users() {
+                    write!(f, "users={users}, ")?;
+                }
+                f.write_str(&self.description)
             }
             DisplayFormatType::TreeRender => write!(f, "{}", self.description),
         }
@@ -124,10 +128,10 @@ impl ExecutionPlan for SegmentAggregateExec {
             threads: self.threads,
             partition,
             selected: MetricBuilder::new(&self.metrics).counter("rows_selected", partition),
-            counters: (partition == 0).then(|| Counters {
+            counters: Counters {
                 segments: MetricBuilder::new(&self.metrics).counter("segments", partition),
                 loaded: MetricBuilder::new(&self.metrics).counter("bytes_loaded", partition),
-            }),
+            },
             context,
         };
         let schema = Arc::clone(&self.plan.schema);
@@ -139,12 +143,6 @@ impl ExecutionPlan for SegmentAggregateExec {
     }
 }
 
-/// What is told in EXPLAIN ANALYZE of all partitions together.
-struct Counters {
-    segments: Count,
-    loaded: Count,
-}
-
 /// One output partition at work.
 struct Run {
     plan: Arc<Plan>,
@@ -153,7 +151,8 @@ struct Run {
     threads: usize,
     partition: usize,
     selected: Count,
-    counters: Option<Counters>,
+    /// Those of the partition that comes first count for all.
+    counters: Counters,
     context: Arc<TaskContext>,
 }
 
@@ -171,7 +170,8 @@ impl Run {
             .get_or_try_init(|| async {
                 let layout = self.segments.layout().await?;
                 let parts = divide(&self.plan, &layout);
-                Ok((Arc::new(PreparedSegments::new(Arc::clone(&self.plan), layout)), parts))
+                let segments = PreparedSegments::new(Arc::clone(&self.plan), layout, self.counters.clone());
+                Ok((Arc::new(segments), parts))
             })
             .await
     }
@@ -201,6 +201,9 @@ impl Run {
     async fn together(self) -> Result<BatchStream> {
         let (segments, parts) = self.prepared().await?;
         let reservation = MemoryConsumer::new("SegmentAggregateExec").register(self.context.memory_pool());
+        // Those that no part is at yet are loaded meanwhile. Parts tell of what fails.
+        let ahead = Arc::clone(segments);
+        let _ahead = SpawnedTask::spawn(async move { ahead.prepare().await });
         let mut partials = stream::iter(parts.clone())
             .map(|part| {
                 let segments = Arc::clone(segments);
@@ -217,10 +220,6 @@ impl Run {
             reservation.try_resize(total.size())?;
         }
         drop(partials);
-        if let Some(counters) = &self.counters {
-            counters.segments.add(segments.layout.segments().len());
-            counters.loaded.add(segments.loaded_bytes() as usize);
-        }
         let result = total.finish()?;
         drop(reservation);
         Ok(stream::once(async { Ok(result) }).boxed())

@@ -16,7 +16,7 @@ use datafusion::physical_plan::aggregates::order::GroupOrdering;
 use hashbrown::HashMap;
 
 use super::super::expr::{BoundExpr, SegmentExpr};
-use super::super::inputs::{BoundSegment, Rows};
+use super::super::inputs::{BoundSegment, Rows, UserRuns};
 
 /// Up to this many combinations of keys, groups are looked up in an array.
 const DENSE_MAX: usize = 1 << 20;
@@ -38,6 +38,8 @@ pub(super) enum BoundKey {
     User,
     /// The expression's values that stand for many rows each are known.
     Values(BoundExpr),
+    /// It has to be evaluated user by user.
+    ByUser(SegmentExpr),
     /// It has to be evaluated row by row.
     ByRow(SegmentExpr),
 }
@@ -47,6 +49,7 @@ impl Key {
         Ok(match self {
             Self::User => BoundKey::User,
             Self::Value(key) => match key.bind(segment)? {
+                BoundExpr::ByUser => BoundKey::ByUser(key.clone()),
                 BoundExpr::ByRow => BoundKey::ByRow(key.clone()),
                 bound => BoundKey::Values(bound),
             },
@@ -87,7 +90,7 @@ impl Groups {
         let numbered = keys.iter().zip(&mut self.keys).map(|(key, known)| {
             let values = match key {
                 BoundKey::Values(expr) => expr.values(),
-                BoundKey::User | BoundKey::ByRow(_) => None,
+                BoundKey::User | BoundKey::ByUser(_) | BoundKey::ByRow(_) => None,
             };
             let numbers = values.map_or_else(|| Ok(Vec::new()), |values| known.of(values))?;
             Ok((key, numbers))
@@ -114,6 +117,11 @@ impl Groups {
         let numbered = keys.0.iter().zip(&mut self.keys).map(|((key, table), known)| {
             Ok(match key {
                 BoundKey::User => KeyOfRows::Each(users.into()),
+                BoundKey::ByUser(key) => {
+                    let runs = UserRuns::of(segment, rows);
+                    let numbers = known.of(&key.of_users(segment, &runs.ordinals)?)?;
+                    KeyOfRows::Each(runs.spread(|run| numbers[run]).into())
+                }
                 BoundKey::ByRow(key) => KeyOfRows::Each(known.of(&key.evaluate(segment, rows)?)?.into()),
                 BoundKey::Values(expr) => match only(table) {
                     Some(number) => KeyOfRows::One(number),

@@ -7,11 +7,14 @@ use arrow::array::{ArrayRef, BooleanArray};
 use arrow::compute::filter;
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::physical_plan::metrics::Count;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use tallymark_memory::Layout;
 use tokio::sync::OnceCell;
 
 use super::super::filter::BoundFilter;
 use super::super::inputs::{BoundSegment, NOBODY, Rows, user_ids};
+use super::super::segments::LOADS_AT_ONCE;
 use super::accumulate::{Accumulator, Aggregate, Block, BoundAggregate, Morsel, RowGroups};
 use super::groups::{BoundKey, Groups, NumberedKeys};
 use super::plan::Plan;
@@ -75,23 +78,44 @@ pub(super) struct PreparedSegments {
     pub(super) plan: Arc<Plan>,
     pub(super) layout: Arc<Layout>,
     segments: Vec<OnceCell<Prepared>>,
+    counters: Counters,
+}
+
+/// What is told in EXPLAIN ANALYZE of all parts together.
+#[derive(Debug, Clone)]
+pub(super) struct Counters {
+    /// Segments that were prepared.
+    pub(super) segments: Count,
+    /// What had to be read for them.
+    pub(super) loaded: Count,
 }
 
 impl PreparedSegments {
-    pub(super) fn new(plan: Arc<Plan>, layout: Arc<Layout>) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, layout: Arc<Layout>, counters: Counters) -> Self {
         let segments = layout.segments().iter().map(|_| OnceCell::new()).collect();
-        Self { plan, layout, segments }
+        counters.loaded.add(layout.loaded_bytes() as usize);
+        Self { plan, layout, segments, counters }
     }
 
     async fn get(&self, at: usize) -> Result<&Prepared> {
-        let prepare =
-            || async { Prepared::try_new(&self.plan, self.plan.inputs.bind(&self.layout, at).await?) };
+        let prepare = || async {
+            let segment = self.plan.inputs.bind(&self.layout, at).await?;
+            self.counters.segments.add(1);
+            self.counters.loaded.add(segment.loaded_bytes as usize);
+            Prepared::try_new(&self.plan, segment)
+        };
         self.segments[at].get_or_try_init(prepare).await
     }
 
-    /// What had to be read for those prepared.
-    pub(super) fn loaded_bytes(&self) -> u64 {
-        self.segments.iter().filter_map(OnceCell::get).map(|prepared| prepared.segment.loaded_bytes).sum()
+    /// All of them, several at a time.
+    async fn all(&self) -> Result<Vec<&Prepared>> {
+        let all: Vec<_> = (0..self.segments.len()).map(|at| self.get(at).boxed()).collect();
+        stream::iter(all).buffered(LOADS_AT_ONCE).try_collect().await
+    }
+
+    /// Prepares all, so that parts find them.
+    pub(super) async fn prepare(&self) -> Result<()> {
+        self.all().await.map(|_| ())
     }
 }
 
@@ -133,7 +157,7 @@ pub(super) async fn run(
             for (at, rows) in slices {
                 let prepared = segments.get(at).await?;
                 let keys = work.groups.number(&prepared.keys)?;
-                work.slice(prepared, &keys, rows)?;
+                work.slice(prepared, &keys, rows).await?;
                 work.pause().await?;
             }
         }
@@ -145,8 +169,7 @@ pub(super) async fn run(
 impl<'a> PartWork<'a> {
     async fn users(&mut self, segments: &'a PreparedSegments, users: Range<u32>) -> Result<()> {
         let mut all = Vec::with_capacity(segments.segments.len());
-        for at in 0..segments.segments.len() {
-            let prepared = segments.get(at).await?;
+        for prepared in segments.all().await? {
             all.push((prepared, self.groups.number(&prepared.keys)?));
         }
         let mut start = users.start;
@@ -158,7 +181,7 @@ impl<'a> PartWork<'a> {
                 let at = segment.users_in(start..end);
                 let (first, last) = (segment.starts()[at.start] as usize, segment.starts()[at.end] as usize);
                 let first = if start == 0 { 0 } else { first };
-                self.slice(prepared, keys, first..last)?;
+                self.slice(prepared, keys, first..last).await?;
             }
             self.pause().await?;
             start = end;
@@ -197,9 +220,16 @@ impl<'a> PartWork<'a> {
         Ok(())
     }
 
-    /// Adds the rows of a range that pass the filter.
-    fn slice(&mut self, prepared: &Prepared, keys: &NumberedKeys<'_>, range: Range<usize>) -> Result<()> {
-        if range.is_empty() || prepared.filter.is_nothing() {
+    /// Adds the rows of a range that pass the filter. Lets others run, and this be cancelled, every
+    /// so many rows.
+    async fn slice(
+        &mut self,
+        prepared: &Prepared,
+        keys: &NumberedKeys<'_>,
+        range: Range<usize>,
+    ) -> Result<()> {
+        let range = prepared.filter.narrow(range);
+        if range.is_empty() {
             return Ok(());
         }
         if prepared.filter.is_everything()
@@ -218,6 +248,9 @@ impl<'a> PartWork<'a> {
             let rows = prepared.filter.select(&prepared.segment, Rows::Range(block))?;
             if rows.count() > 0 {
                 self.block(prepared, keys, &rows)?;
+            }
+            if range.end - start > BLOCK_ROWS {
+                tokio::task::yield_now().await;
             }
         }
         Ok(())

@@ -1,0 +1,180 @@
+//! What is saved by name: cohorts, reports and so on.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use tallymark_event::Timestamp;
+use tallymark_query::definitions;
+use tallymark_report::{CohortNeeds, DefinitionError, DefinitionKind, check_acyclic, check_saved, closest};
+use tallymark_storage::{Commit, Definition, Definitions, Snapshot};
+
+use crate::{Engine, Error, Result, View};
+
+/// How long a name may be.
+const NAME_BYTES_MAX: usize = 255;
+/// How large a definition may be: each commit writes all of them.
+const JSON_BYTES_MAX: usize = 4 << 20;
+
+/// Something saved.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SavedDefinition {
+    /// What it is of.
+    #[serde(serialize_with = "kind_name")]
+    pub kind: DefinitionKind,
+    /// Its name, one of its kind.
+    pub name: String,
+    /// What it says, as JSON text.
+    #[serde(rename = "definition")]
+    pub json: String,
+    /// When it was saved last.
+    pub saved_at: Timestamp,
+}
+
+impl Engine {
+    /// Saves a definition given as JSON text under a name, in place of what this kind had under it:
+    /// durable and visible to queries when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Definition`] with what is wrong and where: also if it names a cohort that is not
+    /// saved, or if a cohort would need itself.
+    pub async fn save_definition(&self, kind: DefinitionKind, name: &str, json: &str) -> Result<()> {
+        let wrong = |source| Error::Definition { kind, name: name.to_owned(), source };
+        let json = read(kind, name, json).map_err(wrong)?;
+        let saved_at = self.now();
+        self.change_definitions(|definitions| {
+            let definition = Definition { saved_at, json };
+            definitions.entry(kind.name().to_owned()).or_default().insert(name.to_owned(), definition);
+            check_needs(kind, name, definitions).map_err(wrong)
+        })
+        .await
+    }
+
+    /// Forgets a saved definition.
+    ///
+    /// # Errors
+    /// [`Error::NoDefinition`] if there is none, [`Error::DefinitionInUse`] for a cohort that other
+    /// definitions name.
+    pub async fn delete_definition(&self, kind: DefinitionKind, name: &str) -> Result<()> {
+        self.change_definitions(|definitions| {
+            let users = users_of(kind, name, definitions);
+            if !users.is_empty() {
+                return Err(Error::DefinitionInUse { kind, name: name.to_owned(), users });
+            }
+            let saved = definitions.entry(kind.name().to_owned()).or_default();
+            if saved.remove(name).is_none() {
+                return Err(unknown(kind, name, saved.keys()));
+            }
+            definitions.retain(|_, saved| !saved.is_empty());
+            Ok(())
+        })
+        .await
+    }
+
+    /// One saved definition of the newest state.
+    ///
+    /// # Errors
+    /// [`Error::NoDefinition`].
+    pub fn definition(&self, kind: DefinitionKind, name: &str) -> Result<SavedDefinition> {
+        let snapshot = self.snapshot();
+        let saved = definitions::saved(&snapshot, kind);
+        let names = saved.map(|(name, _)| name);
+        let mut found = saved_in(&snapshot).into_iter();
+        found.find(|saved| saved.kind == kind && saved.name == name).ok_or_else(|| unknown(kind, name, names))
+    }
+
+    /// What is saved in the newest state, sorted by kind and name. In SQL it is the table
+    /// `definitions`.
+    pub fn definitions(&self) -> Vec<SavedDefinition> {
+        saved_in(&self.snapshot())
+    }
+
+    async fn change_definitions(&self, change: impl FnOnce(&mut Definitions) -> Result<()>) -> Result<()> {
+        let mut guard = self.inner.store.write().await?;
+        let snapshot = guard.snapshot();
+        let mut definitions = snapshot.manifest.definitions.clone();
+        change(&mut definitions)?;
+        guard.commit(Commit { definitions: Some(definitions), ..Commit::of(&snapshot) }).await?;
+        Ok(())
+    }
+}
+
+impl View {
+    /// What was saved in this state, sorted by kind and name.
+    pub fn definitions(&self) -> Vec<SavedDefinition> {
+        saved_in(&self.snapshot)
+    }
+}
+
+fn saved_in(snapshot: &Snapshot) -> Vec<SavedDefinition> {
+    let of_kind = |kind| {
+        definitions::saved(snapshot, kind).map(move |(name, definition)| SavedDefinition {
+            kind,
+            name: name.clone(),
+            json: definition.json.to_string(),
+            saved_at: definition.saved_at,
+        })
+    };
+    DefinitionKind::ALL.into_iter().flat_map(of_kind).collect()
+}
+
+fn unknown<'a>(kind: DefinitionKind, name: &str, names: impl Iterator<Item = &'a String>) -> Error {
+    let closest = closest(name, names.map(String::as_str)).map(str::to_owned);
+    Error::NoDefinition { kind, name: name.to_owned(), closest }
+}
+
+/// What is to be saved, checked by itself.
+fn read(kind: DefinitionKind, name: &str, json: &str) -> Result<serde_json::Value, DefinitionError> {
+    if name.is_empty()
+        || name.len() > NAME_BYTES_MAX
+        || name.trim() != name
+        || name.contains(char::is_control)
+    {
+        let problem = "it needs a name that neither begins nor ends with a blank";
+        return Err(DefinitionError::new("", problem).hint(format!("of at most {NAME_BYTES_MAX} bytes")));
+    }
+    if json.len() > JSON_BYTES_MAX {
+        let problem = format!("it has {} bytes; a definition may have {JSON_BYTES_MAX}", json.len());
+        return Err(DefinitionError::new("", problem));
+    }
+    let json: serde_json::Value = serde_json::from_str(json)
+        .map_err(|error| DefinitionError::new("", format!("this is not JSON: {error}")))?;
+    kind.check(json.clone())?;
+    Ok(json)
+}
+
+/// Whether the cohorts that a definition names are saved and do not need it.
+fn check_needs(kind: DefinitionKind, name: &str, definitions: &Definitions) -> Result<(), DefinitionError> {
+    let cohort = DefinitionKind::Cohort;
+    let saved: CohortNeeds<'_> = definitions
+        .get(cohort.name())
+        .into_iter()
+        .flatten()
+        .map(|(name, definition)| (name.as_str(), cohort.cohorts_named_in(&definition.json)))
+        .collect();
+    let definition = definitions.get(kind.name()).and_then(|saved| saved.get(name));
+    let named: BTreeSet<&str> =
+        definition.map(|definition| kind.cohorts_named_in(&definition.json)).unwrap_or_default();
+    check_saved(&named, &saved)?;
+    if kind == cohort { check_acyclic(name, &saved) } else { Ok(()) }
+}
+
+/// The definitions that name a cohort, such as `cohort "Active"`.
+fn users_of(kind: DefinitionKind, name: &str, definitions: &Definitions) -> Vec<String> {
+    if kind != DefinitionKind::Cohort {
+        return Vec::new();
+    }
+    let mut users = Vec::new();
+    for kind in DefinitionKind::ALL {
+        for (user, definition) in definitions.get(kind.name()).into_iter().flatten() {
+            if kind.cohorts_named_in(&definition.json).contains(name) {
+                users.push(format!("{kind} {user:?}"));
+            }
+        }
+    }
+    users
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn kind_name<S: serde::Serializer>(kind: &DefinitionKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.name())
+}

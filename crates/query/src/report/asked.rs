@@ -1,0 +1,322 @@
+//! What a report is asked of: the tables of a snapshot, a calendar, and now.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{Array as _, AsArray as _, BooleanArray, UInt32Array};
+use arrow::compute::{cast, take};
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, ScalarValue, TableReference};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlanBuilder, lit};
+use tallymark_event::PropertyCatalog;
+use tallymark_event::columns::{TIME, USER_ID};
+use tallymark_report::{Calendar, Cohort, EventChoice, EventSelector, Filter, Instants, Property, Scope};
+
+use super::convert::TEXT;
+use super::function::call;
+use super::values::Values;
+use crate::events_table::EventsTable;
+use crate::tables::{DatasetTables, EVENTS, ProfilesTable};
+use crate::{Error, Result};
+
+/// The function that asks in a report's SQL whether the event's user is in a cohort.
+pub(super) const COHORT: &str = "cohort";
+
+/// Ids of users.
+pub(super) type UserIds = Arc<hashbrown::HashSet<String>>;
+
+/// Everything that expressions of a report are made from.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) state: SessionState,
+    pub(super) tables: Arc<DatasetTables>,
+    pub(super) calendar: Calendar,
+    /// Now, in milliseconds (G-2).
+    pub(super) as_of: i64,
+    /// The members of the cohorts that the report names.
+    pub(super) members: HashMap<String, UserIds>,
+    /// Names that "all events" leave out (M-20).
+    pub(super) hidden_events: Arc<BTreeSet<String>>,
+}
+
+impl Asked {
+    pub(super) fn new(
+        state: SessionState,
+        tables: Arc<DatasetTables>,
+        scope: &Scope,
+        now: i64,
+    ) -> Result<Self> {
+        let calendar = Calendar { zone: scope.zone()?, week_start: scope.week_start };
+        let as_of = match &scope.as_of {
+            Some(as_of) => calendar.end_of(as_of).map_err(|error| error.within("as_of"))?,
+            None => now,
+        };
+        Ok(Self { state, tables, calendar, as_of, members: HashMap::new(), hidden_events: Arc::default() })
+    }
+
+    pub(super) fn events(&self) -> Arc<EventsTable> {
+        self.tables.events()
+    }
+
+    fn catalog(&self) -> &PropertyCatalog {
+        &self.tables.snapshot().catalog
+    }
+
+    /// The events, to build on.
+    pub(super) fn scan(&self) -> Result<LogicalPlanBuilder> {
+        let events = self.events();
+        LogicalPlanBuilder::scan(EVENTS, provider_as_source(events), None).map_err(plan_error)
+    }
+
+    /// Whether an event happened within a range, and not later than now (G-2).
+    pub(super) fn within(&self, range: &Instants) -> Expr {
+        let time = || Expr::Column(Column::from_name(TIME));
+        let to = range.to.min(self.as_of.saturating_add(1));
+        time().gt_eq(instant(range.from)).and(time().lt(instant(to)))
+    }
+
+    /// Whether an event is one of those selected; first times are not looked at.
+    pub(super) fn selects(&self, selector: &EventSelector) -> Result<Expr> {
+        let (plain, filtered): (Vec<_>, Vec<_>) =
+            selector.any_of.iter().partition(|choice| choice.filter.is_none());
+        let mut any = Vec::new();
+        if !plain.is_empty() {
+            any.push(self.named(&plain));
+        }
+        for choice in filtered {
+            let named = self.named(&[choice]);
+            any.push(match &choice.filter {
+                Some(filter) => named.and(self.filter(filter)?),
+                None => named,
+            });
+        }
+        Ok(any.into_iter().reduce(Expr::or).unwrap_or_else(|| lit(false)))
+    }
+
+    /// Whether an event has one of these names.
+    pub(super) fn named(&self, choices: &[&EventChoice]) -> Expr {
+        let event = || Expr::Column(Column::from_name(tallymark_event::columns::EVENT));
+        let text = |name: &str| lit(ScalarValue::Utf8View(Some(name.to_owned())));
+        if choices.iter().any(|choice| choice.is_all()) {
+            let asked: Vec<&str> = choices.iter().map(|choice| choice.event.as_str()).collect();
+            let hidden: Vec<Expr> = self
+                .hidden_events
+                .iter()
+                .filter(|name| !asked.contains(&name.as_str()))
+                .map(|name| text(name))
+                .collect();
+            return if hidden.is_empty() { lit(true) } else { event().in_list(hidden, true) };
+        }
+        match choices {
+            [choice] => event().eq(text(&choice.event)),
+            _ => event().in_list(choices.iter().map(|choice| text(&choice.event)).collect(), false),
+        }
+    }
+
+    /// The values of a property.
+    pub(super) fn values(&self, property: &Property) -> Result<Values> {
+        Ok(match property {
+            Property::Event { name } => {
+                let column = |column: &str| Expr::Column(Column::from_name(column));
+                let values = Values::of_property(self.catalog(), name, &column);
+                match Values::of_system(name) {
+                    Some(system) if values.is_unknown() => system,
+                    _ => values,
+                }
+            }
+            Property::User { name } => {
+                let users = self.tables.users();
+                let column = |lane: &str| profile_of_user(&users, lane);
+                Values::of_property(users.catalog(), name, &column)
+            }
+            Property::Group { group_key, name } => {
+                let groups = self.tables.groups();
+                let key = self.values(&Property::Event { name: group_key.clone() })?.scalar_text();
+                let key = key.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
+                let column = |lane: &str| profile_of_group(&groups, group_key, &key, lane);
+                Values::of_property(groups.catalog(), name, &column)
+            }
+            Property::Sql { sql } => {
+                let expr = self.sql(sql)?;
+                let schema = self.events_schema()?;
+                let data_type = expr.get_type(&schema).map_err(plan_error)?;
+                Values::of_expr(expr, &data_type)
+            }
+            Property::ItemCount { item_count } => {
+                let values = self.values(&Property::Event { name: item_count.clone() })?;
+                let counts = values.lists.into_iter().map(|(_, list)| {
+                    call("item_count", DataType::Float64, vec![list], |args| {
+                        let lists = args[0].as_list::<i32>();
+                        let count = |row| lists.is_valid(row).then(|| f64::from(lists.value_length(row)));
+                        let counts = (0..lists.len()).map(count);
+                        Ok(Arc::new(counts.collect::<arrow::array::Float64Array>()))
+                    })
+                });
+                let number = counts.reduce(|a, b| datafusion::functions::expr_fn::coalesce(vec![a, b]));
+                Values { number, ..Values::default() }
+            }
+        })
+    }
+
+    fn events_schema(&self) -> Result<DFSchema> {
+        DFSchema::try_from(self.events().schema.as_ref().clone()).map_err(plan_error)
+    }
+
+    /// A SQL expression over the columns of `events`, `user.NAME`, `group.KEY.NAME` and
+    /// `cohort('NAME')`.
+    pub(super) fn sql(&self, sql: &str) -> Result<Expr> {
+        let expr = self.parsed(sql)?;
+        let (users, groups) = (self.tables.users(), self.tables.groups());
+        let rewritten = expr.transform_up(|expr| {
+            Ok(match &expr {
+                Expr::Column(Column { relation: Some(TableReference::Bare { table }), name, .. })
+                    if table.as_ref() == "user" =>
+                {
+                    Transformed::yes(profile_of_user(&users, name))
+                }
+                Expr::Column(Column {
+                    relation: Some(TableReference::Partial { schema, table }),
+                    name,
+                    ..
+                }) if schema.as_ref() == "group" => {
+                    let key = self.values(&Property::Event { name: table.to_string() });
+                    let key = key.ok().and_then(|values| values.scalar_text());
+                    let key = key.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
+                    Transformed::yes(profile_of_group(&groups, table, &key, name))
+                }
+                _ => match named_cohort(&expr) {
+                    Some(name) => Transformed::yes(self.in_cohort(&name)),
+                    None => Transformed::no(expr),
+                },
+            })
+        });
+        Ok(rewritten.map_err(plan_error)?.data)
+    }
+
+    /// The expression as it is written.
+    fn parsed(&self, sql: &str) -> Result<Expr> {
+        let mut fields: Vec<(Option<TableReference>, _)> =
+            self.events().schema.fields().iter().map(|field| (None, Arc::clone(field))).collect();
+        let qualified = |reference: TableReference, table: &ProfilesTable| {
+            table.lane_fields().map(move |field| (Some(reference.clone()), field)).collect::<Vec<_>>()
+        };
+        fields.extend(qualified(TableReference::bare("user"), &self.tables.users()));
+        let groups = self.tables.groups();
+        let keys: BTreeSet<&str> = self.tables.snapshot().profiles.groups().map(|(key, _, _)| key).collect();
+        for key in keys {
+            fields.extend(qualified(TableReference::partial("group", key), &groups));
+        }
+        let schema = DFSchema::new_with_metadata(fields, HashMap::new()).map_err(plan_error)?;
+        self.state.create_logical_expr(sql, &schema).map_err(crate::statement::explained)
+    }
+
+    /// The cohorts that a filter names, added to `names`.
+    pub(super) fn cohorts_of(&self, filter: &Filter, names: &mut BTreeSet<String>) -> Result<()> {
+        match filter {
+            Filter::Sql(sql) => self.cohorts_of_sql(sql, names)?,
+            Filter::All { all: filters } | Filter::Any { any: filters } => {
+                filters.iter().try_for_each(|filter| self.cohorts_of(filter, names))?;
+            }
+            Filter::Not { not } => self.cohorts_of(not, names)?,
+            Filter::InCohort { in_cohort: cohorts } | Filter::NotInCohort { not_in_cohort: cohorts } => {
+                names.extend(cohorts.iter().cloned());
+            }
+            Filter::Condition(condition) => self.cohorts_of_property(&condition.property, names)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn cohorts_of_property(
+        &self,
+        property: &Property,
+        names: &mut BTreeSet<String>,
+    ) -> Result<()> {
+        match property {
+            Property::Sql { sql } => self.cohorts_of_sql(sql, names),
+            _ => Ok(()),
+        }
+    }
+
+    fn cohorts_of_sql(&self, sql: &str, names: &mut BTreeSet<String>) -> Result<()> {
+        let found = self.parsed(sql)?.apply(|expr| {
+            names.extend(named_cohort(expr));
+            Ok(TreeNodeRecursion::Continue)
+        });
+        found.map(drop).map_err(plan_error)
+    }
+
+    /// Whether the event's user is in a cohort; null for nobody.
+    pub(super) fn in_cohort(&self, name: &str) -> Expr {
+        let members = self.members.get(name).cloned().unwrap_or_default();
+        is_among(format!("cohort({name})"), members)
+    }
+}
+
+/// Whether the event's user is one of these; null for nobody.
+pub(super) fn is_among(name: String, members: UserIds) -> Expr {
+    call(name, DataType::Boolean, vec![Expr::Column(Column::from_name(USER_ID))], move |args| {
+        let ids = cast(&args[0], &TEXT)?;
+        let is_member = |id: Option<&str>| id.map(|id| members.contains(id));
+        Ok(Arc::new(ids.as_string_view().iter().map(is_member).collect::<BooleanArray>()))
+    })
+}
+
+/// `cohort('NAME')`.
+fn named_cohort(expr: &Expr) -> Option<String> {
+    let Expr::ScalarFunction(function) = expr else { return None };
+    match &function.args[..] {
+        [Expr::Literal(name, _)] if function.name() == COHORT => {
+            name.try_as_str().flatten().map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// A column of the profiles, for each user.
+fn profile_of_user(users: &Arc<ProfilesTable>, lane: &str) -> Expr {
+    let id = Expr::Column(Column::from_name(USER_ID));
+    profile(users, format!("user.{lane}"), id, lane, |id| id.to_owned())
+}
+
+/// A column of the profiles, for the group each `key` names.
+fn profile_of_group(groups: &Arc<ProfilesTable>, group_key: &str, key: &Expr, lane: &str) -> Expr {
+    let of_key = group_key.to_owned();
+    let name = format!("group.{group_key}.{lane}");
+    profile(groups, name, key.clone(), lane, move |id| ProfilesTable::group_row_key(&of_key, id))
+}
+
+fn profile(
+    profiles: &Arc<ProfilesTable>,
+    name: String,
+    id: Expr,
+    lane: &str,
+    row_key: impl Fn(&str) -> String + Send + Sync + 'static,
+) -> Expr {
+    let Some((column, data_type)) = profiles.lane_position(lane) else {
+        return lit(ScalarValue::Null);
+    };
+    let profiles = Arc::clone(profiles);
+    call(name, data_type, vec![id], move |args| {
+        let ids = cast(&args[0], &TEXT)?;
+        let rows = profiles.row_numbers();
+        let row = |id: Option<&str>| id.and_then(|id| rows.get(&row_key(id)).copied());
+        let rows: UInt32Array = ids.as_string_view().iter().map(row).collect();
+        Ok(take(profiles.array(column), &rows, None)?)
+    })
+}
+
+/// An instant as SQL has it.
+pub(super) fn instant(millis: i64) -> Expr {
+    lit(ScalarValue::TimestampMillisecond(Some(millis), Some("UTC".into())))
+}
+
+/// What DataFusion finds wrong while an expression or a plan of a report is made.
+pub(super) fn plan_error(source: datafusion::common::DataFusionError) -> Error {
+    Error::Plan { source }
+}
+
+/// All cohorts there are, by name.
+pub(super) type Cohorts = BTreeMap<String, Cohort>;

@@ -1,0 +1,346 @@
+//! Who belongs to a cohort (section 9).
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arrow::array::{Array as _, AsArray as _, RecordBatch, StringViewArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, TimestampMillisecondType};
+use datafusion::common::Column;
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::functions_aggregate::expr_fn as aggregate;
+use datafusion::logical_expr::expr::Sort;
+use datafusion::logical_expr::{Expr, ExprFunctionExt as _, LogicalPlanBuilder, lit};
+use hashbrown::HashSet;
+use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
+use tallymark_report::{
+    Aggregate, Cohort, CohortCondition, DefinitionError, Did, EventSelector, Filter, Instants, Measure,
+    Metric, Times,
+};
+
+use super::asked::{Asked, Cohorts, UserIds, plan_error};
+use super::convert::TEXT;
+use super::insights::measure::{arrow_error, over_column};
+use crate::functions::time_bucket;
+use crate::{Error, Result};
+
+/// A set of users while a cohort is worked out.
+type Ids = HashSet<String>;
+
+fn column(name: &str) -> Expr {
+    Expr::Column(Column::from_name(name))
+}
+
+impl Asked {
+    /// Works out the cohorts of these names, and those they refer to.
+    pub(super) async fn work_out(&mut self, names: BTreeSet<String>, cohorts: &Cohorts) -> Result<()> {
+        for name in names {
+            self.work_out_one(&name, cohorts, &mut Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    fn work_out_one<'a>(
+        &'a mut self,
+        name: &'a str,
+        cohorts: &'a Cohorts,
+        within: &'a mut Vec<String>,
+    ) -> Pin<Box<dyn Future<Output = Result<UserIds>> + Send + 'a>> {
+        Box::pin(async move {
+            if let Some(members) = self.members.get(name) {
+                return Ok(Arc::clone(members));
+            }
+            let Some(cohort) = cohorts.get(name) else {
+                let known = cohorts.keys().map(String::as_str);
+                let hint = crate::suggest::closest(name, known);
+                let error = DefinitionError::new("", format!("there is no cohort \"{name}\""));
+                return Err(Error::Definition(match hint.first() {
+                    Some(hint) => error.hint(format!("did you mean \"{hint}\"?")),
+                    None => error.hint("save one first"),
+                }));
+            };
+            if within.iter().any(|outer| outer == name) {
+                let error = DefinitionError::new("", format!("the cohort \"{name}\" refers to itself"));
+                return Err(Error::Definition(error));
+            }
+            within.push(name.to_owned());
+            let members = Arc::new(self.members_of(cohort, cohorts, within).await?);
+            within.pop();
+            self.members.insert(name.to_owned(), Arc::clone(&members));
+            Ok(members)
+        })
+    }
+
+    /// The members of a cohort, as of now.
+    pub(super) fn members_of<'a>(
+        &'a mut self,
+        cohort: &'a Cohort,
+        cohorts: &'a Cohorts,
+        within: &'a mut Vec<String>,
+    ) -> Pin<Box<dyn Future<Output = Result<Ids>> + Send + 'a>> {
+        Box::pin(async move {
+            let universe = self.universe().await?;
+            let (conditions, all) = cohort.conditions();
+            self.combined(conditions, all, &universe, cohorts, within).await
+        })
+    }
+
+    /// Everyone with an event up to now, or a profile (C-2).
+    async fn universe(&self) -> Result<Ids> {
+        let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
+        let plan = self
+            .scan()?
+            .filter(self.within(&ever).and(column(USER_ID).is_not_null()))
+            .and_then(|plan| plan.aggregate([column(USER_ID)], Vec::<Expr>::new()))
+            .map_err(plan_error)?;
+        let mut universe = Ids::new();
+        for batch in self.collect(plan).await? {
+            universe.extend(ids_of(&batch)?);
+        }
+        let snapshot = self.tables.snapshot();
+        let profiles = snapshot.profiles.users().map(|(id, _)| id);
+        // U-18: a profile under an id that became somebody else's is no user's.
+        let own = profiles.filter(|id| snapshot.identities.canonical(id) == *id);
+        universe.extend(own.map(str::to_owned));
+        Ok(universe)
+    }
+
+    fn combined<'a>(
+        &'a mut self,
+        conditions: &'a [CohortCondition],
+        all: bool,
+        universe: &'a Ids,
+        cohorts: &'a Cohorts,
+        within: &'a mut Vec<String>,
+    ) -> Pin<Box<dyn Future<Output = Result<Ids>> + Send + 'a>> {
+        Box::pin(async move {
+            let mut found: Option<Ids> = None;
+            for condition in conditions {
+                let members = self.meeting(condition, universe, cohorts, within).await?;
+                found = Some(match found {
+                    None => members,
+                    Some(before) if all => before.into_iter().filter(|id| members.contains(id)).collect(),
+                    Some(mut before) => {
+                        before.extend(members);
+                        before
+                    }
+                });
+            }
+            Ok(found.unwrap_or_default())
+        })
+    }
+
+    async fn meeting(
+        &mut self,
+        condition: &CohortCondition,
+        universe: &Ids,
+        cohorts: &Cohorts,
+        within: &mut Vec<String>,
+    ) -> Result<Ids> {
+        let without = |members: &Ids| universe.iter().filter(|id| !members.contains(*id)).cloned().collect();
+        if let Some(did) = &condition.did {
+            return self.who_did(did, universe).await;
+        }
+        if let Some(did) = &condition.did_not {
+            return Ok(without(&self.who_did(did, universe).await?));
+        }
+        if let Some(filter) = &condition.filter {
+            let mut names = BTreeSet::new();
+            self.cohorts_of(filter, &mut names)?;
+            for name in names {
+                self.work_out_one(&name, cohorts, within).await?;
+            }
+            return self.who_is(filter, universe).await;
+        }
+        if let Some(name) = &condition.in_cohort {
+            let members = self.work_out_one(name, cohorts, within).await?;
+            return Ok(universe.iter().filter(|id| members.contains(*id)).cloned().collect());
+        }
+        if let Some(name) = &condition.not_in_cohort {
+            let members = self.work_out_one(name, cohorts, within).await?;
+            return Ok(without(&members));
+        }
+        if let Some(users) = &condition.users {
+            // C-17.
+            let identities = &self.tables.snapshot().identities;
+            let users = users.iter().map(|id| identities.canonical(id));
+            return Ok(users.filter(|id| universe.contains(*id)).map(str::to_owned).collect());
+        }
+        if let Some(all) = &condition.all {
+            return self.combined(all, true, universe, cohorts, within).await;
+        }
+        if let Some(any) = &condition.any {
+            return self.combined(any, false, universe, cohorts, within).await;
+        }
+        match &condition.not {
+            Some(not) => {
+                let members = Box::pin(self.meeting(not, universe, cohorts, within)).await?;
+                Ok(without(&members))
+            }
+            None => Ok(Ids::new()),
+        }
+    }
+
+    /// Those users whose profile passes (C-16).
+    async fn who_is(&self, filter: &Filter, universe: &Ids) -> Result<Ids> {
+        let schema = Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8View, false)]));
+        let ids: StringViewArray = universe.iter().map(|id| Some(id.as_str())).collect();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(ids)]).map_err(arrow_error)?;
+        let table = MemTable::try_new(schema, vec![vec![batch]]).map_err(plan_error)?;
+        let plan = LogicalPlanBuilder::scan("users", provider_as_source(Arc::new(table)), None)
+            .map_err(plan_error)?
+            .filter(self.filter(filter)?)
+            .map_err(plan_error)?;
+        let mut found = Ids::new();
+        for batch in self.collect(plan).await? {
+            found.extend(ids_of(&batch)?);
+        }
+        Ok(found)
+    }
+
+    /// Those users who did something so often, or so much (C-4 … C-9).
+    async fn who_did(&self, did: &Did, universe: &Ids) -> Result<Ids> {
+        let range = match &did.range {
+            Some(range) => self.calendar.resolve(range, self.as_of)?,
+            None => Instants { from: i64::MIN / 2, to: i64::MAX, days: None },
+        };
+        if let Some((then, wanted)) =
+            did.then.as_ref().map(|then| (then, true)).or(did.then_not.as_ref().map(|then| (then, false)))
+        {
+            return self.who_then(&did.event, then, wanted, &range).await;
+        }
+        let at_least_once = Times { at_least: Some(1.0), ..Times::default() };
+        let times = did.times.as_ref().unwrap_or(&at_least_once);
+        let mut chosen = self.within(&range).and(self.selects(&did.event)?);
+        if let Some(first_time) = did.event.first_time {
+            let metric = metric_of(&did.event);
+            chosen = chosen.and(self.is_first(&metric, first_time).await?);
+        }
+        let (value, of) = match (&times.of, times.distinct) {
+            (Some(of), _) => {
+                let aggregate = times.aggregate.unwrap_or(Aggregate::Sum);
+                let measure = Measure::OfProperty { aggregate, of: of.clone() };
+                (self.value(&measure)?, Some(aggregate))
+            }
+            (None, _) => (None, None),
+        };
+        let mut projected = vec![column(USER_ID)];
+        if let Some(value) = &value {
+            projected.push(value.label.clone().alias("value"));
+        }
+        if let Some(unit) = times.distinct {
+            projected.push(time_bucket::of(unit, column(TIME), self.calendar).alias("bucket"));
+        }
+        let mut plan = self
+            .scan()?
+            .filter(chosen.and(column(USER_ID).is_not_null()))
+            .and_then(|plan| plan.project(projected))
+            .map_err(plan_error)?;
+        if value.as_ref().is_some_and(|value| value.is_list) {
+            plan = plan.unnest_column("value").map_err(plan_error)?;
+        }
+        let number = match (of, times.distinct) {
+            (Some(aggregate), _) => over_column(aggregate),
+            (None, Some(_)) => aggregate::count_distinct(column("bucket")),
+            (None, None) => aggregate::count(lit(1i64)),
+        };
+        let plan = plan.aggregate([column(USER_ID)], [number.alias("value")]).map_err(plan_error)?;
+        // C-8: of nothing, counts and sums are 0, everything else is no number.
+        let is_zero_of_nothing = matches!(of, None | Some(Aggregate::Sum | Aggregate::Distinct));
+        let of_nothing = is_zero_of_nothing.then_some(0.0);
+        let mut found = Ids::new();
+        let mut met = Ids::new();
+        for batch in self.collect(plan).await? {
+            let numbers = cast(batch.column(1), &DataType::Float64).map_err(arrow_error)?;
+            let numbers = numbers.as_primitive::<Float64Type>();
+            for (id, number) in ids_of(&batch)?.into_iter().zip(numbers) {
+                if times.accepts(number.or(of_nothing)) {
+                    found.insert(id.clone());
+                }
+                met.insert(id);
+            }
+        }
+        // C-7: who never did it counts too.
+        if times.accepts(of_nothing) {
+            found.extend(universe.iter().filter(|id| !met.contains(*id)).cloned());
+        }
+        Ok(found)
+    }
+
+    /// C-9.
+    async fn who_then(
+        &self,
+        first: &EventSelector,
+        then: &EventSelector,
+        wanted: bool,
+        range: &Instants,
+    ) -> Result<Ids> {
+        let (is_first, is_then) = (self.selects(first)?, self.selects(then)?);
+        let chosen = self.within(range).and(is_first.clone().or(is_then.clone()));
+        let projected = [
+            column(USER_ID),
+            column(TIME),
+            column(SEQUENCE),
+            is_first.alias("is_first"),
+            is_then.alias("is_then"),
+        ];
+        let order =
+            |asc| [TIME, SEQUENCE].map(|name| Sort { expr: column(name), asc, nulls_first: false }).to_vec();
+        let earliest = |name: &str, of: &str| {
+            aggregate::first_value(column(name), order(true)).filter(column(of)).build()
+        };
+        let latest = |name: &str, of: &str| {
+            aggregate::first_value(column(name), order(false)).filter(column(of)).build()
+        };
+        let aggregates = [
+            earliest(TIME, "is_first").map_err(plan_error)?.alias("a_time"),
+            earliest(SEQUENCE, "is_first").map_err(plan_error)?.alias("a_sequence"),
+            latest(TIME, "is_then").map_err(plan_error)?.alias("b_time"),
+            latest(SEQUENCE, "is_then").map_err(plan_error)?.alias("b_sequence"),
+        ];
+        let plan = self
+            .scan()?
+            .filter(chosen.and(column(USER_ID).is_not_null()))
+            .and_then(|plan| plan.project(projected))
+            .and_then(|plan| plan.aggregate([column(USER_ID)], aggregates))
+            .map_err(plan_error)?;
+        let mut found = Ids::new();
+        for batch in self.collect(plan).await? {
+            let times = |at: usize| batch.column(at).as_primitive::<TimestampMillisecondType>();
+            let sequences = |at: usize| batch.column(at).as_primitive::<Int64Type>();
+            for (row, id) in ids_of(&batch)?.into_iter().enumerate() {
+                if !times(1).is_valid(row) {
+                    continue;
+                }
+                let first = (times(1).value(row), sequences(2).value(row));
+                let later = times(3).is_valid(row) && (times(3).value(row), sequences(4).value(row)) > first;
+                if later == wanted {
+                    found.insert(id);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A metric of some events, to ask for their first times with.
+fn metric_of(event: &EventSelector) -> Metric {
+    Metric {
+        name: None,
+        event: Some(event.clone()),
+        profiles: None,
+        cohort: None,
+        measure: Measure::UniqueUsers,
+        filter: None,
+        count_by: None,
+        count_once: None,
+    }
+}
+
+/// The first column.
+fn ids_of(batch: &RecordBatch) -> Result<Vec<String>> {
+    let ids = cast(batch.column(0), &TEXT).map_err(arrow_error)?;
+    Ok(ids.as_string_view().iter().flatten().map(str::to_owned).collect())
+}

@@ -1,0 +1,536 @@
+//! One metric → what was measured, for each segment and bucket.
+//!
+//! The plan is one DataFusion can run over segments in memory: a scan with all filters, what the
+//! events are grouped by as expressions, lists taken apart where there are any, and one or two
+//! aggregations.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
+use datafusion::common::{Column, ScalarValue};
+use datafusion::functions_aggregate::expr_fn as aggregate;
+use datafusion::logical_expr::expr::Sort;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
+use datafusion::prelude::DataFrame;
+use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
+use tallymark_report::{
+    Aggregate, Breakdown, CountOnce, Filter, FirstTime, Instants, Measure, Metric, PerUser, Property, Unit,
+};
+
+use super::super::asked::{Asked, plan_error};
+use super::super::convert::{self, TEXT, list_of_text};
+use super::super::filter::first_of;
+use super::super::function::call;
+use super::super::segments::{Ranges, Segment};
+use super::super::values::Values;
+use crate::Result;
+use crate::functions::{percentile_cont_exact_udaf, time_bucket};
+
+pub(super) const BUCKET: &str = "bucket";
+pub(super) const USER: &str = "user";
+pub(super) const VALUE: &str = "value";
+/// Of two aggregations, what the first one gives.
+const INNER: &str = "inner";
+
+fn segment_column(at: usize) -> String {
+    format!("segment_{at}")
+}
+
+pub(super) fn column(name: &str) -> Expr {
+    Expr::Column(Column::from_name(name))
+}
+
+/// What is to be measured in one go.
+#[derive(Debug, Clone)]
+pub(super) struct Question<'a> {
+    pub(super) metric: &'a Metric,
+    /// The filter of the whole report.
+    pub(super) filter: Option<&'a Filter>,
+    pub(super) range: Instants,
+    pub(super) interval: Option<Unit>,
+    pub(super) breakdowns: &'a [Breakdown],
+    /// See [`Asked::segments`].
+    pub(super) automatic: BTreeMap<usize, Option<Ranges>>,
+    /// Only events with a combination of labels that is none of these, all in one segment (B-30).
+    pub(super) except: Option<&'a [Vec<String>]>,
+}
+
+/// Something that was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Cell {
+    /// The labels, one a breakdown.
+    pub(super) segments: Vec<String>,
+    /// The start of the bucket.
+    pub(super) bucket: Option<i64>,
+    /// The value that so many have, where a distribution is measured.
+    pub(super) of: Option<f64>,
+    pub(super) value: Option<f64>,
+}
+
+impl Asked {
+    /// Everything measured where there were events; what is missing had none.
+    pub(super) async fn measured(&self, question: &Question<'_>) -> Result<Vec<Cell>> {
+        let (plan, keys) = self.prepared(question).await?;
+        let segment_count = if question.except.is_some() { 0 } else { question.breakdowns.len() };
+        let segments = self.segments(question.breakdowns, &question.automatic)?;
+        let plan = aggregated(plan, question.metric, keys, &segments)?;
+        read_cells(&self.collect(plan).await?, segment_count)
+    }
+
+    pub(in super::super) async fn collect(&self, plan: LogicalPlanBuilder) -> Result<Vec<RecordBatch>> {
+        let plan = plan.build().map_err(plan_error)?;
+        let frame = DataFrame::new(self.state.clone(), plan);
+        frame.collect().await.map_err(|source| crate::Error::Run { source })
+    }
+
+    /// The events of a metric: all its filters.
+    pub(super) async fn chosen(&self, question: &Question<'_>) -> Result<Expr> {
+        let Question { metric, filter, range, .. } = question;
+        let Some(selector) = &metric.event else { return Ok(lit(false)) };
+        let mut chosen = self.within(range).and(self.selects(selector)?);
+        for filter in metric.filter.iter().chain(*filter) {
+            chosen = chosen.and(self.filter(filter)?);
+        }
+        if let Some(first_time) = selector.first_time {
+            chosen = chosen.and(self.is_first(metric, first_time).await?);
+        }
+        Ok(chosen)
+    }
+
+    /// Whether an event is among the first of its user (S-50, S-51).
+    pub(in super::super) async fn is_first(&self, metric: &Metric, first_time: FirstTime) -> Result<Expr> {
+        let Some(selector) = &metric.event else { return Ok(lit(false)) };
+        let mut chosen = match first_time {
+            FirstTime::Ever => self.named(&selector.any_of.iter().collect::<Vec<_>>()),
+            FirstTime::Filtered => self.selects(selector)?,
+        };
+        if let (FirstTime::Filtered, Some(filter)) = (first_time, &metric.filter) {
+            chosen = chosen.and(self.filter(filter)?);
+        }
+        let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
+        let actor = self.actor(metric)?.label.alias(USER);
+        let is_list = self.actor(metric)?.is_list;
+        let mut plan = self
+            .scan()?
+            .filter(self.within(&ever).and(chosen))
+            .and_then(|plan| plan.project([actor, column(TIME)]))
+            .map_err(plan_error)?;
+        if is_list {
+            plan = plan.unnest_column(USER).map_err(plan_error)?;
+        }
+        let first = plan
+            .filter(column(USER).is_not_null())
+            .and_then(|plan| plan.aggregate([column(USER)], [aggregate::min(column(TIME)).alias(TIME)]))
+            .map_err(plan_error)?;
+        let mut times: hashbrown::HashMap<String, i64> = hashbrown::HashMap::new();
+        for batch in self.collect(first).await? {
+            let users = cast(batch.column(0), &TEXT).map_err(arrow_error)?;
+            let first = batch.column(1).as_primitive::<TimestampMillisecondType>();
+            for (user, time) in users.as_string_view().iter().zip(first) {
+                times.extend(user.map(str::to_owned).zip(time));
+            }
+        }
+        let actor = self.actor(metric)?;
+        let name = format!("first_time({})", selector.label());
+        Ok(call(name, DataType::Boolean, vec![actor.label, column(TIME)], move |args| {
+            let happened = args[1].as_primitive::<TimestampMillisecondType>();
+            let users = convert::texts_of(&args[0])?;
+            let is_first = users.into_iter().zip(happened).map(|(users, time)| {
+                let is_first = |user: &String| times.get(user).copied() == time;
+                Some(users.iter().any(is_first))
+            });
+            Ok(std::sync::Arc::new(is_first.collect::<arrow::array::BooleanArray>()))
+        }))
+    }
+
+    /// Who is counted: the user, or the values of a property of the event (U-30, U-31). Null, or an
+    /// empty list, where nobody is.
+    pub(super) fn actor(&self, metric: &Metric) -> Result<Segment> {
+        let Some(key) = &metric.count_by else {
+            return Ok(Segment { label: column(USER_ID), is_list: false });
+        };
+        let values = self.values(&Property::Event { name: key.clone() })?;
+        let scalar = values.scalar_text().unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
+        // G-12: the empty id is nobody.
+        let scalar = datafusion::functions::expr_fn::nullif(scalar, super::super::filter::utf8(""));
+        if values.lists.is_empty() {
+            return Ok(Segment { label: scalar, is_list: false });
+        }
+        let label = self.items_as_text(&values, scalar, String::new())?;
+        Ok(Segment { label, is_list: true })
+    }
+
+    /// The different items of whichever list there is, else the scalar: a list of texts.
+    fn items_as_text(&self, values: &Values, scalar: Expr, tag: String) -> Result<Expr> {
+        let mut arguments = vec![scalar];
+        let mut of_items = Vec::new();
+        for (item, list) in &values.lists {
+            arguments.push(list.clone());
+            let of_item = Values::of_item(*item, column("item"));
+            let text = if tag.is_empty() { of_item.scalar_text() } else { tagged(&of_item) };
+            let text = text.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
+            of_items.push(self.over_items(text, item.data_type())?);
+        }
+        let name = format!("items({tag})");
+        Ok(call(name, list_of_text(), arguments, move |args| convert::distinct_items(args, &of_items)))
+    }
+
+    /// The events of a question with what is needed of each, and the keys they are grouped by.
+    pub(super) async fn prepared(&self, question: &Question<'_>) -> Result<(LogicalPlanBuilder, Vec<Expr>)> {
+        let Question { metric, interval, breakdowns, automatic, except, .. } = question;
+        let measure = &metric.measure;
+        let segments = self.segments(breakdowns, automatic)?;
+        let actor = self.actor(metric)?;
+        let mut chosen = self.chosen(question).await?;
+        let of_actors = is_of_actors(measure);
+        if metric.count_by.is_some() && !of_actors {
+            // U-32: events without a group are no group's.
+            let is_any = if actor.is_list {
+                let actors = actor.label.clone();
+                call("has_items", DataType::Boolean, vec![actors], |args| {
+                    let has = convert::texts_of(&args[0])?.into_iter().map(|items| Some(!items.is_empty()));
+                    Ok(std::sync::Arc::new(has.collect::<arrow::array::BooleanArray>()))
+                })
+            } else {
+                actor.label.clone().is_not_null()
+            };
+            chosen = chosen.and(is_any);
+        } else if of_actors && !actor.is_list {
+            chosen = chosen.and(actor.label.clone().is_not_null());
+        }
+        let value = self.value(measure)?;
+
+        // What is needed of each event.
+        let mut projected: Vec<Expr> = Vec::new();
+        if let Some(unit) = interval {
+            projected.push(time_bucket::of(*unit, column(TIME), self.calendar).alias(BUCKET));
+        }
+        for (at, segment) in segments.iter().enumerate() {
+            projected.push(segment.label.clone().alias(segment_column(at)));
+        }
+        if of_actors {
+            projected.push(actor.label.clone().alias(USER));
+        }
+        if let Some(value) = &value {
+            projected.push(value.label.clone().alias(VALUE));
+        }
+        if needs_order(metric) || except.is_some() {
+            projected.push(column(TIME));
+            projected.push(column(SEQUENCE));
+        }
+        if projected.is_empty() {
+            projected.push(lit(1i64).alias("one"));
+        }
+        let mut plan =
+            self.scan()?.filter(chosen).and_then(|plan| plan.project(projected)).map_err(plan_error)?;
+        // B-4 looks at the first event, with all its labels.
+        let segments_later = metric.count_once.is_some() && *measure == Measure::UniqueUsers;
+        if !segments_later {
+            plan = apart(plan, &segments)?;
+        }
+        if of_actors && actor.is_list {
+            plan = plan
+                .unnest_column(USER)
+                .and_then(|plan| plan.filter(column(USER).is_not_null()))
+                .map_err(plan_error)?;
+        }
+        if let Some(except) = except {
+            plan = beyond(plan, except, segments.len(), interval.is_some(), of_actors, value.is_some())?;
+        }
+        if value.as_ref().is_some_and(|value| value.is_list) {
+            plan = plan.unnest_column(VALUE).map_err(plan_error)?;
+        }
+
+        let mut keys: Vec<Expr> = interval.iter().map(|_| column(BUCKET)).collect();
+        if except.is_none() {
+            keys.extend((0..segments.len()).map(|at| column(&segment_column(at))));
+        }
+        Ok((plan, keys))
+    }
+
+    /// What is aggregated: a number, or text that stands for a value.
+    pub(in super::super) fn value(&self, measure: &Measure) -> Result<Option<Segment>> {
+        let (aggregate, of) = match measure {
+            Measure::OfProperty { aggregate, of } => (*aggregate, of),
+            Measure::OverUsers { per_user: PerUser::OfProperty { aggregate, of }, .. } => (*aggregate, of),
+            _ => return Ok(None),
+        };
+        let values = self.values(of)?;
+        if aggregate != Aggregate::Distinct {
+            let number = values.number.unwrap_or_else(|| lit(ScalarValue::Float64(None)));
+            return Ok(Some(Segment { label: number, is_list: false }));
+        }
+        let scalar = tagged(&values).unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
+        if values.lists.is_empty() {
+            return Ok(Some(Segment { label: scalar, is_list: false }));
+        }
+        let label = self.items_as_text(&values, scalar, "tagged".to_owned())?;
+        Ok(Some(Segment { label, is_list: true }))
+    }
+}
+
+/// Text that is different for different values, of different types too.
+fn tagged(values: &Values) -> Option<Expr> {
+    let tag = |tag: &'static str, text: Option<Expr>| {
+        text.map(|text| datafusion::functions::expr_fn::concat(vec![super::super::filter::utf8(tag), text]))
+            .map(|text| {
+                // concat takes null for nothing.
+                call(format!("unless_bare({tag})"), TEXT, vec![text], move |args| {
+                    let texts = cast(&args[0], &TEXT)?;
+                    let texts = texts.as_string_view().iter();
+                    let kept = texts.map(|text| text.filter(|text| *text != tag));
+                    Ok(std::sync::Arc::new(kept.collect::<arrow::array::StringViewArray>()))
+                })
+            })
+    };
+    let only = |values: Values| values.scalar_text();
+    let number = tag("n:", only(Values { number: values.number.clone(), ..Values::default() }));
+    let boolean = tag("b:", only(Values { boolean: values.boolean.clone(), ..Values::default() }));
+    let object = tag("o:", values.object.clone());
+    // Texts carry no tag but a blank, so that the empty one is one too.
+    let sent = values.as_sent().map(|text| {
+        call("text_value", TEXT, vec![text], |args| {
+            let texts = cast(&args[0], &TEXT)?;
+            let texts = texts.as_string_view().iter().map(|text| text.map(|text| format!("s:{text}")));
+            Ok(std::sync::Arc::new(texts.collect::<arrow::array::StringViewArray>()))
+        })
+    });
+    let any: Vec<Expr> = [sent, number, boolean, object].into_iter().flatten().collect();
+    if any.is_empty() { None } else { Some(first_of(any)) }
+}
+
+/// Whether users are counted, so that events of nobody do not (G-12, B-6).
+fn is_of_actors(measure: &Measure) -> bool {
+    match measure {
+        Measure::TotalEvents | Measure::OfProperty { .. } => false,
+        Measure::UniqueUsers
+        | Measure::DailyActiveUsers
+        | Measure::WeeklyActiveUsers
+        | Measure::MonthlyActiveUsers
+        | Measure::CumulativeUniqueUsers
+        | Measure::Sessions
+        | Measure::OverUsers { .. } => true,
+    }
+}
+
+fn needs_order(metric: &Metric) -> bool {
+    metric.count_once.is_some()
+        || matches!(metric.measure, Measure::OfProperty { aggregate: Aggregate::First, .. })
+}
+
+/// Lists of labels, taken apart.
+fn apart(mut plan: LogicalPlanBuilder, segments: &[Segment]) -> Result<LogicalPlanBuilder> {
+    for (at, _) in segments.iter().enumerate().filter(|(_, segment)| segment.is_list) {
+        plan = plan.unnest_column(segment_column(at).as_str()).map_err(plan_error)?;
+        // An event in no segment, such as one of nobody among cohorts, is in none.
+        plan = plan.filter(column(&segment_column(at)).is_not_null()).map_err(plan_error)?;
+    }
+    Ok(plan)
+}
+
+/// The events that fall in a segment which is not one of those shown; each once.
+fn beyond(
+    plan: LogicalPlanBuilder,
+    shown: &[Vec<String>],
+    segment_count: usize,
+    has_bucket: bool,
+    has_user: bool,
+    has_value: bool,
+) -> Result<LogicalPlanBuilder> {
+    let labels: Vec<Expr> = (0..segment_count).map(|at| column(&segment_column(at))).collect();
+    let shown: hashbrown::HashSet<Vec<String>> = shown.iter().cloned().collect();
+    let is_beyond = call("is_other", DataType::Boolean, labels, move |args| {
+        let columns = args.iter().map(|labels| cast(labels, &TEXT)).collect::<Result<Vec<_>, _>>()?;
+        let rows = columns.first().map_or(0, |labels| labels.len());
+        let is_beyond = (0..rows).map(|row| {
+            let labels: Vec<String> =
+                columns.iter().map(|labels| labels.as_string_view().value(row).to_owned()).collect();
+            Some(!shown.contains(&labels))
+        });
+        Ok(std::sync::Arc::new(is_beyond.collect::<arrow::array::BooleanArray>()))
+    });
+    let mut kept = vec![column(TIME), column(SEQUENCE)];
+    kept.extend(has_bucket.then(|| column(BUCKET)));
+    kept.extend(has_user.then(|| column(USER)));
+    kept.extend(has_value.then(|| column(VALUE)));
+    plan.filter(is_beyond)
+        .and_then(|plan| plan.project(kept))
+        .and_then(LogicalPlanBuilder::distinct)
+        .map_err(plan_error)
+}
+
+/// The aggregation of a metric over events with their keys, user and value.
+fn aggregated(
+    plan: LogicalPlanBuilder,
+    metric: &Metric,
+    keys: Vec<Expr>,
+    segments: &[Segment],
+) -> Result<LogicalPlanBuilder> {
+    let count = || aggregate::count(lit(1i64));
+    let with = |keys: &[Expr], more: Expr| keys.iter().cloned().chain([more]).collect::<Vec<_>>();
+    let number = || column(VALUE);
+    let planned = match &metric.measure {
+        Measure::TotalEvents => plan.aggregate(keys, [count().alias(VALUE)]),
+        Measure::UniqueUsers => match metric.count_once {
+            Some(once) if !segments.is_empty() => return first_segments(plan, once, &keys, segments),
+            _ => plan.aggregate(keys, [aggregate::count_distinct(column(USER)).alias(VALUE)]),
+        },
+        Measure::CumulativeUniqueUsers => {
+            let (buckets, segments): (Vec<Expr>, Vec<Expr>) =
+                keys.into_iter().partition(|key| *key == column(BUCKET));
+            if buckets.is_empty() {
+                plan.aggregate(segments, [aggregate::count_distinct(column(USER)).alias(VALUE)])
+            } else {
+                plan.aggregate(with(&segments, column(USER)), [aggregate::min(column(BUCKET)).alias(BUCKET)])
+                    .and_then(|plan| {
+                        let keys = [column(BUCKET)].into_iter().chain(segments).collect::<Vec<_>>();
+                        plan.aggregate(keys, [count().alias(VALUE)])
+                    })
+            }
+        }
+        Measure::OfProperty { aggregate: of, .. } => over_property(plan, *of, keys),
+        Measure::OverUsers { aggregate: of, per_user } => {
+            // S-31: who has no number is left out.
+            let of_user = match per_user {
+                PerUser::OfProperty { aggregate, .. } => over_column(*aggregate),
+                _ => count(),
+            };
+            let per_user =
+                plan.aggregate(with(&keys, column(USER)), [of_user.alias(INNER)]).and_then(|plan| {
+                    let value = datafusion::logical_expr::cast(column(INNER), DataType::Float64);
+                    plan.project(keys.iter().cloned().chain([value.alias(VALUE)]).collect::<Vec<_>>())
+                });
+            match of {
+                Aggregate::Distribution => per_user
+                    .and_then(|plan| plan.filter(number().is_not_null()))
+                    .and_then(|plan| plan.aggregate(with(&keys, number()), [count().alias(INNER)])),
+                other => per_user.and_then(|plan| plan.aggregate(keys, [over_column(*other).alias(VALUE)])),
+            }
+        }
+        // These are made elsewhere.
+        Measure::DailyActiveUsers
+        | Measure::WeeklyActiveUsers
+        | Measure::MonthlyActiveUsers
+        | Measure::Sessions => Ok(plan),
+    };
+    planned.map_err(plan_error)
+}
+
+/// An aggregate over the values of events.
+pub(super) fn over_property(
+    plan: LogicalPlanBuilder,
+    of: Aggregate,
+    keys: Vec<Expr>,
+) -> datafusion::common::Result<LogicalPlanBuilder> {
+    let number = || column(VALUE);
+    let of_values = || keys.iter().cloned().chain([number()]).collect::<Vec<_>>();
+    let count = || aggregate::count(lit(1i64)).alias(INNER);
+    match of {
+        Aggregate::Distribution => {
+            plan.filter(number().is_not_null()).and_then(|plan| plan.aggregate(of_values(), [count()]))
+        }
+        Aggregate::MostFrequent => {
+            let sort = vec![
+                Sort { expr: column(INNER), asc: false, nulls_first: false },
+                Sort { expr: number(), asc: true, nulls_first: false },
+            ];
+            let most = aggregate::first_value(number(), sort).alias(VALUE);
+            plan.filter(number().is_not_null())
+                .and_then(|plan| plan.aggregate(of_values(), [count()]))
+                .and_then(|plan| plan.aggregate(keys, [most]))
+        }
+        other => plan.aggregate(keys, [over_column(other).alias(VALUE)]),
+    }
+}
+
+/// B-4: each user in the segments of their first, or last, event.
+fn first_segments(
+    plan: LogicalPlanBuilder,
+    once: CountOnce,
+    keys: &[Expr],
+    segments: &[Segment],
+) -> Result<LogicalPlanBuilder> {
+    let asc = once == CountOnce::First;
+    let order = || [TIME, SEQUENCE].map(|name| Sort { expr: column(name), asc, nulls_first: false }).to_vec();
+    let buckets: Vec<Expr> = keys.iter().filter(|key| **key == column(BUCKET)).cloned().collect();
+    let first = (0..segments.len()).map(|at| {
+        let name = segment_column(at);
+        aggregate::first_value(column(&name), order()).alias(name)
+    });
+    let users = buckets.into_iter().chain([column(USER)]).collect::<Vec<_>>();
+    let plan = plan.aggregate(users, first.collect::<Vec<_>>()).map_err(plan_error)?;
+    let plan = apart(plan, segments)?;
+    plan.aggregate(keys.to_vec(), [aggregate::count(lit(1i64)).alias(VALUE)]).map_err(plan_error)
+}
+
+/// An aggregate over numbers, or for `Distinct` over texts that stand for values.
+pub(in super::super) fn over_column(aggregate: Aggregate) -> Expr {
+    let number = || column(VALUE);
+    match aggregate {
+        Aggregate::Sum => aggregate::sum(number()),
+        Aggregate::Average => aggregate::avg(number()),
+        Aggregate::Min => aggregate::min(number()),
+        Aggregate::Max => aggregate::max(number()),
+        Aggregate::Percentile(percent) => {
+            percentile_cont_exact_udaf().call(vec![number(), lit(percent / 100.0)])
+        }
+        Aggregate::Distinct => aggregate::count_distinct(number()),
+        Aggregate::First => {
+            let order =
+                [TIME, SEQUENCE].map(|name| Sort { expr: column(name), asc: true, nulls_first: false });
+            aggregate::first_value(number(), order.to_vec())
+        }
+        Aggregate::Variance => aggregate::var_pop(number()),
+        Aggregate::Count => aggregate::count(number()),
+        // Made of two aggregations.
+        Aggregate::MostFrequent | Aggregate::Distribution => aggregate::count(number()),
+    }
+}
+
+/// The batches of an aggregation as cells.
+pub(super) fn read_cells(batches: &[RecordBatch], segment_count: usize) -> Result<Vec<Cell>> {
+    let mut cells = Vec::new();
+    for batch in batches {
+        cells_of(batch, segment_count, &mut cells)?;
+    }
+    Ok(cells)
+}
+
+fn cells_of(batch: &RecordBatch, segment_count: usize, cells: &mut Vec<Cell>) -> Result<()> {
+    let schema = batch.schema();
+    let buckets =
+        batch.column_by_name(BUCKET).map(|buckets| buckets.as_primitive::<TimestampMillisecondType>());
+    let segments = (0..segment_count)
+        .filter_map(|at| batch.column_by_name(&segment_column(at)))
+        .map(|labels| cast(labels, &TEXT).map_err(arrow_error))
+        .collect::<Result<Vec<_>>>()?;
+    let numbers = |name: &str| {
+        let numbers = schema.index_of(name).ok().map(|at| cast(batch.column(at), &DataType::Float64));
+        numbers.transpose().map_err(arrow_error)
+    };
+    let (values, inner) = (numbers(VALUE)?, numbers(INNER)?);
+    // Of a distribution, the value and how many have it.
+    let (of, values) = match inner {
+        Some(counts) => (values, Some(counts)),
+        None => (None, values),
+    };
+    let at = |numbers: &Option<arrow::array::ArrayRef>, row: usize| {
+        let numbers = numbers.as_ref()?.as_primitive::<Float64Type>();
+        numbers.is_valid(row).then(|| numbers.value(row))
+    };
+    for row in 0..batch.num_rows() {
+        cells.push(Cell {
+            segments: segments.iter().map(|labels| labels.as_string_view().value(row).to_owned()).collect(),
+            bucket: buckets.filter(|buckets| buckets.is_valid(row)).map(|buckets| buckets.value(row)),
+            of: at(&of, row),
+            value: at(&values, row),
+        });
+    }
+    Ok(())
+}
+
+pub(in super::super) fn arrow_error(source: arrow::error::ArrowError) -> crate::Error {
+    crate::Error::Run { source: source.into() }
+}

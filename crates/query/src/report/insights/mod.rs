@@ -1,0 +1,172 @@
+//! Insights: measures over time and segments (section 5).
+//!
+//! 1. [`measure`]: one metric → cells, measured where there were events.
+//! 2. [`series`]: cells → one series for each segment, gaps filled, ranked, cut to the top.
+//! 3. [`formula`]: series of formulas from those of metrics.
+//! 4. Rolling means, running sums and comparison, and the rows (here).
+
+mod active;
+mod formula;
+pub(super) mod measure;
+mod profiles;
+mod series;
+mod sessions;
+
+use tallymark_report::{Insights, Instants, Scope};
+
+use self::formula::Formula;
+use self::series::{Point, Series};
+use super::asked::{Asked, Cohorts};
+use crate::Result;
+
+/// A row of the result.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    /// The letter (S-2).
+    pub(super) metric: String,
+    pub(super) name: String,
+    /// The start of the bucket.
+    pub(super) time: Option<i64>,
+    /// One label a breakdown; `None` for what is measured without regard to segments (S-80).
+    pub(super) segments: Option<Vec<String>>,
+    /// The value, or range of values, that is counted in a distribution (S-36).
+    pub(super) bin: Option<String>,
+    pub(super) value: Option<f64>,
+    /// The value it is compared with (S-76).
+    pub(super) compared: Option<f64>,
+}
+
+/// Stands in the columns of breakdowns for the row without regard to segments.
+pub(super) const OVERALL: &str = "$overall";
+/// The segments beyond those shown.
+pub(super) const OTHER: &str = "$other";
+
+pub(super) async fn run(
+    asked: &Asked,
+    cohorts: &Cohorts,
+    scope: &Scope,
+    insights: &Insights,
+) -> Result<Vec<Row>> {
+    let formulas = insights
+        .formulas
+        .iter()
+        .enumerate()
+        .map(|(at, formula)| {
+            let path = format!("formulas[{at}].formula");
+            Formula::parse(&formula.formula, insights.metrics.len())
+                .map_err(|error| error.within(&path).into())
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let range = asked.calendar.resolve(&scope.range, asked.as_of)?;
+    let shown = series::shown_segments(asked, scope, insights, &range).await?;
+    let series = finished(asked, cohorts, scope, insights, &formulas, &range, &shown).await?;
+    let compared = match &insights.compare {
+        Some(comparison) => {
+            let before = asked.calendar.compared(&range, comparison)?;
+            Some(finished(asked, cohorts, scope, insights, &formulas, &before, &shown).await?)
+        }
+        None => None,
+    };
+    let mut rows = Vec::new();
+    for (at, one) in series.into_iter().enumerate() {
+        // Comparable by position: the segments are the same.
+        let before = compared.as_ref().and_then(|compared| compared.get(at));
+        for (index, point) in one.points.iter().enumerate() {
+            // S-76: point k pairs with point k; bins of distributions pair by name.
+            let partner = before.and_then(|before| match &point.bin {
+                None => before.points.get(index),
+                Some(_) => before
+                    .points
+                    .iter()
+                    .find(|other| other.position == point.position && other.bin == point.bin),
+            });
+            rows.push(Row {
+                metric: one.metric.clone(),
+                name: one.name.clone(),
+                time: point.bucket,
+                segments: one.segments.clone(),
+                bin: point.bin.clone(),
+                value: point.value,
+                compared: partner.and_then(|partner| partner.value),
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// All series of a range, with formulas, rolled or summed up (S-35).
+async fn finished(
+    asked: &Asked,
+    cohorts: &Cohorts,
+    scope: &Scope,
+    insights: &Insights,
+    formulas: &[Formula],
+    range: &Instants,
+    shown: &series::Shown,
+) -> Result<Vec<Series>> {
+    let before = earlier(asked, insights, range);
+    let mut series = series::measured(asked, cohorts, scope, insights, &before, range, shown).await?;
+    for (at, formula) in formulas.iter().enumerate() {
+        let name = insights.formulas[at].name.clone();
+        let name = name.unwrap_or_else(|| insights.formulas[at].formula.clone());
+        let letter = letter(insights.metrics.len() + at);
+        let computed = formula.series(&series, insights.metrics.len(), &letter, &name);
+        series.extend(computed);
+    }
+    for one in &mut series {
+        if let Some(count) = insights.rolling {
+            rolled(&mut one.points, count as usize);
+        }
+        one.points.retain(|point| point.bucket.is_none_or(|bucket| is_in(asked, insights, bucket, range)));
+        if insights.cumulative {
+            summed(&mut one.points);
+        }
+    }
+    Ok(series)
+}
+
+/// Whether a bucket is one of the range.
+fn is_in(asked: &Asked, insights: &Insights, bucket: i64, range: &Instants) -> bool {
+    insights.interval.is_none_or(|unit| bucket >= asked.calendar.bucket(range.from, unit))
+}
+
+/// The range with the intervals that a rolling mean looks back at (S-73).
+fn earlier(asked: &Asked, insights: &Insights, range: &Instants) -> Instants {
+    let (Some(unit), Some(count)) = (insights.interval, insights.rolling) else { return *range };
+    let mut from = range.from;
+    for _ in 1..count {
+        from = asked.calendar.bucket(asked.calendar.bucket(from, unit) - 1, unit);
+    }
+    Instants { from, to: range.to, days: None }
+}
+
+/// S-73: the mean of so many values up to each; null ones are left out.
+fn rolled(points: &mut [Point], count: usize) {
+    if points.iter().any(|point| point.bin.is_some()) {
+        return;
+    }
+    let values: Vec<Option<f64>> = points.iter().map(|point| point.value).collect();
+    for (at, point) in points.iter_mut().enumerate() {
+        let window = &values[(at + 1).saturating_sub(count)..=at];
+        let known: Vec<f64> = window.iter().flatten().copied().collect();
+        point.value = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
+    }
+}
+
+/// S-74.
+fn summed(points: &mut [Point]) {
+    if points.iter().any(|point| point.bin.is_some()) {
+        return;
+    }
+    let mut sum = 0.0;
+    for point in points {
+        sum += point.value.unwrap_or(0.0);
+        point.value = Some(sum);
+    }
+}
+
+/// A, B, …, Z, AA, AB, …
+pub(super) fn letter(at: usize) -> String {
+    let last = char::from(b'A' + (at % 26) as u8);
+    if at < 26 { last.to_string() } else { format!("{}{last}", letter(at / 26 - 1)) }
+}

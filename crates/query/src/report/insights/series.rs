@@ -1,0 +1,397 @@
+//! Cells → series: which segments are shown, in which order, and what is where nothing happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datafusion::functions_aggregate::expr_fn as aggregate;
+use datafusion::logical_expr::Expr;
+use tallymark_report::{Aggregate, Insights, Instants, Measure, Metric, PerUser, Scope};
+
+use super::super::asked::{Asked, Cohorts, plan_error};
+use super::super::convert::number_text;
+use super::super::segments::Ranges;
+use super::measure::{Cell, Question, arrow_error};
+use super::{OTHER, active, letter, profiles, sessions};
+use crate::Result;
+
+/// The values of one metric in one segment.
+#[derive(Debug, Clone)]
+pub(super) struct Series {
+    pub(super) metric: String,
+    pub(super) name: String,
+    /// `None` for what is measured without regard to segments.
+    pub(super) segments: Option<Vec<String>>,
+    /// Whether the metric is split at all.
+    pub(super) has_breakdown: bool,
+    pub(super) points: Vec<Point>,
+}
+
+/// A value of a series: of a bucket, and of a bin of it where a distribution is measured.
+#[derive(Debug, Clone)]
+pub(super) struct Point {
+    /// Which bucket, counted.
+    pub(super) position: usize,
+    pub(super) bucket: Option<i64>,
+    pub(super) bin: Option<String>,
+    pub(super) value: Option<f64>,
+}
+
+/// The segments that are shown, in order of rank, and whether there are others.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shown {
+    segments: Vec<Vec<String>>,
+    has_other: bool,
+    /// For each metric, the ranges chosen for its breakdowns (B-10).
+    automatic: Vec<BTreeMap<usize, Option<Ranges>>>,
+}
+
+/// Ranks the segments by the first metric (B-31, B-32).
+pub(super) async fn shown_segments(
+    asked: &Asked,
+    scope: &Scope,
+    insights: &Insights,
+    range: &Instants,
+) -> Result<Shown> {
+    if insights.breakdowns.is_empty() {
+        return Ok(Shown::default());
+    }
+    let mut automatic = Vec::with_capacity(insights.metrics.len());
+    for metric in &insights.metrics {
+        automatic.push(chosen_ranges(asked, scope, insights, metric, range).await?);
+    }
+    // Every segment of any metric is known; those of the first one have a rank.
+    let mut ranks: BTreeMap<Vec<String>, Option<f64>> = BTreeMap::new();
+    for (at, metric) in insights.metrics.iter().enumerate() {
+        if metric.event.is_none() {
+            continue;
+        }
+        let ranked = Metric { measure: rank_of(&metric.measure), ..metric.clone() };
+        let question = Question {
+            metric: &ranked,
+            filter: scope.filter.as_ref(),
+            range: *range,
+            interval: None,
+            breakdowns: &insights.breakdowns,
+            automatic: automatic[at].clone(),
+            except: None,
+        };
+        for cell in cells(asked, scope, &question).await? {
+            let rank = if at == 0 { cell.value } else { None };
+            let known = ranks.entry(cell.segments).or_default();
+            *known = known.or(rank);
+        }
+    }
+    let lowest_first = insights.metrics.first().is_some_and(|metric| is_lowest_first(&metric.measure));
+    let mut segments: Vec<(Vec<String>, Option<f64>)> = ranks.into_iter().collect();
+    segments.sort_by(|(a_key, a), (b_key, b)| {
+        let by_rank = match (a, b) {
+            (Some(a), Some(b)) if lowest_first => a.total_cmp(b),
+            (Some(a), Some(b)) => b.total_cmp(a),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (None, None) => std::cmp::Ordering::Equal,
+        };
+        by_rank.then_with(|| a_key.cmp(b_key))
+    });
+    let mut segments: Vec<Vec<String>> = segments.into_iter().map(|(segments, _)| segments).collect();
+    let top = insights.top.unwrap_or(usize::MAX);
+    let has_other = insights.other && segments.len() > top;
+    segments.truncate(top);
+    Ok(Shown { segments, has_other, automatic })
+}
+
+/// What segments are ranked by (B-31).
+fn rank_of(measure: &Measure) -> Measure {
+    match measure {
+        Measure::DailyActiveUsers
+        | Measure::WeeklyActiveUsers
+        | Measure::MonthlyActiveUsers
+        | Measure::CumulativeUniqueUsers => Measure::UniqueUsers,
+        Measure::OfProperty { aggregate, of } => match aggregate {
+            Aggregate::Sum | Aggregate::Min | Aggregate::Max | Aggregate::Distinct => measure.clone(),
+            _ => Measure::OfProperty { aggregate: Aggregate::Count, of: of.clone() },
+        },
+        Measure::OverUsers { aggregate, per_user } => match aggregate {
+            Aggregate::Sum | Aggregate::Min | Aggregate::Max => measure.clone(),
+            _ => Measure::OverUsers { aggregate: Aggregate::Count, per_user: per_user.clone() },
+        },
+        Measure::TotalEvents | Measure::UniqueUsers | Measure::Sessions => measure.clone(),
+    }
+}
+
+fn is_lowest_first(measure: &Measure) -> bool {
+    matches!(
+        measure,
+        Measure::OfProperty { aggregate: Aggregate::Min, .. }
+            | Measure::OverUsers { aggregate: Aggregate::Min, .. }
+    )
+}
+
+/// The ranges of breakdowns that choose them from the values (B-10); raw values where there are few.
+async fn chosen_ranges(
+    asked: &Asked,
+    scope: &Scope,
+    insights: &Insights,
+    metric: &Metric,
+    range: &Instants,
+) -> Result<BTreeMap<usize, Option<Ranges>>> {
+    let mut chosen = BTreeMap::new();
+    for (at, breakdown) in insights.breakdowns.iter().enumerate() {
+        let Some(values) = asked.numbers_to_group(breakdown)? else { continue };
+        let Some(number) = values.number else { continue };
+        let question = Question {
+            metric,
+            filter: scope.filter.as_ref(),
+            range: *range,
+            interval: None,
+            breakdowns: &[],
+            automatic: BTreeMap::new(),
+            except: None,
+        };
+        let value = || Expr::Column(datafusion::common::Column::from_name("value"));
+        let plan = asked
+            .scan()?
+            .filter(asked.chosen(&question).await?)
+            .and_then(|plan| plan.project([number.alias("value")]))
+            .and_then(|plan| {
+                let of =
+                    [aggregate::min(value()), aggregate::max(value()), aggregate::count_distinct(value())];
+                plan.aggregate(Vec::<Expr>::new(), of)
+            })
+            .map_err(plan_error)?;
+        let batches = asked.collect(plan).await?;
+        let number = |column: usize| -> Result<Option<f64>> {
+            let Some(batch) = batches.first().filter(|batch| batch.num_rows() > 0) else { return Ok(None) };
+            let numbers = arrow::compute::cast(batch.column(column), &arrow::datatypes::DataType::Float64);
+            let numbers = numbers.map_err(arrow_error)?;
+            let numbers = arrow::array::AsArray::as_primitive::<arrow::datatypes::Float64Type>(&numbers);
+            Ok(numbers.iter().next().flatten())
+        };
+        let ranges = match (number(0)?, number(1)?, number(2)?) {
+            (Some(min), Some(max), Some(distinct)) if distinct > 10.0 => Some(Ranges::automatic(min, max)),
+            _ => None,
+        };
+        chosen.insert(at, ranges);
+    }
+    Ok(chosen)
+}
+
+/// All series of all metrics over `before`, a range that ends with `range` and may begin earlier.
+pub(super) async fn measured(
+    asked: &Asked,
+    cohorts: &Cohorts,
+    scope: &Scope,
+    insights: &Insights,
+    before: &Instants,
+    range: &Instants,
+    shown: &Shown,
+) -> Result<Vec<Series>> {
+    let buckets: Vec<Option<i64>> = match insights.interval {
+        Some(unit) => asked.calendar.buckets(before, unit).into_iter().map(Some).collect(),
+        None => vec![None],
+    };
+    let mut all = Vec::new();
+    for (at, metric) in insights.metrics.iter().enumerate() {
+        let name = metric.name.clone().unwrap_or_else(|| description(metric));
+        let make = |segments: Option<Vec<String>>, has_breakdown: bool, cells: &[Cell]| Series {
+            metric: letter(at),
+            name: name.clone(),
+            segments,
+            has_breakdown,
+            points: points(metric, &buckets, cells),
+        };
+        if let Some(cohort) = &metric.cohort {
+            let cells = cohort_sizes(asked, cohorts, cohort, insights, before).await?;
+            all.push(make(None, false, &cells));
+            continue;
+        }
+        if let Some(filter) = &metric.profiles {
+            let cell = profiles::measured(asked, metric, filter).await?;
+            // No time axis (S-24): the same now in every bucket.
+            let cells: Vec<Cell> = buckets
+                .iter()
+                .flat_map(|bucket| cell.iter().map(|cell| Cell { bucket: *bucket, ..cell.clone() }))
+                .collect();
+            all.push(make(None, false, &cells));
+            continue;
+        }
+        let overall = Question {
+            metric,
+            filter: scope.filter.as_ref(),
+            range: Instants { from: before.from, to: range.to, days: range.days },
+            interval: insights.interval,
+            breakdowns: &[],
+            automatic: BTreeMap::new(),
+            except: None,
+        };
+        let has_breakdown = !insights.breakdowns.is_empty();
+        all.push(make(None, has_breakdown, &cells(asked, scope, &overall).await?));
+        if !has_breakdown {
+            continue;
+        }
+        let automatic = shown.automatic.get(at).cloned().unwrap_or_default();
+        let split = Question { breakdowns: &insights.breakdowns, automatic, ..overall };
+        let mut by_segment: BTreeMap<Vec<String>, Vec<Cell>> = BTreeMap::new();
+        for cell in cells(asked, scope, &split).await? {
+            by_segment.entry(cell.segments.clone()).or_default().push(cell);
+        }
+        for segments in &shown.segments {
+            let cells = by_segment.get(segments).map(Vec::as_slice).unwrap_or_default();
+            all.push(make(Some(segments.clone()), true, cells));
+        }
+        if shown.has_other {
+            let other = Question { except: Some(&shown.segments), ..split };
+            let segments = vec![OTHER.to_owned(); insights.breakdowns.len()];
+            all.push(make(Some(segments), true, &cells(asked, scope, &other).await?));
+        }
+    }
+    Ok(all)
+}
+
+/// What a metric measures, by whichever way it is measured.
+async fn cells(asked: &Asked, scope: &Scope, question: &Question<'_>) -> Result<Vec<Cell>> {
+    let days = match &question.metric.measure {
+        Measure::DailyActiveUsers => 1,
+        Measure::WeeklyActiveUsers => 7,
+        Measure::MonthlyActiveUsers => 30,
+        Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. } => {
+            return sessions::measured(asked, scope, question).await;
+        }
+        _ => return asked.measured(question).await,
+    };
+    active::measured(asked, question, days).await
+}
+
+/// C-20: the members as of the end of each bucket.
+async fn cohort_sizes(
+    asked: &Asked,
+    cohorts: &Cohorts,
+    name: &str,
+    insights: &Insights,
+    range: &Instants,
+) -> Result<Vec<Cell>> {
+    let ends: Vec<(Option<i64>, i64)> = match insights.interval {
+        Some(unit) => {
+            let buckets = asked.calendar.buckets(range, unit);
+            let after = |at: usize| {
+                buckets.get(at + 1).copied().unwrap_or_else(|| asked.calendar.next_bucket(range.to - 1, unit))
+            };
+            buckets.iter().enumerate().map(|(at, bucket)| (Some(*bucket), after(at) - 1)).collect()
+        }
+        None => vec![(None, range.to - 1)],
+    };
+    let mut sizes = Vec::with_capacity(ends.len());
+    for (bucket, end) in ends {
+        let mut then = asked.clone();
+        then.as_of = end.min(asked.as_of);
+        then.members.clear();
+        then.work_out(BTreeSet::from([name.to_owned()]), cohorts).await?;
+        let size = then.members.get(name).map_or(0, |members| members.len());
+        sizes.push(Cell { segments: Vec::new(), bucket, of: None, value: Some(size as f64) });
+    }
+    Ok(sizes)
+}
+
+/// The points of a series: one a bucket, or one for each bin of a distribution.
+fn points(metric: &Metric, buckets: &[Option<i64>], cells: &[Cell]) -> Vec<Point> {
+    let mut by_bucket: BTreeMap<Option<i64>, Vec<&Cell>> = BTreeMap::new();
+    for cell in cells {
+        by_bucket.entry(cell.bucket).or_default().push(cell);
+    }
+    let found = |bucket: &Option<i64>| by_bucket.get(bucket).map(Vec::as_slice).unwrap_or_default();
+    if is_distribution(&metric.measure) {
+        let bins = buckets.iter().enumerate().flat_map(|(position, bucket)| {
+            let bins = binned(found(bucket));
+            bins.into_iter().map(move |(bin, count)| Point {
+                position,
+                bucket: *bucket,
+                bin: Some(bin),
+                value: Some(count),
+            })
+        });
+        return bins.collect();
+    }
+    let of_nothing = is_zero_of_nothing(&metric.measure).then_some(0.0);
+    let mut seen = 0.0;
+    let point = |(position, bucket): (usize, &Option<i64>)| {
+        let mut value = found(bucket).first().and_then(|cell| cell.value).or(of_nothing);
+        if metric.measure == Measure::CumulativeUniqueUsers {
+            // Those seen for the first time, and all before.
+            seen += value.unwrap_or(0.0);
+            value = Some(seen);
+        }
+        Point { position, bucket: *bucket, bin: None, value }
+    };
+    buckets.iter().enumerate().map(point).collect()
+}
+
+/// S-36: values, or ranges of them, and how many there are.
+fn binned(cells: &[&Cell]) -> Vec<(String, f64)> {
+    let mut counts: Vec<(f64, f64)> =
+        cells.iter().filter_map(|cell| Some((cell.of?, cell.value.unwrap_or(0.0)))).collect();
+    counts.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let ranges = match counts[..] {
+        [(min, _), .., (max, _)] if counts.len() > 10 => Some(Ranges::automatic(min, max)),
+        _ => None,
+    };
+    let mut bins: Vec<(String, f64)> = Vec::new();
+    for (value, count) in counts {
+        let bin = ranges.as_ref().map_or_else(|| number_text(value), |ranges| ranges.label(value));
+        match bins.last_mut() {
+            Some((last, sum)) if *last == bin => *sum += count,
+            _ => bins.push((bin, count)),
+        }
+    }
+    bins
+}
+
+pub(super) fn is_distribution(measure: &Measure) -> bool {
+    matches!(
+        measure,
+        Measure::OfProperty { aggregate: Aggregate::Distribution, .. }
+            | Measure::OverUsers { aggregate: Aggregate::Distribution, .. }
+    )
+}
+
+/// Whether nothing measured is 0 rather than null (S-65, S-32).
+pub(super) fn is_zero_of_nothing(measure: &Measure) -> bool {
+    match measure {
+        Measure::TotalEvents
+        | Measure::UniqueUsers
+        | Measure::DailyActiveUsers
+        | Measure::WeeklyActiveUsers
+        | Measure::MonthlyActiveUsers
+        | Measure::CumulativeUniqueUsers
+        | Measure::Sessions => true,
+        Measure::OfProperty { aggregate, .. } | Measure::OverUsers { aggregate, .. } => {
+            matches!(aggregate, Aggregate::Sum | Aggregate::Count | Aggregate::Distinct)
+        }
+    }
+}
+
+/// What a metric is called if it has no name.
+fn description(metric: &Metric) -> String {
+    let measure = match &metric.measure {
+        Measure::TotalEvents => "total events".to_owned(),
+        Measure::UniqueUsers => "unique users".to_owned(),
+        Measure::DailyActiveUsers => "daily active users".to_owned(),
+        Measure::WeeklyActiveUsers => "weekly active users".to_owned(),
+        Measure::MonthlyActiveUsers => "monthly active users".to_owned(),
+        Measure::CumulativeUniqueUsers => "cumulative unique users".to_owned(),
+        Measure::Sessions => "sessions".to_owned(),
+        Measure::OfProperty { aggregate, of } => format!("{} of {}", aggregate.name(), of.label()),
+        Measure::OverUsers { aggregate, per_user } => {
+            let of_user = match per_user {
+                PerUser::Events => "events".to_owned(),
+                PerUser::Sessions => "sessions".to_owned(),
+                PerUser::OfProperty { aggregate, of } => format!("{} of {}", aggregate.name(), of.label()),
+            };
+            format!("{} of {of_user} per user", aggregate.name())
+        }
+    };
+    let what = match (&metric.event, &metric.cohort) {
+        (Some(event), _) => event.label(),
+        (None, Some(cohort)) => return format!("size of {cohort}"),
+        (None, None) => "profiles".to_owned(),
+    };
+    format!("{what}: {measure}")
+}

@@ -1,0 +1,100 @@
+//! Answers as record batches.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use tallymark_event::columns::USER_ID;
+use tallymark_report::{Aggregate, Insights, Measure, Question, Report};
+
+use super::insights::measure::arrow_error;
+use super::insights::{OVERALL, Row};
+use crate::Result;
+
+pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
+    let insights = match &report.question {
+        Question::Insights(insights) => insights,
+        Question::Cohort(_) => {
+            return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));
+        }
+    };
+    let zone = report.scope.zone()?;
+    let mut fields =
+        vec![Field::new("metric", DataType::Utf8, false), Field::new("name", DataType::Utf8, false)];
+    if insights.interval.is_some() {
+        let time = DataType::Timestamp(TimeUnit::Millisecond, Some(zone.name().into()));
+        fields.push(Field::new("time", time, false));
+    }
+    for breakdown in &insights.breakdowns {
+        let name = free_name(&breakdown.label(), &fields);
+        fields.push(Field::new(name, DataType::Utf8, false));
+    }
+    if has_bins(insights) {
+        fields.push(Field::new(free_name("bin", &fields), DataType::Utf8, true));
+    }
+    fields.push(Field::new(free_name("value", &fields), DataType::Float64, true));
+    if insights.compare.is_some() {
+        fields.push(Field::new(free_name("compared", &fields), DataType::Float64, true));
+        fields.push(Field::new(free_name("change", &fields), DataType::Float64, true));
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// A name no field has.
+fn free_name(name: &str, fields: &[Field]) -> String {
+    let is_free = |name: &String| fields.iter().all(|field| field.name() != name);
+    let numbered = (2u32..).map(|number| format!("{name}_{number}"));
+    std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
+}
+
+fn has_bins(insights: &Insights) -> bool {
+    insights.metrics.iter().any(|metric| {
+        matches!(
+            metric.measure,
+            Measure::OfProperty { aggregate: Aggregate::Distribution, .. }
+                | Measure::OverUsers { aggregate: Aggregate::Distribution, .. }
+        )
+    })
+}
+
+pub(super) fn insights(report: &Report, insights: &Insights, rows: &[Row]) -> Result<RecordBatch> {
+    let texts = |of: &dyn Fn(&Row) -> Option<String>| {
+        Arc::new(rows.iter().map(of).collect::<StringArray>()) as ArrayRef
+    };
+    let numbers = |of: &dyn Fn(&Row) -> Option<f64>| {
+        Arc::new(rows.iter().map(of).collect::<Float64Array>()) as ArrayRef
+    };
+    let mut columns = vec![texts(&|row| Some(row.metric.clone())), texts(&|row| Some(row.name.clone()))];
+    if insights.interval.is_some() {
+        let times = rows.iter().map(|row| row.time).collect::<TimestampMillisecondArray>();
+        columns.push(Arc::new(times.with_timezone(report.scope.zone()?.name())));
+    }
+    for at in 0..insights.breakdowns.len() {
+        let label = |row: &Row| match &row.segments {
+            Some(segments) => segments[at].clone(),
+            None => OVERALL.to_owned(),
+        };
+        columns.push(texts(&|row| Some(label(row))));
+    }
+    if has_bins(insights) {
+        columns.push(texts(&|row| row.bin.clone()));
+    }
+    columns.push(numbers(&|row| row.value));
+    if insights.compare.is_some() {
+        columns.push(numbers(&|row| row.compared));
+        columns.push(numbers(&change));
+    }
+    RecordBatch::try_new(schema(report)?, columns).map_err(arrow_error)
+}
+
+/// S-77: null of nothing, and of 0.
+fn change(row: &Row) -> Option<f64> {
+    let (value, compared) = (row.value?, row.compared?);
+    (compared != 0.0).then(|| (value - compared) / compared)
+}
+
+pub(super) fn users(report: &Report, users: &BTreeSet<String>) -> Result<RecordBatch> {
+    let ids: StringArray = users.iter().map(|id| Some(id.as_str())).collect();
+    RecordBatch::try_new(schema(report)?, vec![Arc::new(ids)]).map_err(arrow_error)
+}

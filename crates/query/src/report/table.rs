@@ -1,0 +1,250 @@
+//! Reports in SQL: `FROM insights('{…}')`, `FROM cohort('NAME')`, and `cohort('NAME')` as a
+//! predicate in the SQL of reports.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
+use datafusion::logical_expr::{ColumnarValue, Expr, TableType, Volatility, create_udf};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::prelude::{DataFrame, SessionContext};
+use futures::stream;
+use tallymark_event::Timestamp;
+use tallymark_report::{Cohort, CohortCondition, DefinitionError, Question, Report, Scope};
+
+use super::asked::COHORT;
+use crate::tables::DatasetTables;
+use crate::{Error, definitions};
+
+/// Registers the table functions and the predicate.
+pub(crate) fn register(session: &SessionContext, tables: &Arc<DatasetTables>) {
+    for kind in ["insights", COHORT] {
+        session.register_udtf(kind, Arc::new(ReportFunction { kind, tables: Arc::clone(tables) }));
+    }
+    let outside = |_: &[ColumnarValue]| -> Result<ColumnarValue> {
+        plan_err!(
+            "cohort('NAME') is a condition in the SQL of reports; here write: user_id IN (SELECT user_id FROM \
+             cohort('NAME'))"
+        )
+    };
+    let takes = vec![DataType::Utf8];
+    let predicate = create_udf(COHORT, takes, DataType::Boolean, Volatility::Stable, Arc::new(outside));
+    session.register_udf(predicate);
+}
+
+/// The answer of a report, asked at a time.
+pub(super) fn frame(session: &SessionContext, report: Report, now: Timestamp) -> crate::Result<DataFrame> {
+    let schema = super::schema(&report)?;
+    let tables = session.state_ref().read().config().get_extension::<DatasetTables>();
+    let plan = |source| Error::Plan { source };
+    let Some(tables) = tables else {
+        return Err(plan(DataFusionError::Plan(
+            "reports are answered in sessions of this engine".to_owned(),
+        )));
+    };
+    let table = ReportTable { report: Arc::new(report), schema, tables, now: Some(now) };
+    session.read_table(Arc::new(table)).map_err(plan)
+}
+
+/// A table function that answers a definition.
+#[derive(Debug)]
+struct ReportFunction {
+    kind: &'static str,
+    tables: Arc<DatasetTables>,
+}
+
+impl ReportFunction {
+    /// The definition in the argument: JSON, with or without its `report`; of cohorts, a name too.
+    fn definition(&self, text: &str) -> crate::Result<Report> {
+        if self.kind == COHORT && !text.trim_start().starts_with('{') {
+            let condition =
+                CohortCondition { in_cohort: Some(text.to_owned()), ..CohortCondition::default() };
+            let cohort = Cohort { all: Some(vec![condition]), any: None };
+            return Ok(Report { scope: Scope::default(), question: Question::Cohort(cohort) });
+        }
+        let mut value: serde_json::Value = serde_json::from_str(text)
+            .map_err(|error| DefinitionError::new("", format!("this is not JSON: {error}")))?;
+        if let Some(fields) = value.as_object_mut() {
+            let kind = fields.entry("report").or_insert_with(|| self.kind.into());
+            if kind != self.kind {
+                let problem = format!("{} answers reports of its kind, not {kind}", self.kind);
+                return Err(DefinitionError::new("report", problem).into());
+            }
+        }
+        Ok(Report::from_value(value)?)
+    }
+}
+
+impl TableFunctionImpl for ReportFunction {
+    fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
+        let text = match args.exprs() {
+            [Expr::Literal(text, _)] => text.try_as_str().flatten(),
+            _ => None,
+        };
+        let Some(text) = text else {
+            return plan_err!("{}('…') takes one text: the definition as JSON", self.kind);
+        };
+        let own = |error: Error| DataFusionError::External(Box::new(error));
+        let report = self.definition(text).map_err(own)?;
+        let schema = super::schema(&report).map_err(own)?;
+        Ok(Arc::new(ReportTable {
+            report: Arc::new(report),
+            schema,
+            tables: Arc::clone(&self.tables),
+            now: None,
+        }))
+    }
+}
+
+/// The answer of a report as a table.
+#[derive(Debug)]
+struct ReportTable {
+    report: Arc<Report>,
+    schema: SchemaRef,
+    tables: Arc<DatasetTables>,
+    /// When it is asked; when the query started, if it does not say.
+    now: Option<Timestamp>,
+}
+
+#[async_trait]
+impl TableProvider for ReportTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(session) = state.as_any().downcast_ref::<SessionState>() else {
+            return plan_err!("reports are answered in sessions of this engine");
+        };
+        let started = state.execution_props().query_execution_start_time;
+        let started = Timestamp::from_millis(started.map_or(0, |started| started.timestamp_millis()));
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&self.schema)),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        let exec: Arc<dyn ExecutionPlan> = Arc::new(ReportExec {
+            report: Arc::clone(&self.report),
+            tables: Arc::clone(&self.tables),
+            state: session.clone(),
+            now: self.now.unwrap_or(started),
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        });
+        let Some(projection) = projection else { return Ok(exec) };
+        let column = |at: &usize| -> (Arc<dyn PhysicalExpr>, String) {
+            let name = self.schema.field(*at).name();
+            (Arc::new(datafusion::physical_expr::expressions::Column::new(name, *at)), name.clone())
+        };
+        Ok(Arc::new(ProjectionExec::try_new(projection.iter().map(column).collect::<Vec<_>>(), exec)?))
+    }
+}
+
+/// Answers a report.
+struct ReportExec {
+    report: Arc<Report>,
+    tables: Arc<DatasetTables>,
+    state: SessionState,
+    now: Timestamp,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl fmt::Debug for ReportExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReportExec").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
+impl DisplayAs for ReportExec {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match format {
+            DisplayFormatType::Default | DisplayFormatType::Verbose => {
+                write!(f, "ReportExec: {}", self.report.to_value())
+            }
+            DisplayFormatType::TreeRender => write!(f, "{}", self.report.to_value()),
+        }
+    }
+}
+
+impl ExecutionPlan for ReportExec {
+    fn name(&self) -> &'static str {
+        "ReportExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+        _options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(&self, partition: usize, _context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (report, tables) = (Arc::clone(&self.report), Arc::clone(&self.tables));
+        let (state, now) = (self.state.clone(), self.now);
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
+        let answer = async move {
+            let cohorts = definitions::cohorts(tables.snapshot());
+            let answer = match cohorts {
+                Ok(cohorts) => super::answer(state, tables, &cohorts, &report, now).await,
+                Err(error) => Err(error),
+            };
+            let batch = answer.map_err(|error| match error {
+                Error::Run { source } | Error::Plan { source } => source,
+                other => DataFusionError::External(Box::new(other)),
+            })?;
+            baseline.record_output(batch.num_rows());
+            Ok(batch)
+        };
+        let schema = Arc::clone(self.properties.eq_properties.schema());
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(answer))))
+    }
+}

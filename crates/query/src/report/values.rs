@@ -1,0 +1,294 @@
+//! A property as typed values: an expression for each type its values may have (D-20, D-28).
+
+use std::sync::Arc;
+
+use arrow::array::{Array as _, AsArray as _, BooleanArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::functions::expr_fn::coalesce;
+use datafusion::logical_expr::{Expr, lit};
+use tallymark_event::columns::{DEVICE_ID, DISTINCT_ID, EVENT, INSERT_ID, TIME, USER_ID};
+use tallymark_event::{DateShape, LaneKind, PropertyCatalog};
+use tallymark_report::{Calendar, CastType};
+
+use super::convert::{self, DatePart, JsonPart, TEXT};
+use super::filter::OverItems;
+use super::function::call;
+
+/// The values of a property. Of each row at most one slot has a value.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Values {
+    /// Float64.
+    pub(super) number: Option<Expr>,
+    /// Utf8View.
+    pub(super) text: Option<Expr>,
+    /// Boolean.
+    pub(super) boolean: Option<Expr>,
+    /// Dates of one spelling each: Date32, or Timestamp(ms, UTC).
+    pub(super) dates: Vec<(DateShape, Expr)>,
+    /// Lists, and what their items are.
+    pub(super) lists: Vec<(Item, Expr)>,
+    /// Objects as JSON text.
+    pub(super) object: Option<Expr>,
+}
+
+/// What the items of a list are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Item {
+    Number,
+    Text,
+    Boolean,
+    /// Utf8View with one JSON value each.
+    Json,
+}
+
+impl Item {
+    /// The type that items are looked at in.
+    pub(super) fn data_type(self) -> DataType {
+        match self {
+            Self::Number => DataType::Float64,
+            Self::Text | Self::Json => TEXT,
+            Self::Boolean => DataType::Boolean,
+        }
+    }
+}
+
+impl Values {
+    /// The values of a property of a catalog; `column` gives the expression of a lane by its column.
+    /// A name with dots that is no property reaches into the objects of one (D-25).
+    pub(super) fn of_property(catalog: &PropertyCatalog, name: &str, column: &dyn Fn(&str) -> Expr) -> Self {
+        if let Some(property) = catalog.property(name) {
+            let mut values = Self::default();
+            for lane in property.lanes.iter().map(|lane| catalog.lane(*lane)) {
+                values.add(lane.kind, column(&lane.column));
+            }
+            return values;
+        }
+        // The longest name that is a property.
+        let dots: Vec<usize> = name.match_indices('.').map(|(at, _)| at).collect();
+        for at in dots.into_iter().rev() {
+            let Some(property) = catalog.property(&name[..at]) else { continue };
+            let path: Vec<String> = name[at + 1..].split('.').map(str::to_owned).collect();
+            let lanes = property.lanes.iter().map(|lane| catalog.lane(*lane));
+            let mut values = Self::default();
+            for lane in lanes.filter(|lane| lane.kind == LaneKind::Json) {
+                values = Self::in_json(&column(&lane.column), &path);
+            }
+            return values;
+        }
+        Self::default()
+    }
+
+    /// What every event has besides its properties, by the names of the columns.
+    pub(super) fn of_system(name: &str) -> Option<Self> {
+        let column = Expr::Column(Column::from_name(name));
+        match name {
+            EVENT | DISTINCT_ID | USER_ID | DEVICE_ID | INSERT_ID => {
+                Some(Self { text: Some(column), ..Self::default() })
+            }
+            TIME => Some(Self { dates: vec![(DateShape::MillisZ, column)], ..Self::default() }),
+            _ => None,
+        }
+    }
+
+    /// The values of an expression, by its type.
+    pub(super) fn of_expr(expr: Expr, data_type: &DataType) -> Self {
+        let mut values = Self::default();
+        match data_type {
+            DataType::Boolean => values.boolean = Some(expr),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => values.text = Some(expr),
+            DataType::Date32 => values.dates.push((DateShape::Date, expr)),
+            DataType::Timestamp(..) => values.dates.push((DateShape::MillisZ, expr)),
+            DataType::List(item) => {
+                let item = match item.data_type() {
+                    DataType::Boolean => Item::Boolean,
+                    item if item.is_numeric() => Item::Number,
+                    _ => Item::Text,
+                };
+                values.lists.push((item, expr));
+            }
+            numeric if numeric.is_numeric() => {
+                values.number = Some(datafusion::logical_expr::cast(expr, DataType::Float64));
+            }
+            _ => {}
+        }
+        values
+    }
+
+    fn add(&mut self, kind: LaneKind, column: Expr) {
+        match kind {
+            LaneKind::Bool => self.boolean = Some(column),
+            LaneKind::Int64 => {
+                let number = datafusion::logical_expr::cast(column, DataType::Float64);
+                self.number = Some(either(self.number.take(), number));
+            }
+            LaneKind::Float64 => self.number = Some(either(self.number.take(), column)),
+            LaneKind::String => self.text = Some(column),
+            LaneKind::Date(shape) => self.dates.push((shape, column)),
+            LaneKind::ListBool => self.lists.push((Item::Boolean, column)),
+            LaneKind::ListInt64 | LaneKind::ListFloat64 => self.lists.push((Item::Number, column)),
+            LaneKind::ListString => self.lists.push((Item::Text, column)),
+            LaneKind::Json => {
+                self.lists.push((Item::Json, json(&column, &[], JsonPart::Items)));
+                self.object = Some(json(&column, &[], JsonPart::Object));
+            }
+            LaneKind::Null => {}
+        }
+    }
+
+    fn in_json(column: &Expr, path: &[String]) -> Self {
+        Self {
+            number: Some(json(column, path, JsonPart::Number)),
+            text: Some(json(column, path, JsonPart::Text)),
+            boolean: Some(json(column, path, JsonPart::Boolean)),
+            dates: Vec::new(),
+            lists: vec![(Item::Json, json(column, path, JsonPart::Items))],
+            object: Some(json(column, path, JsonPart::Object)),
+        }
+    }
+
+    /// The values of one item; `item` is the expression of it.
+    pub(super) fn of_item(of: Item, item: Expr) -> Self {
+        match of {
+            Item::Number => {
+                let number = datafusion::logical_expr::cast(item, DataType::Float64);
+                Self { number: Some(number), ..Self::default() }
+            }
+            Item::Text => Self { text: Some(item), ..Self::default() },
+            Item::Boolean => Self { boolean: Some(item), ..Self::default() },
+            Item::Json => Self { lists: Vec::new(), ..Self::in_json(&item, &[]) },
+        }
+    }
+
+    /// Whether there is no such property.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.scalars().is_empty() && self.lists.is_empty() && self.object.is_none()
+    }
+
+    /// Everything but lists and objects.
+    fn scalars(&self) -> Vec<&Expr> {
+        let slots = [&self.number, &self.text, &self.boolean];
+        slots.into_iter().flatten().chain(self.dates.iter().map(|(_, date)| date)).collect()
+    }
+
+    /// Whether there is a value (D-26).
+    pub(super) fn is_set(&self) -> Expr {
+        let lists = self.lists.iter().map(|(_, list)| list);
+        let all = self.scalars().into_iter().chain(lists).chain(&self.object);
+        all.cloned().map(Expr::is_not_null).reduce(Expr::or).unwrap_or_else(|| lit(false))
+    }
+
+    /// Scalars as text: the text itself, and dates as they were sent (D-28).
+    pub(super) fn as_sent(&self) -> Option<Expr> {
+        let dates = self.dates.iter().map(|(shape, date)| text(date, Some(*shape)));
+        self.text.iter().cloned().chain(dates).reduce(|a, b| coalesce(vec![a, b]))
+    }
+
+    /// Scalars of all types as text (D-27).
+    pub(super) fn scalar_text(&self) -> Option<Expr> {
+        let others = self.number.iter().chain(&self.boolean).map(|value| text(value, None));
+        self.as_sent().into_iter().chain(others).reduce(|a, b| coalesce(vec![a, b]))
+    }
+
+    /// A part of the date, of values that are dates (D-22).
+    pub(super) fn date(&self, part: DatePart, calendar: Calendar) -> Option<Expr> {
+        let dates = self.dates.iter().map(|(_, date)| date_of(date, part, calendar));
+        let texts = self.text.iter().map(|text| date_of(text, part, calendar));
+        dates.chain(texts).reduce(|a, b| coalesce(vec![a, b]))
+    }
+
+    /// The values turned into another type (D-27). Lists are cast item by item.
+    pub(super) fn cast(&self, to: CastType, calendar: Calendar) -> Self {
+        let lists = self.lists.clone();
+        match to {
+            CastType::String => {
+                let list_texts = self.object.clone();
+                let text = self.scalar_text().into_iter().chain(list_texts);
+                Self { text: text.reduce(|a, b| coalesce(vec![a, b])), lists, ..Self::default() }
+            }
+            CastType::Number => {
+                let boolean = self
+                    .boolean
+                    .iter()
+                    .map(|boolean| datafusion::logical_expr::cast(boolean.clone(), DataType::Float64));
+                let parsed = self.text.iter().map(|text| {
+                    call("number", DataType::Float64, vec![text.clone()], |args| {
+                        convert::parsed_number(&args[0])
+                    })
+                });
+                let number = self.number.iter().cloned().chain(boolean).chain(parsed);
+                Self { number: number.reduce(|a, b| coalesce(vec![a, b])), lists, ..Self::default() }
+            }
+            CastType::Boolean => {
+                let number = self.number.iter().map(|number| number.clone().not_eq(lit(0.0)));
+                let text =
+                    self.as_sent().map(|text| text.clone().not_eq(lit("")).and(text.not_eq(lit("false"))));
+                let object = self.object.iter().map(|object| object.clone().is_null());
+                // An object is true, and so nothing else is looked at; nothing at all is false.
+                let object = object.map(|is_none| {
+                    Expr::Case(datafusion::logical_expr::Case {
+                        expr: None,
+                        when_then_expr: vec![(Box::new(is_none), Box::new(lit(ScalarValue::Boolean(None))))],
+                        else_expr: Some(Box::new(lit(true))),
+                    })
+                });
+                let any = self.boolean.iter().cloned().chain(number).chain(text).chain(object);
+                let known: Vec<Expr> = any.chain([lit(false)]).collect();
+                Self { boolean: Some(coalesce(known)), lists, ..Self::default() }
+            }
+            CastType::Date => {
+                let numbers = self.number.iter().map(|number| date_of(number, DatePart::Instant, calendar));
+                let mut dates = self.dates.clone();
+                dates.extend(numbers.map(|instant| (DateShape::MillisZ, instant)));
+                // What texts are dates is seen when a part of the date is asked for.
+                Self { text: self.text.clone(), dates, lists, ..Self::default() }
+            }
+        }
+    }
+}
+
+fn either(known: Option<Expr>, other: Expr) -> Expr {
+    match known {
+        Some(known) => coalesce(vec![known, other]),
+        None => other,
+    }
+}
+
+fn json(column: &Expr, path: &[String], part: JsonPart) -> Expr {
+    let name = format!("json_{}({:?})", format!("{part:?}").to_lowercase(), path.join("."));
+    let path = path.to_vec();
+    call(name, part.data_type(), vec![column.clone()], move |args| convert::json_part(&args[0], &path, part))
+}
+
+fn text(value: &Expr, shape: Option<DateShape>) -> Expr {
+    let name = shape.map_or_else(|| "text".to_owned(), |shape| format!("text_{shape:?}"));
+    call(name, TEXT, vec![value.clone()], move |args| convert::text_of(&args[0], shape))
+}
+
+fn date_of(value: &Expr, part: DatePart, calendar: Calendar) -> Expr {
+    let (name, returns) = match part {
+        DatePart::Day => ("day", DataType::Date32),
+        DatePart::Instant => ("instant", tallymark_event::columns::timestamp_type()),
+    };
+    let name = format!("{name}({})", calendar.zone);
+    call(name, returns, vec![value.clone()], move |args| convert::date_part(&args[0], part, calendar))
+}
+
+/// Whether items of a list are true under a predicate that is evaluated once for all of them.
+pub(super) fn items_where(name: String, list: Expr, all: bool, predicate: OverItems) -> Expr {
+    call(name, DataType::Boolean, vec![list], move |args| {
+        let lists = args[0].as_list::<i32>();
+        let met = cast(&predicate(lists.values())?, &DataType::Boolean)?;
+        let met = met.as_boolean();
+        let offsets = lists.value_offsets();
+        let is_met = |item: usize| met.is_valid(item) && met.value(item);
+        let rows = (0..lists.len()).map(|row| {
+            let mut items = offsets[row] as usize..offsets[row + 1] as usize;
+            // P-30: of an empty list, neither any nor all.
+            let verdict = if all { !items.is_empty() && items.all(is_met) } else { items.any(is_met) };
+            Some(lists.is_valid(row) && verdict)
+        });
+        Ok(Arc::new(rows.collect::<BooleanArray>()))
+    })
+}

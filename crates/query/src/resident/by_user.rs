@@ -1,0 +1,418 @@
+//! The events of users, user by user and in order of time: what behavioural reports run on.
+//!
+//! A report says which rows it wants ([`UserScan`]: conditions, and what is to be known of each row)
+//! and what it makes of one user's rows (a [`Matcher`]: plain Rust). The rest is done here:
+//!
+//! 1. Users are divided into ranges, so many that a range's rows fit the second-level cache.
+//! 2. For each segment, conditions are evaluated over the range's rows (on dictionary values once,
+//!    where that is enough); rows that meet none are left behind.
+//! 3. What is left becomes small records, which are put in order of user by counting. Segments come
+//!    in order of day and have their rows in order of time, and so have the records of each user.
+//! 4. The matcher sees one user after the other and adds to a partial result; partial results of
+//!    ranges are merged in order of users. Two runs give the same bytes (P1).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::SessionState;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::logical_expr::Expr;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use tallymark_memory::Layout;
+
+use super::expr::{BoundExpr, SegmentExpr};
+use super::filter::{BoundFilter, RowFilter};
+use super::inputs::{BoundSegment, Inputs, Rows};
+use super::segments::LOADS_AT_ONCE;
+use crate::events_table::EventsTable;
+
+/// Rows that conditions are evaluated for in one go.
+const BLOCK_ROWS: usize = 16 << 10;
+/// Rows of the users of a range, roughly.
+const RANGE_ROWS: usize = 256 << 10;
+/// Conditions a scan can have.
+pub(crate) const CONDITIONS_MAX: usize = 64;
+
+/// One event of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Milliseconds since 1970 in UTC.
+    pub(crate) time: i64,
+    /// Bit i is set if condition i is met.
+    pub(crate) conditions: u64,
+    /// Where the row is among those of [`UserEvents::numbers`] and [`UserEvents::labels`].
+    at: u32,
+}
+
+impl Record {
+    pub(crate) fn meets(&self, condition: usize) -> bool {
+        self.conditions >> condition & 1 == 1
+    }
+}
+
+/// The wanted events of one user, in order (G-1).
+#[derive(Debug)]
+pub(crate) struct UserEvents<'a> {
+    pub(crate) records: &'a [Record],
+    values: &'a [Column],
+}
+
+impl UserEvents<'_> {
+    /// A number of an event: expression `index` of [`UserScan::numbers`].
+    #[allow(dead_code, reason = "numbers are wanted by reports to come")]
+    pub(crate) fn number(&self, index: usize, record: &Record) -> Option<f64> {
+        match &self.values[index] {
+            Column::Numbers(numbers) => Some(numbers[record.at as usize]).filter(|number| !number.is_nan()),
+            Column::Labels { .. } => None,
+        }
+    }
+
+    /// The labels of an event: expression `index` of [`UserScan::labels`], as numbers that stand for
+    /// them within one range of users.
+    pub(crate) fn labels(&self, index: usize, record: &Record) -> &[u32] {
+        match &self.values[index] {
+            Column::Labels { starts, codes, .. } => {
+                let at = record.at as usize;
+                &codes[starts[at] as usize..starts[at + 1] as usize]
+            }
+            Column::Numbers(_) => &[],
+        }
+    }
+
+    /// The text of a label.
+    pub(crate) fn text(&self, index: usize, label: u32) -> &str {
+        match &self.values[index] {
+            Column::Labels { texts, .. } => texts.get_index(label as usize).map_or("", |text| text.as_str()),
+            Column::Numbers(_) => "",
+        }
+    }
+}
+
+/// What a report makes of the events of users.
+pub(crate) trait Matcher: Send + Sync + 'static {
+    /// What is added up.
+    type Partial: Send + 'static;
+
+    /// Nothing yet.
+    fn start(&self) -> Self::Partial;
+
+    /// Adds what one user did. `user` has at least one record.
+    fn user(&self, user: &UserEvents<'_>, partial: &mut Self::Partial);
+
+    /// Adds the result of the users after those of `total`.
+    fn merge(&self, total: &mut Self::Partial, later: Self::Partial);
+
+    /// Bytes that a result keeps.
+    fn bytes(&self, partial: &Self::Partial) -> usize;
+}
+
+/// Which events are wanted, and what is to be known of each.
+#[derive(Debug)]
+pub(crate) struct UserScan {
+    inputs: Arc<Inputs>,
+    conditions: Vec<RowFilter>,
+    values: Vec<Value>,
+    threads: usize,
+}
+
+#[derive(Debug)]
+enum Value {
+    Number(SegmentExpr),
+    Label(SegmentExpr),
+}
+
+impl UserScan {
+    /// Rows that meet any of the conditions are wanted. Labels are texts, or lists of texts; null is
+    /// no label.
+    pub(crate) fn try_new(
+        state: &SessionState,
+        table: &EventsTable,
+        conditions: Vec<Expr>,
+        numbers: Vec<Expr>,
+        labels: Vec<Expr>,
+    ) -> Result<Self> {
+        if conditions.len() > CONDITIONS_MAX {
+            return Err(DataFusionError::Plan(format!(
+                "{} conditions, at most {CONDITIONS_MAX} are possible",
+                conditions.len()
+            )));
+        }
+        let user = Expr::Column(datafusion::common::Column::from_name(tallymark_event::columns::USER_ID));
+        let time = Expr::Column(datafusion::common::Column::from_name(tallymark_event::columns::TIME));
+        let all = conditions.iter().chain(&numbers).chain(&labels).chain([&user, &time]);
+        let inputs = Inputs::of_exprs(table, all);
+        let schema = inputs.df_schema()?;
+        let conditions = conditions
+            .into_iter()
+            .map(|condition| RowFilter::try_new(state, [condition], &inputs, &schema))
+            .collect::<Result<_>>()?;
+        let of = |expr: Expr| SegmentExpr::try_new(state, expr, &inputs, &schema);
+        let numbers = numbers.into_iter().map(|expr| of(expr).map(Value::Number));
+        let labels = labels.into_iter().map(|expr| of(expr).map(Value::Label));
+        let values = numbers.chain(labels).collect::<Result<_>>()?;
+        let threads = state.config().target_partitions().max(1);
+        Ok(Self { inputs: Arc::new(inputs), conditions, values, threads })
+    }
+
+    pub(crate) fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// Shows a matcher all users of a layout.
+    pub(crate) async fn run<M: Matcher>(
+        self,
+        layout: Arc<Layout>,
+        matcher: M,
+        pool: &Arc<dyn MemoryPool>,
+    ) -> Result<M::Partial> {
+        let threads = self.threads;
+        let bound: Vec<_> = (0..layout.segments().len())
+            .map(|at| {
+                let (scan, layout) = (&self, &layout);
+                async move { Bound::try_new(scan, scan.inputs.bind(layout, at).await?) }.boxed()
+            })
+            .collect();
+        let segments: Vec<Bound> = stream::iter(bound).buffered(LOADS_AT_ONCE).try_collect().await?;
+        let ranges = ranges(&layout);
+        let work = Arc::new(Work { scan: self, segments, matcher });
+        let reservation = MemoryConsumer::new("UserScan").register(pool);
+        let mut partials = stream::iter(ranges)
+            .map(|range| {
+                let work = Arc::clone(&work);
+                let reservation = MemoryConsumer::new("UserScan range").register(pool);
+                SpawnedTask::spawn(async move { work.range(range, reservation).await })
+            })
+            .buffered(threads);
+        let mut total = work.matcher.start();
+        while let Some(partial) = partials.next().await {
+            let partial = partial.map_err(|stopped| DataFusionError::ExecutionJoin(Box::new(stopped)))??;
+            work.matcher.merge(&mut total, partial);
+            reservation.try_resize(work.matcher.bytes(&total))?;
+        }
+        Ok(total)
+    }
+}
+
+/// Ranges of users that have about so many rows each, by the number of all rows alone.
+fn ranges(layout: &Layout) -> Vec<Range<u32>> {
+    let users = layout.users().len() as u32;
+    let rows: usize = layout.segments().iter().map(|segment| segment.row_count()).sum();
+    let count = (rows / RANGE_ROWS).max(1) as u64;
+    let bound = |at: u64| (u64::from(users) * at / count) as u32;
+    (0..count).map(|at| bound(at)..bound(at + 1)).filter(|range| !range.is_empty()).collect()
+}
+
+/// A segment prepared for a scan.
+#[derive(Debug)]
+struct Bound {
+    segment: BoundSegment,
+    conditions: Vec<BoundFilter>,
+    values: Vec<BoundExpr>,
+}
+
+impl Bound {
+    fn try_new(scan: &UserScan, segment: BoundSegment) -> Result<Self> {
+        let conditions =
+            scan.conditions.iter().map(|condition| condition.bind(&segment)).collect::<Result<_>>()?;
+        let values = scan
+            .values
+            .iter()
+            .map(|(Value::Number(expr) | Value::Label(expr))| expr.bind(&segment))
+            .collect::<Result<_>>()?;
+        Ok(Self { segment, conditions, values })
+    }
+}
+
+/// What is known of wanted rows, in the order they were met.
+#[derive(Debug)]
+enum Column {
+    /// NaN where there is none.
+    Numbers(Vec<f64>),
+    /// Row i has the codes `starts[i]..starts[i + 1]`, positions in `texts`.
+    Labels { starts: Vec<u32>, codes: Vec<u32>, texts: indexmap::IndexSet<String> },
+}
+
+struct Work<M> {
+    scan: UserScan,
+    segments: Vec<Bound>,
+    matcher: M,
+}
+
+/// The wanted rows of a range of users, in the order they were met.
+struct Met {
+    /// Of each row, how far its user is from the first of the range.
+    users: Vec<u32>,
+    times: Vec<i64>,
+    conditions: Vec<u64>,
+    values: Vec<Column>,
+}
+
+impl Met {
+    fn bytes(&self) -> usize {
+        let values: usize = self
+            .values
+            .iter()
+            .map(|value| match value {
+                Column::Numbers(numbers) => numbers.capacity() * 8,
+                Column::Labels { starts, codes, texts } => {
+                    (starts.capacity() + codes.capacity()) * 4 + texts.len() * 64
+                }
+            })
+            .sum();
+        // Once as they were met, once in order.
+        self.users.capacity() * (4 + 8 + 8 + 24) + values
+    }
+}
+
+impl<M: Matcher> Work<M> {
+    async fn range(&self, users: Range<u32>, reservation: MemoryReservation) -> Result<M::Partial> {
+        let column = |value: &Value| match value {
+            Value::Number(_) => Column::Numbers(Vec::new()),
+            Value::Label(_) => {
+                Column::Labels { starts: vec![0], codes: Vec::new(), texts: indexmap::IndexSet::new() }
+            }
+        };
+        let mut met = Met {
+            users: Vec::new(),
+            times: Vec::new(),
+            conditions: Vec::new(),
+            values: self.scan.values.iter().map(column).collect(),
+        };
+        for bound in &self.segments {
+            let segment = bound.segment.segment();
+            let at = segment.users_in(users.clone());
+            let (first, last) = (segment.starts()[at.start] as usize, segment.starts()[at.end] as usize);
+            for start in (first..last).step_by(BLOCK_ROWS) {
+                self.block(bound, users.start, start..(start + BLOCK_ROWS).min(last), &mut met)?;
+            }
+            reservation.try_resize(met.bytes())?;
+            tokio::task::yield_now().await;
+        }
+        let mut partial = self.matcher.start();
+        let (records, starts) = in_order(&met, users.len());
+        for user in starts.windows(2) {
+            let records = &records[user[0] as usize..user[1] as usize];
+            if !records.is_empty() {
+                self.matcher.user(&UserEvents { records, values: &met.values }, &mut partial);
+            }
+        }
+        reservation.try_resize(self.matcher.bytes(&partial))?;
+        Ok(partial)
+    }
+
+    /// Adds the wanted rows of a block.
+    fn block(&self, bound: &Bound, first_user: u32, block: Range<usize>, met: &mut Met) -> Result<()> {
+        let rows = Rows::Range(block.clone());
+        let mut conditions = vec![0u64; block.len()];
+        for (at, condition) in bound.conditions.iter().enumerate() {
+            if condition.is_everything() {
+                conditions.iter_mut().for_each(|conditions| *conditions |= 1 << at);
+                continue;
+            }
+            let mask = condition.mask(&bound.segment, &rows)?;
+            mask.values().set_indices().for_each(|row| conditions[row] |= 1 << at);
+        }
+        let wanted: Vec<u32> = (block.start as u32..)
+            .zip(&conditions)
+            .filter(|(_, conditions)| **conditions != 0)
+            .map(|(row, _)| row)
+            .collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let segment = bound.segment.segment();
+        let (day, times) = (segment.day().start().millis(), segment.times());
+        met.times.extend(wanted.iter().map(|row| day + i64::from(times[*row as usize])));
+        met.conditions.extend(conditions.iter().filter(|conditions| **conditions != 0));
+        let rows = if wanted.len() == block.len() { rows } else { Rows::List(UInt32Array::from(wanted)) };
+        let mut ordinals = Vec::new();
+        bound.segment.ordinals(&rows, &mut ordinals);
+        met.users.extend(ordinals.iter().map(|user| user - first_user));
+        for ((value, bound_value), column) in self.scan.values.iter().zip(&bound.values).zip(&mut met.values)
+        {
+            let (Value::Number(expr) | Value::Label(expr)) = value;
+            let values = bound_value.evaluate(expr, &bound.segment, &rows)?;
+            column.extend(&values)?;
+        }
+        Ok(())
+    }
+}
+
+impl Column {
+    fn extend(&mut self, values: &ArrayRef) -> Result<()> {
+        match self {
+            Self::Numbers(numbers) => {
+                let values = cast(values, &DataType::Float64)?;
+                numbers.extend(
+                    values.as_primitive::<Float64Type>().iter().map(|number| number.unwrap_or(f64::NAN)),
+                );
+            }
+            Self::Labels { starts, codes, texts } => {
+                let mut add = |codes: &mut Vec<u32>, text: &str| {
+                    // Neighbours are often alike.
+                    let last = codes.last().copied();
+                    if let Some(last) = last
+                        && texts.get_index(last as usize).is_some_and(|known| known == text)
+                    {
+                        codes.push(last);
+                        return;
+                    }
+                    let code = match texts.get_index_of(text) {
+                        Some(code) => code,
+                        None => texts.insert_full(text.to_owned()).0,
+                    };
+                    codes.push(code as u32);
+                };
+                if let DataType::List(_) = values.data_type() {
+                    let lists = values.as_list::<i32>();
+                    let items = cast(lists.values(), &DataType::Utf8View)?;
+                    let items = items.as_string_view();
+                    for row in 0..lists.len() {
+                        let offsets = lists.value_offsets();
+                        if lists.is_valid(row) {
+                            let of_row = offsets[row] as usize..offsets[row + 1] as usize;
+                            of_row
+                                .filter(|item| items.is_valid(*item))
+                                .for_each(|item| add(codes, items.value(item)));
+                        }
+                        starts.push(codes.len() as u32);
+                    }
+                } else {
+                    let values = cast(values, &DataType::Utf8View)?;
+                    for text in values.as_string_view() {
+                        if let Some(text) = text {
+                            add(codes, text);
+                        }
+                        starts.push(codes.len() as u32);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The records user by user, and where those of each user start. Those of a user keep their order.
+fn in_order(met: &Met, user_count: usize) -> (Vec<Record>, Vec<u32>) {
+    let mut starts = vec![0u32; user_count + 1];
+    for user in &met.users {
+        starts[*user as usize + 1] += 1;
+    }
+    for user in 0..user_count {
+        starts[user + 1] += starts[user];
+    }
+    let mut next = starts.clone();
+    let mut records = vec![Record { time: 0, conditions: 0, at: 0 }; met.users.len()];
+    for (at, user) in met.users.iter().enumerate() {
+        let place = &mut next[*user as usize];
+        records[*place as usize] =
+            Record { time: met.times[at], conditions: met.conditions[at], at: at as u32 };
+        *place += 1;
+    }
+    (records, starts)
+}

@@ -1,0 +1,194 @@
+//! What can be kept under a name, and which saved cohorts a definition needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::error::closest;
+use crate::{Cohort, DefinitionError, Report, Result};
+
+/// What a saved definition is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum DefinitionKind {
+    /// A set of users, for filters and breakdowns: [`Cohort`].
+    Cohort,
+    /// A question to be asked again: [`Report`].
+    Report,
+}
+
+impl DefinitionKind {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Cohort, Self::Report];
+
+    /// Its name in a dataset and in texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cohort => "cohort",
+            Self::Report => "report",
+        }
+    }
+
+    /// The kind of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether a definition says what one of this kind has to.
+    ///
+    /// # Errors
+    /// What is wrong and where.
+    pub fn check(self, json: Value) -> Result<()> {
+        match self {
+            Self::Cohort => Cohort::from_value(json).map(drop),
+            Self::Report => Report::from_value(json).map(drop),
+        }
+    }
+
+    /// The saved cohorts that a definition of this kind names.
+    pub fn cohorts_named_in(self, json: &Value) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        match self {
+            Self::Cohort | Self::Report => collect_cohorts(json, &mut names),
+        }
+        names
+    }
+}
+
+impl std::fmt::Display for DefinitionKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The cohorts that each saved cohort names.
+pub type CohortNeeds<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
+/// Whether all the cohorts a definition names are saved.
+///
+/// # Errors
+/// Which one is missing.
+pub fn check_saved(named: &BTreeSet<&str>, saved: &CohortNeeds<'_>) -> Result<()> {
+    let Some(missing) = named.iter().find(|cohort| !saved.contains_key(*cohort)) else { return Ok(()) };
+    let error = DefinitionError::new("", format!("there is no cohort \"{missing}\""));
+    Err(match closest(missing, saved.keys().copied()) {
+        Some(known) => error.hint(format!("did you mean \"{known}\"?")),
+        None => error.hint("save it first"),
+    })
+}
+
+/// Whether the cohort `name` does not need itself, directly or through others (C-23).
+///
+/// # Errors
+/// The circle.
+pub fn check_acyclic(name: &str, saved: &CohortNeeds<'_>) -> Result<()> {
+    let mut circle = vec![name];
+    let mut named = saved.get(name).into_iter().flatten();
+    if named.any(|cohort| leads_to(name, cohort, saved, &mut circle, &mut BTreeSet::new())) {
+        circle.push(name);
+        let way = circle.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(" needs ");
+        return Err(DefinitionError::new("", format!("a cohort cannot need itself: {way}")));
+    }
+    Ok(())
+}
+
+/// Whether `from` needs `to`, and by which way.
+fn leads_to<'a>(
+    to: &str,
+    from: &'a str,
+    saved: &CohortNeeds<'a>,
+    way: &mut Vec<&'a str>,
+    seen: &mut BTreeSet<&'a str>,
+) -> bool {
+    if from == to {
+        return true;
+    }
+    if !seen.insert(from) {
+        return false;
+    }
+    way.push(from);
+    let next = saved.get(from).into_iter().flatten();
+    let found = next.into_iter().any(|next| leads_to(to, next, saved, way, seen));
+    if !found {
+        way.pop();
+    }
+    found
+}
+
+/// The fields that name cohorts are the same wherever they stand, and no other fields have their
+/// names: objects of definitions have only fields we know.
+fn collect_cohorts<'a>(json: &'a Value, names: &mut BTreeSet<&'a str>) {
+    match json {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                match (field.as_str(), value) {
+                    ("in_cohort" | "not_in_cohort" | "cohort", Value::String(name)) => {
+                        names.insert(name);
+                    }
+                    ("in_cohort" | "not_in_cohort" | "cohorts", Value::Array(list)) => {
+                        names.extend(list.iter().filter_map(Value::as_str));
+                    }
+                    (_, value) => collect_cohorts(value, names),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_cohorts(item, names)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn cohorts_are_found_wherever_they_are_named() {
+        let cohort = json!({"any": [
+            {"in_cohort": "a"},
+            {"not": {"not_in_cohort": "b"}},
+            {"did": {"event": {"event": "Play", "where": {"in_cohort": ["c", "d"]}}}},
+            {"where": {"any": [{"not_in_cohort": ["e"]}, {"property": "user.cohort", "equals": "no"}]}},
+        ]});
+        let kind = DefinitionKind::Cohort;
+        kind.check(cohort.clone()).unwrap();
+        assert_eq!(Vec::from_iter(kind.cohorts_named_in(&cohort)), ["a", "b", "c", "d", "e"]);
+        let report = json!({
+            "report": "insights",
+            "metrics": [{"cohort": "a"}, {"event": "Play"}],
+            "where": {"in_cohort": "b"},
+            "breakdowns": [{"cohorts": ["c"]}, "cohort"],
+        });
+        let kind = DefinitionKind::Report;
+        kind.check(report.clone()).unwrap();
+        assert_eq!(Vec::from_iter(kind.cohorts_named_in(&report)), ["a", "b", "c"]);
+    }
+
+    fn check(name: &str, needs: &[(&'static str, &[&'static str])]) -> Result<()> {
+        let needs: CohortNeeds<'_> =
+            needs.iter().map(|(name, needed)| (*name, needed.iter().copied().collect())).collect();
+        check_saved(&needs[name], &needs)?;
+        check_acyclic(name, &needs)
+    }
+
+    #[test]
+    fn c23_cohorts_do_not_need_themselves() {
+        check("a", &[("a", &["b", "c"]), ("b", &["d"]), ("c", &["d"]), ("d", &[])]).unwrap();
+        let problem = |name, needs| check(name, needs).unwrap_err().problem;
+        assert_eq!(problem("a", &[("a", &["a"])]), r#"a cohort cannot need itself: "a" needs "a""#);
+        assert_eq!(
+            problem("a", &[("a", &["x", "b"]), ("b", &["c"]), ("c", &["x", "a"]), ("x", &[])]),
+            r#"a cohort cannot need itself: "a" needs "b" needs "c" needs "a""#
+        );
+        let missing = check("a", &[("a", &["Activ"]), ("Active", &[])]).unwrap_err();
+        assert_eq!(missing.to_string(), r#"there is no cohort "Activ"; did you mean "Active"?"#);
+    }
+
+    #[test]
+    fn a_kind_has_one_name() {
+        for kind in DefinitionKind::ALL {
+            assert_eq!(DefinitionKind::named(kind.name()), Some(kind));
+        }
+    }
+}
