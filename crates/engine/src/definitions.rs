@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use tallymark_event::Timestamp;
 use tallymark_query::definitions;
-use tallymark_report::{CohortNeeds, DefinitionError, DefinitionKind, check_acyclic, check_saved, closest};
+use tallymark_report::{
+    CohortNeeds, DefinitionError, DefinitionKind, Lexicon, check_acyclic, check_saved, closest,
+};
 use tallymark_storage::{Commit, Definition, Definitions, Snapshot};
 
 use crate::{Engine, Error, Result, View};
@@ -41,9 +43,8 @@ impl Engine {
         let wrong = |source| Error::Definition { kind, name: name.to_owned(), source };
         let json = read(kind, name, json).map_err(wrong)?;
         let saved_at = self.now();
-        self.change_definitions(|definitions| {
-            let definition = Definition { saved_at, json };
-            definitions.entry(kind.name().to_owned()).or_default().insert(name.to_owned(), definition);
+        self.change_definitions(|_, definitions| {
+            insert(definitions, kind, name, Definition { saved_at, json });
             check_needs(kind, name, definitions).map_err(wrong)
         })
         .await
@@ -55,7 +56,7 @@ impl Engine {
     /// [`Error::NoDefinition`] if there is none, [`Error::DefinitionInUse`] for a cohort that other
     /// definitions name.
     pub async fn delete_definition(&self, kind: DefinitionKind, name: &str) -> Result<()> {
-        self.change_definitions(|definitions| {
+        self.change_definitions(|_, definitions| {
             let users = users_of(kind, name, definitions);
             if !users.is_empty() {
                 return Err(Error::DefinitionInUse { kind, name: name.to_owned(), users });
@@ -88,11 +89,44 @@ impl Engine {
         saved_in(&self.snapshot())
     }
 
-    async fn change_definitions(&self, change: impl FnOnce(&mut Definitions) -> Result<()>) -> Result<()> {
+    /// What is said of events and properties in the newest state. In SQL it is in `event_catalog`
+    /// and `property_catalog`.
+    ///
+    /// # Errors
+    /// If a newer version has saved it.
+    pub fn lexicon(&self) -> Result<Lexicon> {
+        Ok(definitions::lexicon(&self.snapshot())?)
+    }
+
+    /// Changes what is said of events and properties, all at once.
+    ///
+    /// # Errors
+    /// As for [`Engine::save_definition`].
+    pub async fn change_lexicon(&self, change: impl FnOnce(&mut Lexicon)) -> Result<()> {
+        let (kind, name) = (DefinitionKind::Lexicon, Lexicon::NAME);
+        let wrong = |source| Error::Definition { kind, name: name.to_owned(), source };
+        let saved_at = self.now();
+        self.change_definitions(|snapshot, definitions| {
+            let mut lexicon = definitions::lexicon(snapshot)?;
+            change(&mut lexicon);
+            lexicon.tidy();
+            let not_said = |error: serde_json::Error| wrong(DefinitionError::new("", error.to_string()));
+            let json = serde_json::to_string(&lexicon).map_err(not_said)?;
+            let json = read(kind, name, &json).map_err(wrong)?;
+            insert(definitions, kind, name, Definition { saved_at, json });
+            Ok(())
+        })
+        .await
+    }
+
+    async fn change_definitions(
+        &self,
+        change: impl FnOnce(&Snapshot, &mut Definitions) -> Result<()>,
+    ) -> Result<()> {
         let mut guard = self.inner.store.write().await?;
         let snapshot = guard.snapshot();
         let mut definitions = snapshot.manifest.definitions.clone();
-        change(&mut definitions)?;
+        change(&snapshot, &mut definitions)?;
         guard.commit(Commit { definitions: Some(definitions), ..Commit::of(&snapshot) }).await?;
         Ok(())
     }
@@ -117,6 +151,21 @@ fn saved_in(snapshot: &Snapshot) -> Vec<SavedDefinition> {
     DefinitionKind::ALL.into_iter().flat_map(of_kind).collect()
 }
 
+/// All definitions without the ids of a user on their lists, and how many had any.
+pub(crate) fn without_user(definitions: &Definitions, ids: &[String]) -> (Definitions, u64) {
+    let (mut rest, mut changed) = (definitions.clone(), 0);
+    for kind in DefinitionKind::ALL {
+        for definition in rest.get_mut(kind.name()).into_iter().flat_map(|saved| saved.values_mut()) {
+            changed += u64::from(kind.forget_users(&mut definition.json, ids));
+        }
+    }
+    (rest, changed)
+}
+
+fn insert(definitions: &mut Definitions, kind: DefinitionKind, name: &str, definition: Definition) {
+    definitions.entry(kind.name().to_owned()).or_default().insert(name.to_owned(), definition);
+}
+
 fn unknown<'a>(kind: DefinitionKind, name: &str, names: impl Iterator<Item = &'a String>) -> Error {
     let closest = closest(name, names.map(String::as_str)).map(str::to_owned);
     Error::NoDefinition { kind, name: name.to_owned(), closest }
@@ -138,7 +187,7 @@ fn read(kind: DefinitionKind, name: &str, json: &str) -> Result<serde_json::Valu
     }
     let json: serde_json::Value = serde_json::from_str(json)
         .map_err(|error| DefinitionError::new("", format!("this is not JSON: {error}")))?;
-    kind.check(json.clone())?;
+    kind.check(name, json.clone())?;
     Ok(json)
 }
 

@@ -114,6 +114,14 @@ pub enum Error {
         /// What needs it, such as `cohort "Active"`.
         users: Vec<String>,
     },
+    /// Nobody has this id.
+    #[error("there is no user {id:?}{}", any_of(closest))]
+    NoUser {
+        /// The id.
+        id: String,
+        /// The ids that were probably meant, closest first.
+        closest: Vec<String>,
+    },
     /// Nothing is attached under this name.
     #[error("nothing is attached as {name:?}")]
     NotAttached {
@@ -138,13 +146,18 @@ impl Error {
             | Self::AttachmentName { .. }
             | Self::Definition { .. }
             | Self::DefinitionInUse { .. } => ErrorKind::InvalidInput,
-            Self::NotAttached { .. } | Self::NoDefinition { .. } => ErrorKind::NotFound,
+            Self::NotAttached { .. } | Self::NoDefinition { .. } | Self::NoUser { .. } => ErrorKind::NotFound,
         }
     }
 }
 
 fn did_you_mean(closest: Option<&str>) -> String {
     closest.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default()
+}
+
+fn any_of(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    if names.is_empty() { String::new() } else { format!("; did you mean {}?", names.join(" or ")) }
 }
 
 fn storage_kind(error: &tallymark_storage::Error) -> ErrorKind {

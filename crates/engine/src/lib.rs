@@ -23,8 +23,9 @@
 //!    [`Engine::append`], [`Engine::append_json`] and [`Engine::update_profiles`] make small
 //!    amounts durable at once and files later.
 //! 3. [`Engine::sql`] answers over the newest state, [`View::sql`] over one that stays as it is.
-//!    [`Engine::session`] is DataFusion's own session, for functions and tables of your own.
+//!    [`Engine::user`] is who one user is and what they did. [`Engine::session`] is DataFusion's own session, for functions and tables of your own.
 //! 4. [`Engine::save_definition`] keeps cohorts and reports under a name.
+//!    [`Engine::check_plan`] finds events that are not as they were planned.
 //! 5. [`Engine::compact`] and [`Engine::delete_user`] rewrite files; [`Engine::inspect`] and
 //!    [`Engine::export`] tell what is there.
 //!
@@ -40,6 +41,8 @@ mod engine;
 mod error;
 mod inspect;
 mod maintenance;
+mod plan;
+mod user;
 mod view;
 
 pub use answer::Answer;
@@ -50,6 +53,8 @@ pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};
 pub use inspect::{EventSummary, Inspection, LaneSummary, PropertySummary};
 pub use maintenance::{CompactOptions, CompactReport, DeleteReport};
+pub use plan::{PlanExample, PlanReport, PlanScope, PlanViolation};
+pub use user::{FeedEvent, User, UserEvents, UserOptions};
 pub use view::{SnapshotInfo, View};
 
 pub use tallymark_event::{Clock, Day, DistinctId, Event, FixedClock, Properties, PropertyValue, Timestamp};
@@ -57,11 +62,14 @@ pub use tallymark_ingest::{
     AppendReport, ColumnMapping, ImportOptions, ImportProgress, ImportReport, Input, Limits, RejectedRecord,
     Rejection, TimeUnit, WireForm,
 };
+pub use tallymark_query::plan::PlanProblem;
 pub use tallymark_query::{
     ColumnUsage, Encoding, ExportOptions, ExportedLines, MemoryUsage, ProfileColumnUsage, SegmentUsage,
     report_schema,
 };
-pub use tallymark_report::{DefinitionError, DefinitionKind};
+pub use tallymark_report::{
+    DefinitionError, DefinitionKind, Lexicon, LexiconEntry, LexiconKind, PropertyType, TrackingPlan, closest,
+};
 pub use tallymark_storage::{Attachment, CleanupReport, DataFile, Location};
 pub use tallymark_users::{IdentitySystem, ProfileKey, ProfileOp, ProfileUpdate};
 

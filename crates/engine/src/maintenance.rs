@@ -14,6 +14,7 @@ use tallymark_storage::{
 use tallymark_users::{Identities, IdentityOp, ProfileKey};
 use tracing::{debug, info};
 
+use crate::definitions::without_user as without_user_listed;
 use crate::error::chain;
 use crate::{Engine, Result, View};
 
@@ -60,6 +61,8 @@ pub struct DeleteReport {
     pub events: u64,
     /// Profiles removed.
     pub profiles: u64,
+    /// Saved cohorts and reports that listed the user and no longer do.
+    pub definitions: u64,
     /// Data files rewritten.
     pub files_rewritten: u64,
     /// Events of any of these ids that a scan of all live files still finds: 0.
@@ -165,7 +168,8 @@ impl Engine {
     }
 
     /// Removes a user, named by any of their ids: their events from every live file, their
-    /// profile, and the links between their ids. All other rows stay as they are.
+    /// profile, the links between their ids, and their ids on lists of saved cohorts. All other rows
+    /// stay as they are.
     ///
     /// Older snapshots, which still have the user, are deleted at once: a [`View`] of one gives
     /// [`tallymark_storage::Error::SnapshotErased`] from then on.
@@ -228,6 +232,8 @@ impl Engine {
         let log = self.inner.store.people_log(&snapshot).await?;
         change.replace_people = Some(without_user(log, &ids, &user_id, snapshot.next_sequence, self.now()));
         change.next_sequence = snapshot.next_sequence + 1;
+        let (definitions, changed) = without_user_listed(&snapshot.manifest.definitions, &ids);
+        (change.definitions, report.definitions) = (Some(definitions), changed);
         (change.identities, change.profiles) = (Arc::new(identities), Arc::new(profiles));
         guard.commit(change).await?;
         Ok(report)

@@ -33,6 +33,11 @@ impl View {
         self.snapshot.manifest.version
     }
 
+    /// The sequence of the next event: those of this state have smaller ones.
+    pub fn next_sequence(&self) -> i64 {
+        self.snapshot.next_sequence
+    }
+
     /// When that commit was made.
     pub fn created_at(&self) -> Timestamp {
         self.snapshot.manifest.created_at

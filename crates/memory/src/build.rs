@@ -35,14 +35,25 @@ use crate::segment::{Core, UserRows};
 use crate::source::{FileSource, Source, SourceKey, SourceUsers};
 use crate::{ColumnId, Error, Layout, Result, Segment, UserDirectory};
 
-/// The layout of a snapshot, or of some of its days; without users where nobody asks for them and
-/// they can be left out.
+/// What a layout is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To know whose the rows are.
+    Users,
+    /// To read columns: users are left out where they can be.
+    Rows,
+    /// To read columns ahead of anything else: days that need users are left out.
+    RowsAhead,
+}
+
+/// The layout of a snapshot, or of some of its days.
 pub(crate) async fn layout(
     cache: &Arc<Inner>,
     snapshot: &Arc<Snapshot>,
     days: Option<&BTreeSet<Day>>,
-    users: bool,
+    purpose: Purpose,
 ) -> Result<Arc<Layout>> {
+    let users = purpose == Purpose::Users;
     cache.begin();
     let plan = Plan::new(cache, snapshot, days, users);
     if plan.drafts.is_empty() {
@@ -54,9 +65,12 @@ pub(crate) async fn layout(
     if plan.drafts.is_empty() {
         return Ok(plan.finished(cache, snapshot));
     }
-    let (bare, drafts): (Vec<_>, Vec<_>) =
+    let (bare, mut drafts): (Vec<_>, Vec<_>) =
         std::mem::take(&mut plan.drafts).into_iter().partition(|draft| draft.needs_no_users && !users);
     let mut made: Vec<Made> = bare.into_iter().map(Draft::without_users).collect();
+    if purpose == Purpose::RowsAhead {
+        drafts.clear();
+    }
     if drafts.is_empty() {
         let users = Arc::clone(&plan.users);
         return Ok(publish(cache, snapshot, plan, users, &[], made, 0));

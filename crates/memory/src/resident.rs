@@ -10,16 +10,17 @@ use tallymark_event::{Day, PropertyCatalog};
 use tallymark_storage::Snapshot;
 use tallymark_users::Profiles;
 
+use crate::build::{self, Purpose};
 use crate::column::Column;
 use crate::columns::{Loaded, Resident, Slot};
 use crate::memtable::Memtable;
 use crate::pool::Pool;
 use crate::profiles::ProfileSlot;
 use crate::segment::Core;
+use crate::usage;
 use crate::{
     ColumnId, Estimate, Layout, LayoutNeeds, MemoryConfig, MemoryUsage, Result, Segment, UserDirectory,
 };
-use crate::{build, usage};
 
 /// The resident columns of one dataset. Cloning copies a pointer.
 #[derive(Debug, Clone)]
@@ -141,7 +142,8 @@ impl ResidentEvents {
         days: Option<&BTreeSet<Day>>,
         needs: LayoutNeeds,
     ) -> Result<Arc<Layout>> {
-        let layout = build::layout(&self.inner, snapshot, days, needs.users).await?;
+        let purpose = if needs.users { Purpose::Users } else { Purpose::Rows };
+        let layout = build::layout(&self.inner, snapshot, days, purpose).await?;
         if needs.times {
             let loads: Vec<_> = (0..layout.segments.len()).map(|at| layout.load_times(at).boxed()).collect();
             stream::iter(loads)
@@ -150,6 +152,43 @@ impl ResidentEvents {
                 .await?;
         }
         Ok(layout)
+    }
+
+    /// Loads columns, and times if they are among them, of the days that need no users for that: to
+    /// be done while [`ResidentEvents::layout_with`] numbers users. Says how many bytes were read.
+    ///
+    /// # Errors
+    /// As [`ResidentEvents::layout`].
+    ///
+    /// # Panics
+    /// If a column is not of the snapshot's catalog.
+    pub async fn load_ahead(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        days: Option<&BTreeSet<Day>>,
+        columns: &[ColumnId],
+    ) -> Result<u64> {
+        let layout = build::layout(&self.inner, snapshot, days, Purpose::RowsAhead).await?;
+        let times = columns.contains(&ColumnId::TIME);
+        let columns: Vec<ColumnId> = columns
+            .iter()
+            .copied()
+            .filter(|column| !matches!(*column, ColumnId::TIME | ColumnId::USER_ID))
+            .collect();
+        let loads: Vec<_> = (0..layout.segments.len())
+            .map(|at| {
+                let (layout, columns) = (&layout, &columns);
+                async move {
+                    let time_bytes = if times { layout.load_times(at).await? } else { 0 };
+                    Ok(layout.load(at, columns).await?.loaded_bytes + time_bytes)
+                }
+                .boxed()
+            })
+            .collect();
+        stream::iter(loads)
+            .buffered(self.inner.pool.read_ahead())
+            .try_fold(0, |all, bytes| async move { Ok(all + bytes) })
+            .await
     }
 
     /// What is resident now, and what it costs.

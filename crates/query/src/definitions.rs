@@ -1,8 +1,8 @@
 //! What a snapshot has saved by name, read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tallymark_report::{Cohort, DefinitionKind};
+use tallymark_report::{Cohort, DefinitionKind, Lexicon};
 use tallymark_storage::{Definition, Snapshot};
 
 use crate::{Error, Result};
@@ -24,4 +24,26 @@ pub fn cohorts(snapshot: &Snapshot) -> Result<BTreeMap<String, Cohort>> {
         Err(source) => Err(Error::SavedDefinition { kind, name: name.clone(), source }),
     };
     saved(snapshot, kind).map(read).collect()
+}
+
+/// What events and properties mean; says nothing if nobody did.
+///
+/// # Errors
+/// [`Error::SavedDefinition`] if a newer version has saved it.
+pub fn lexicon(snapshot: &Snapshot) -> Result<Lexicon> {
+    let kind = DefinitionKind::Lexicon;
+    match saved(snapshot, kind).find(|(name, _)| *name == Lexicon::NAME) {
+        None => Ok(Lexicon::default()),
+        Some((name, definition)) => Lexicon::from_value(definition.json.clone())
+            .map_err(|source| Error::SavedDefinition { kind, name: name.clone(), source }),
+    }
+}
+
+/// The names of hidden events: they stay out of `$all_events` (M-20, P-40).
+///
+/// # Errors
+/// As for [`lexicon`].
+pub fn hidden_events(snapshot: &Snapshot) -> Result<BTreeSet<String>> {
+    let events = lexicon(snapshot)?.events.into_iter();
+    Ok(events.filter(|(_, entry)| entry.hidden).map(|(name, _)| name).collect())
 }

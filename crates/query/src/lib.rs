@@ -10,6 +10,7 @@
 //!    the rows in memory; [`tables`] holds profiles, identities and the catalogs.
 //!    [`definitions`] reads what was saved by name.
 //! 4. `resident` answers from columns in memory what has room there: scans, filters, aggregates.
+//!    [`plan`] says as conditions in SQL what breaks a tracking plan.
 //! 5. [`attached`] reads Parquet kept elsewhere as events.
 //! 6. [`export`](export()) gives events back as they came.
 //! 7. [`functions`] are what SQL lacks for questions about behaviour: funnels, retention, sequences,
@@ -30,6 +31,7 @@ mod events_table;
 mod export;
 pub mod functions;
 mod identity;
+pub mod plan;
 mod report;
 mod resident;
 mod session;
@@ -39,7 +41,7 @@ pub mod tables;
 
 pub use error::{Error, Result};
 pub use events_table::EventsTable;
-pub use export::{ExportOptions, ExportedLines, export, export_rows};
+pub use export::{ExportOptions, ExportedLines, FeedOptions, export, export_rows, feed};
 pub use identity::canonical_user_udf;
 pub use report::{report, schema as report_schema};
 pub use session::{CATALOG, QueryConfig, QueryRuntime, SCHEMA, session};

@@ -6,7 +6,9 @@
 //!
 //! 1. [`Report::parse`] reads JSON and says where something is wrong and what would be right.
 //! 2. [`DefinitionKind`] says what can be saved under a name, and what that needs to be there.
-//! 3. [`Calendar`] says which instants a range of dates means, and cuts it into buckets.
+//! 3. [`Lexicon`] says what events and properties mean.
+//! 4. [`TrackingPlan`] says what events should look like.
+//! 5. [`Calendar`] says which instants a range of dates means, and cuts it into buckets.
 //!
 //! ```
 //! use tallymark_report::{Measure, Question, Report};
@@ -33,7 +35,9 @@ mod error;
 mod event;
 mod filter;
 mod insights;
+mod lexicon;
 mod measure;
+mod plan;
 mod property;
 mod range;
 mod report;
@@ -49,7 +53,11 @@ pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
 pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
 pub use insights::{Breakdown, Buckets, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric};
+pub use lexicon::{Lexicon, LexiconEntry, LexiconKind, PropertyType};
 pub use measure::{Aggregate, Measure, PerUser};
+pub use plan::{
+    EventSchema, ObjectType, PropertySchema, SchemaFormat, SchemaType, SchemaTypes, TrackingPlan,
+};
 pub use property::Property;
 pub use range::{DateRange, Instant};
 pub use report::{Question, Report, Scope};

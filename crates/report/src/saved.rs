@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::error::closest;
-use crate::{Cohort, DefinitionError, Report, Result};
+use crate::{Cohort, DefinitionError, Lexicon, Report, Result, TrackingPlan};
 
 /// What a saved definition is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,17 +15,23 @@ pub enum DefinitionKind {
     Cohort,
     /// A question to be asked again: [`Report`].
     Report,
+    /// What events and properties mean: [`Lexicon`]. A dataset has one, [`Lexicon::NAME`].
+    Lexicon,
+    /// What events should look like: [`TrackingPlan`].
+    Plan,
 }
 
 impl DefinitionKind {
     /// All there are.
-    pub const ALL: [Self; 2] = [Self::Cohort, Self::Report];
+    pub const ALL: [Self; 4] = [Self::Cohort, Self::Report, Self::Lexicon, Self::Plan];
 
     /// Its name in a dataset and in texts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cohort => "cohort",
             Self::Report => "report",
+            Self::Lexicon => "lexicon",
+            Self::Plan => "plan",
         }
     }
 
@@ -34,14 +40,28 @@ impl DefinitionKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Whether a definition says what one of this kind has to.
+    /// Whether a definition says what one of this kind has to, and may have that name.
     ///
     /// # Errors
     /// What is wrong and where.
-    pub fn check(self, json: Value) -> Result<()> {
+    pub fn check(self, name: &str, json: Value) -> Result<()> {
         match self {
             Self::Cohort => Cohort::from_value(json).map(drop),
             Self::Report => Report::from_value(json).map(drop),
+            Self::Lexicon if name != Lexicon::NAME => {
+                Err(DefinitionError::new("", format!("the one lexicon is called \"{}\"", Lexicon::NAME)))
+            }
+            Self::Lexicon => Lexicon::from_value(json).map(drop),
+            Self::Plan => TrackingPlan::from_value(json).map(drop),
+        }
+    }
+
+    /// Takes ids off the lists of users that a definition of this kind has (C-17); returns whether
+    /// there were any.
+    pub fn forget_users(self, json: &mut Value, ids: &[String]) -> bool {
+        match self {
+            Self::Cohort | Self::Report => take_off_lists(json, ids),
+            Self::Lexicon | Self::Plan => false,
         }
     }
 
@@ -50,6 +70,7 @@ impl DefinitionKind {
         let mut names = BTreeSet::new();
         match self {
             Self::Cohort | Self::Report => collect_cohorts(json, &mut names),
+            Self::Lexicon | Self::Plan => {}
         }
         names
     }
@@ -137,6 +158,24 @@ fn collect_cohorts<'a>(json: &'a Value, names: &mut BTreeSet<&'a str>) {
     }
 }
 
+/// Only conditions of cohorts have a field `users`.
+fn take_off_lists(json: &mut Value, ids: &[String]) -> bool {
+    match json {
+        Value::Object(fields) => fields.iter_mut().fold(false, |changed, (field, value)| match value {
+            Value::Array(users) if field == "users" => {
+                let before = users.len();
+                users.retain(|user| user.as_str().is_none_or(|user| !ids.iter().any(|id| id == user)));
+                changed | (users.len() < before)
+            }
+            value => changed | take_off_lists(value, ids),
+        }),
+        Value::Array(items) => {
+            items.iter_mut().fold(false, |changed, item| changed | take_off_lists(item, ids))
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -152,7 +191,7 @@ mod tests {
             {"where": {"any": [{"not_in_cohort": ["e"]}, {"property": "user.cohort", "equals": "no"}]}},
         ]});
         let kind = DefinitionKind::Cohort;
-        kind.check(cohort.clone()).unwrap();
+        kind.check("x", cohort.clone()).unwrap();
         assert_eq!(Vec::from_iter(kind.cohorts_named_in(&cohort)), ["a", "b", "c", "d", "e"]);
         let report = json!({
             "report": "insights",
@@ -161,7 +200,7 @@ mod tests {
             "breakdowns": [{"cohorts": ["c"]}, "cohort"],
         });
         let kind = DefinitionKind::Report;
-        kind.check(report.clone()).unwrap();
+        kind.check("x", report.clone()).unwrap();
         assert_eq!(Vec::from_iter(kind.cohorts_named_in(&report)), ["a", "b", "c"]);
     }
 
@@ -183,6 +222,28 @@ mod tests {
         );
         let missing = check("a", &[("a", &["Activ"]), ("Active", &[])]).unwrap_err();
         assert_eq!(missing.to_string(), r#"there is no cohort "Activ"; did you mean "Active"?"#);
+    }
+
+    #[test]
+    fn c17_an_id_can_be_taken_off_all_lists() {
+        let mut cohort = json!({"any": [
+            {"users": ["u1", "u2"]},
+            {"not": {"users": ["u1"]}},
+            {"where": {"property": "user.id", "equals": ["u1"]}},
+        ]});
+        let ids = ["u1".to_owned(), "d1".to_owned()];
+        let kind = DefinitionKind::Cohort;
+        assert!(kind.forget_users(&mut cohort, &ids));
+        assert!(!kind.forget_users(&mut cohort, &ids));
+        kind.check("x", cohort.clone()).unwrap();
+        assert_eq!(
+            cohort["any"],
+            json!([
+                {"users": ["u2"]},
+                {"not": {"users": []}},
+                {"where": {"property": "user.id", "equals": ["u1"]}},
+            ])
+        );
     }
 
     #[test]

@@ -8,8 +8,8 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo"]),
     ("Data in", &["import", "attach", "detach"]),
-    ("Answers out", &["sql", "inspect", "export"]),
-    ("What it means", &["cohort"]),
+    ("Answers out", &["sql", "users", "user", "inspect", "export"]),
+    ("What it means", &["lexicon", "cohort", "check-plan"]),
     ("Look after it", &["compact", "delete-user", "snapshots"]),
 ];
 
@@ -50,6 +50,7 @@ Examples:
   tallymark import data/ --strict                   stop at the first bad record
   tallymark import data/ --rejects refused.ndjson   keep what was refused, each with its reason
   tallymark import data/ --output json              the summary for a script
+  tallymark import data/ --plan plan.json           say what is not as planned; it is stored all the same
 
 A JSON record is an event in Mixpanel's form (/track, /import, raw export) or ours, or a profile or
 group update ($set, $set_once, $add, $append, $union, $remove, $unset, $delete):
@@ -106,6 +107,58 @@ Examples:
 
 A cohort has either \"all\" or \"any\", a list of conditions. Each is one of did, did_not, where,
 in_cohort, not_in_cohort, users, all, any, not. Members are found anew whenever a question is asked.";
+
+pub(super) const USERS: &str = "\
+Examples:
+  tallymark users                                   everybody with a profile
+  tallymark users --where \"plan = 'pro' AND seats > 5\" --sort seats --desc
+  tallymark users --columns '$name,plan' --limit 0 --output csv > users.csv
+  tallymark users --all                             those who only have events, too
+  tallymark users --all --where 'plan IS NULL'
+
+What is listed is the SQL table users: user_id, last_seen, first_event_time, and a column for each
+property. Names and texts are written as in SQL, but --sort and --columns take names as they are.";
+
+pub(super) const USER: &str = "\
+Examples:
+  tallymark user u1
+  tallymark user '$device:4f1c' --days 0 --hide heartbeat
+  tallymark user u1 --output json | jq .profile
+
+Any id will do: all ids of one person are shown as one user.";
+
+pub(super) const LEXICON: &str = "\
+Examples:
+  tallymark lexicon                                 what there is, how often, and what is said of it
+  tallymark lexicon set event Play --display-name 'Song played' --tag core --owner ada@example.com
+  tallymark lexicon set event heartbeat --hidden
+  tallymark lexicon set event-property mins --type number --description 'Minutes played'
+  tallymark lexicon export > lexicon.json
+  tallymark lexicon import lexicon.json --dataset ./other
+  tallymark sql \"SELECT event, rows FROM event_catalog WHERE NOT hidden AND 'core' = ANY(tags)\"
+
+Names in the data, in SQL and in exports stay as they are. A hidden event is stored and can be asked
+for by name; only menus and $all_events leave it out.";
+
+pub(super) const CHECK_PLAN: &str = "\
+Examples:
+  tallymark check-plan plan.json
+  tallymark check-plan plan.json --since 2024-03-01 --output csv > violations.csv
+  tallymark check-plan plan.json --save web         keep it, then: tallymark check-plan web
+  tallymark import events.ndjson --plan plan.json   check what comes in
+
+A plan has a JSON Schema for each event; known are required, properties, additionalProperties, and of
+a property type, enum, minimum, maximum, pattern, format (date, date-time):
+  {\"events\": {
+    \"Play\": {
+      \"required\": [\"genre\"],
+      \"properties\": {
+        \"genre\": {\"type\": \"string\", \"enum\": [\"pop\", \"jazz\"]},
+        \"mins\": {\"type\": \"number\", \"minimum\": 0}}}},
+   \"allow_other_events\": false}
+
+Each violation is counted and has up to three examples. The exit code is 0 if all is as planned, else
+1. A property that is null counts as missing.";
 
 pub(super) const INSPECT: &str = "\
 Examples:

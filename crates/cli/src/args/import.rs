@@ -102,6 +102,11 @@ pub(crate) struct ImportArgs {
     /// "record_base64" too, byte for byte; "record_truncated" marks records too long to be kept.
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
+    /// Check what is stored against a tracking plan, and fail if it is not as planned
+    ///
+    /// A JSON file or the name of a saved plan; see `tallymark check-plan --help`.
+    #[arg(long, value_name = "PLAN")]
+    pub(crate) plan: Option<String>,
     /// How ids become users; decided once, when the dataset is made [default: simplified]
     #[arg(long, value_enum, value_name = "SYSTEM")]
     pub(crate) identity: Option<IdentityChoice>,

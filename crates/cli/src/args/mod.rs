@@ -4,16 +4,22 @@ mod cohort;
 mod export;
 mod help;
 mod import;
+mod lexicon;
 mod maintain;
+mod plan;
 mod sql;
+mod users;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cohort::{CohortArgs, CohortCommand};
 pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use import::{AttachArgs, DetachArgs, IdentityChoice, ImportArgs};
+pub(crate) use lexicon::{LexiconArgs, LexiconCommand, LexiconListArgs, LexiconSetArgs};
 pub(crate) use maintain::{CompactArgs, DeleteUserArgs, InspectArgs, SnapshotsArgs};
+pub(crate) use plan::{CheckPlanArgs, PlanFormat};
 pub(crate) use sql::SqlArgs;
+pub(crate) use users::{UserArgs, UsersArgs};
 
 /// Where a dataset is unless said otherwise.
 pub(crate) const DATASET_DEFAULT: &str = "./tallymark-data";
@@ -54,6 +60,18 @@ pub(crate) enum Command {
     /// Save sets of users under a name, to filter and split by
     #[command(after_help = help::COHORT)]
     Cohort(CohortArgs),
+    /// List users by their profiles
+    #[command(after_help = help::USERS)]
+    Users(UsersArgs),
+    /// Show one user: profile, ids, and what they did
+    #[command(after_help = help::USER)]
+    User(UserArgs),
+    /// Say what events and properties mean, and hide those that don't matter
+    #[command(after_help = help::LEXICON)]
+    Lexicon(LexiconArgs),
+    /// Find events that are not as a tracking plan has them
+    #[command(after_help = help::CHECK_PLAN)]
+    CheckPlan(CheckPlanArgs),
     /// Show what is in the dataset: events, properties, files
     #[command(after_help = help::INSPECT)]
     Inspect(InspectArgs),

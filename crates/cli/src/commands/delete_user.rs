@@ -40,12 +40,16 @@ pub(super) async fn run(
 }
 
 fn proof(id: &str, deleted: &DeleteReport, paint: Paint) -> String {
-    if deleted.events == 0 && deleted.profiles == 0 && deleted.ids.len() <= 1 {
+    if deleted.events + deleted.profiles + deleted.definitions == 0 && deleted.ids.len() <= 1 {
         return format!("There is nothing of {id} here: no event, no profile, no link\n");
     }
     let ids = deleted.ids.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let listed = match deleted.definitions {
+        0 => String::new(),
+        definitions => format!("  cohorts     {}  {}\n", count(definitions), paint.faint("listed the user")),
+    };
     format!(
-        "{} user {}\n  ids         {ids}\n  events      {}\n  profiles    {}\n  rewritten   {}\n  left        {}  {}\n",
+        "{} user {}\n  ids         {ids}\n  events      {}\n  profiles    {}\n{listed}  rewritten   {}\n  left        {}  {}\n",
         paint.good("Erased"),
         paint.strong(&deleted.user_id),
         count(deleted.events),

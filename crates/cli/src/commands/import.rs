@@ -5,9 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tallymark::{Engine, EngineConfig, ErrorKind, ImportOptions, ImportProgress, ImportReport, Input};
+use serde::Serialize;
+use tallymark::{
+    Engine, EngineConfig, ErrorKind, ImportOptions, ImportProgress, ImportReport, Input, PlanReport,
+    PlanScope,
+};
 
-use super::{open_for_writing, report};
+use super::{check_plan, open_for_writing, report};
 use crate::args::{Dataset, IdentityChoice, ImportArgs, ReportFormat};
 use crate::failure::{Outcome, advised, failure};
 use crate::interrupt::Interrupt;
@@ -18,6 +22,15 @@ use crate::text::{bytes, count, counted, duration};
 
 /// Refused records shown to people; the report for programs has more.
 const REFUSED_SHOWN: usize = 5;
+
+/// The report for programs.
+#[derive(Debug, Serialize)]
+struct Imported<'a> {
+    #[serde(flatten)]
+    imported: &'a ImportReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a PlanReport>,
+}
 
 /// Imports what was named and says what became of it.
 pub(super) async fn run(args: &ImportArgs, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
@@ -33,19 +46,35 @@ pub(super) async fn run(args: &ImportArgs, dataset: &Dataset, terminal: Terminal
     let options =
         ImportOptions { strict: args.strict, mapping: args.mapping.mapping(), ..ImportOptions::default() };
     let inputs = args.paths.iter().map(|path| Input::from_argument(path)).collect();
+    let plan = args.plan.as_deref().map(|plan| check_plan::read(plan, &engine)).transpose()?;
+    let from_sequence = Some(engine.view().next_sequence());
     let imported = import(&engine, inputs, options, rejects.as_ref(), terminal).await;
+    let checked = match &plan {
+        Some(plan) => {
+            engine.check_plan(plan, PlanScope { from_sequence, ..PlanScope::default() }).await.map(Some)
+        }
+        None => Ok(None),
+    };
     let closed = engine.close().await;
     if let Some(rejects) = &rejects {
         rejects.finish()?;
     }
     let imported = imported?;
     closed?;
+    let checked = checked?;
     match args.output {
-        ReportFormat::Json => report::print_json(&imported)?,
+        ReportFormat::Json => report::print_json(&Imported { imported: &imported, plan: checked.as_ref() })?,
         ReportFormat::Table => report::print(&summary(&imported, dataset, terminal.out))?,
     }
     warn(&imported, args, terminal.err);
-    Ok(if imported.cancelled { Outcome::Interrupted } else { Outcome::Done })
+    if let Some(checked) = checked.as_ref().filter(|_| args.output == ReportFormat::Table) {
+        check_plan::print(checked, terminal)?;
+    }
+    Ok(match &checked {
+        _ if imported.cancelled => Outcome::Interrupted,
+        Some(checked) => check_plan::outcome(checked),
+        None => Outcome::Done,
+    })
 }
 
 /// Imports with a progress bar and Ctrl-C.

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod attach;
+mod check_plan;
 mod cohort;
 mod compact;
 mod definitions;
@@ -9,10 +10,13 @@ mod demo;
 mod export;
 mod import;
 mod inspect;
+mod lexicon;
 pub(crate) mod memory;
 pub(crate) mod report;
 mod snapshots;
 mod sql;
+mod user;
+mod users;
 mod version;
 
 use tallymark::{Engine, EngineConfig, ErrorKind, IdentitySystem};
@@ -30,6 +34,10 @@ pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::R
         Command::Detach(args) => attach::detach(args, dataset, terminal).await,
         Command::Sql(args) => sql::run(args, dataset, terminal).await,
         Command::Cohort(args) => cohort::run(args, dataset, terminal).await,
+        Command::Users(args) => users::run(args, dataset, terminal).await,
+        Command::User(args) => user::run(args, dataset, terminal).await,
+        Command::Lexicon(args) => lexicon::run(args, dataset, terminal).await,
+        Command::CheckPlan(args) => check_plan::run(args, dataset, terminal).await,
         Command::Inspect(args) => inspect::run(args, dataset, terminal).await,
         Command::Export(args) => export::run(args, dataset, terminal).await,
         Command::Compact(args) => compact::run(args, dataset, terminal).await,

@@ -64,6 +64,17 @@ fn c23_cohorts_name_only_saved_ones_and_never_themselves() {
 }
 
 #[test]
+fn a_deleted_user_is_on_no_list_any_more() {
+    let place = Place::new();
+    place.feed(&["import", "-"], br#"{"event":"E","time":1700000000,"distinct_id":"u1"}"#).ok();
+    place.feed(&["cohort", "save", "a", "-"], br#"{"any": [{"users": ["u1", "u2"]}]}"#).ok();
+    let proof = place.run(&["delete-user", "u1", "--yes"]).ok().out;
+    assert!(proof.contains("cohorts     1  listed the user"), "{proof}");
+    let left = place.run(&["cohort", "show", "a"]).ok().json();
+    assert_eq!(left, serde_json::json!({"any": [{"users": ["u2"]}]}));
+}
+
+#[test]
 fn an_earlier_snapshot_has_the_cohorts_of_then() {
     let place = Place::new();
     place.feed(&["cohort", "save", "a", "-"], ACTIVE.as_bytes()).ok();

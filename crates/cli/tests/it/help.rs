@@ -12,6 +12,7 @@ fn every_command_explains_itself_with_examples() {
     let place = Place::new();
     for command in [
         "attach",
+        "check-plan",
         "cohort",
         "compact",
         "delete-user",
@@ -20,8 +21,11 @@ fn every_command_explains_itself_with_examples() {
         "export",
         "import",
         "inspect",
+        "lexicon",
         "snapshots",
         "sql",
+        "user",
+        "users",
         "version",
     ] {
         let help = place.run(&[command, "--help"]).ok().out;

@@ -5,6 +5,9 @@
 mod cohort;
 mod help;
 mod import;
+mod lexicon;
 mod maintain;
+mod plan;
 mod sql;
 mod support;
+mod users;

@@ -4,8 +4,10 @@
 //! 1. A part at a time, so that no sort is larger than a day: a day, or as many small days in a row
 //!    as can be sorted together at little cost.
 //! 2. Each part's rows are read with the lanes it has, sorted by (`time`, `sequence`) (G-1).
+//!    `feed.rs` reads those of one user instead.
 //! 3. `line.rs` writes each row: `{"event": …, "properties": {"time": …, "distinct_id": …, …}}`.
 
+mod feed;
 mod line;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +25,7 @@ use tallymark_event::columns::{DAY, EVENT, SEQUENCE, TIME};
 use tallymark_event::{Day, LaneId, Timestamp};
 use tallymark_storage::Snapshot;
 
+pub use self::feed::{FeedOptions, feed};
 use self::line::LineWriter;
 use crate::error::{Error, Result};
 use crate::events_table::EventsTable;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, BooleanArray, UInt32Array};
+use arrow::array::{Array as _, AsArray as _, BooleanArray, ListBuilder, StringViewBuilder, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
@@ -14,10 +14,11 @@ use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlanBuilder, lit
 use tallymark_event::PropertyCatalog;
 use tallymark_event::columns::{TIME, USER_ID};
 use tallymark_report::{Calendar, Cohort, EventChoice, EventSelector, Filter, Instants, Property, Scope};
+use tallymark_users::ProfileKey;
 
-use super::convert::TEXT;
+use super::convert::{self, TEXT};
 use super::function::call;
-use super::values::Values;
+use super::values::{Item, Values, first_set};
 use crate::events_table::EventsTable;
 use crate::tables::{DatasetTables, EVENTS, ProfilesTable};
 use crate::{Error, Result};
@@ -134,10 +135,16 @@ impl Asked {
             }
             Property::Group { group_key, name } => {
                 let groups = self.tables.groups();
-                let key = self.values(&Property::Event { name: group_key.clone() })?.scalar_text();
-                let key = key.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
-                let column = |lane: &str| profile_of_group(&groups, group_key, &key, lane);
-                Values::of_property(groups.catalog(), name, &column)
+                let keys = self.group_keys(group_key)?;
+                let scalar = keys.scalar_text().unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
+                if keys.lists.is_empty() {
+                    let column = |lane: &str| profile_of_group(&groups, group_key, &scalar, lane);
+                    return Ok(Values::of_property(groups.catalog(), name, &column));
+                }
+                // U-35: one value for each group that is named.
+                let ids = self.items_as_text(&keys, scalar, "")?;
+                let list = values_of_groups(&self.tables, group_key, name, ids);
+                Values { lists: vec![(Item::Json, list)], ..Values::default() }
             }
             Property::Sql { sql } => {
                 let expr = self.sql(sql)?;
@@ -155,10 +162,35 @@ impl Asked {
                         Ok(Arc::new(counts.collect::<arrow::array::Float64Array>()))
                     })
                 });
-                let number = counts.reduce(|a, b| datafusion::functions::expr_fn::coalesce(vec![a, b]));
-                Values { number, ..Values::default() }
+                Values { number: first_set(counts), ..Values::default() }
             }
         })
+    }
+
+    /// What names the group of an event: a property of the event, else of its user (U-35).
+    fn group_keys(&self, group_key: &str) -> Result<Values> {
+        let of_event = self.values(&Property::Event { name: group_key.to_owned() })?;
+        let of_user = self.values(&Property::User { name: group_key.to_owned() })?;
+        let scalar = first_set(of_event.scalar_text().into_iter().chain(of_user.scalar_text()));
+        let lists = of_event.lists.into_iter().chain(of_user.lists).collect();
+        Ok(Values { text: scalar, lists, ..Values::default() })
+    }
+
+    /// The different items of whichever list there is, else the scalar: a list of texts. With a
+    /// `tag`, texts tell values of different types apart.
+    pub(super) fn items_as_text(&self, values: &Values, scalar: Expr, tag: &str) -> Result<Expr> {
+        let mut arguments = vec![scalar];
+        let mut of_items = Vec::new();
+        for (item, list) in &values.lists {
+            arguments.push(list.clone());
+            let of_item = Values::of_item(*item, Expr::Column(Column::from_name("item")));
+            let text = if tag.is_empty() { of_item.scalar_text() } else { of_item.tagged() };
+            let text = text.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
+            of_items.push(self.over_items(text, item.data_type())?);
+        }
+        Ok(call(format!("items({tag})"), convert::list_of_text(), arguments, move |args| {
+            convert::distinct_items(args, &of_items)
+        }))
     }
 
     fn events_schema(&self) -> Result<DFSchema> {
@@ -286,6 +318,27 @@ fn profile_of_group(groups: &Arc<ProfilesTable>, group_key: &str, key: &Expr, la
     let of_key = group_key.to_owned();
     let name = format!("group.{group_key}.{lane}");
     profile(groups, name, key.clone(), lane, move |id| ProfilesTable::group_row_key(&of_key, id))
+}
+
+/// What a property of each of the groups is that `ids` name: lists of JSON texts, null where a group
+/// has none.
+fn values_of_groups(tables: &DatasetTables, group_key: &str, property: &str, ids: Expr) -> Expr {
+    let snapshot = Arc::clone(tables.snapshot());
+    let (group_key, property) = (group_key.to_owned(), property.to_owned());
+    let name = format!("groups.{group_key}.{property}");
+    call(name, convert::list_of_text(), vec![ids], move |args| {
+        let mut lists = ListBuilder::new(StringViewBuilder::new());
+        for ids in convert::texts_of(&args[0])? {
+            for id in &ids {
+                let key = ProfileKey::Group { key: group_key.clone(), id: id.clone() };
+                let value = snapshot.profiles.get(&key).and_then(|profile| profile.property(&property));
+                lists.values().append_option(value.map(ToString::to_string));
+            }
+            // No group is no list.
+            lists.append(!ids.is_empty());
+        }
+        Ok(Arc::new(lists.finish()))
+    })
 }
 
 fn profile(

@@ -60,6 +60,13 @@ pub(super) fn text_of(values: &ArrayRef, shape: Option<DateShape>) -> Result<Arr
     Ok(Arc::new(texts))
 }
 
+/// Texts with a word before them.
+pub(super) fn prefixed(values: &ArrayRef, word: &str) -> Result<ArrayRef> {
+    let texts = cast(values, &TEXT)?;
+    let prefixed = |text: &str| format!("{word}:{text}");
+    Ok(Arc::new(texts.as_string_view().iter().map(|text| text.map(prefixed)).collect::<StringViewArray>()))
+}
+
 /// Texts that are decimal numbers, as numbers (D-27).
 pub(super) fn parsed_number(values: &ArrayRef) -> Result<ArrayRef> {
     let texts = cast(values, &TEXT)?;

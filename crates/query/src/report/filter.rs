@@ -7,9 +7,8 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use chrono::{Datelike as _, NaiveDate};
 use datafusion::common::{Column, DFSchema, ScalarValue};
-use datafusion::functions::expr_fn::{coalesce, contains, ends_with, lower, starts_with};
+use datafusion::functions::expr_fn::{contains, ends_with, lower, starts_with};
 use datafusion::logical_expr::{Expr, lit};
-use tallymark_event::columns::USER_ID;
 use tallymark_report::{
     CastType, Condition, DateRange, Filter, Instants, Items, Operator, Period, Scalar, Unit,
 };
@@ -35,10 +34,9 @@ impl Asked {
                 any.unwrap_or_else(|| lit(false)).is_true()
             }
             Filter::NotInCohort { not_in_cohort } => {
-                // C-10: outside of any of them. Nobody is neither in nor outside (B-23).
+                // C-10: outside of any of them.
                 let any = not_in_cohort.iter().map(|name| not_true(self.in_cohort(name))).reduce(Expr::or);
-                let is_somebody = Expr::Column(Column::from_name(USER_ID)).is_not_null();
-                any.unwrap_or_else(|| lit(false)).and(is_somebody)
+                any.unwrap_or_else(|| lit(false))
             }
             Filter::Condition(condition) => self.condition(condition)?,
         })
@@ -293,9 +291,4 @@ pub(super) fn utf8(text: &str) -> Expr {
 
 fn date(day: NaiveDate) -> Expr {
     lit(ScalarValue::Date32(Some(day.num_days_from_ce() - 719_163)))
-}
-
-/// The first of some expressions that is not null.
-pub(super) fn first_of(exprs: Vec<Expr>) -> Expr {
-    coalesce(exprs)
 }

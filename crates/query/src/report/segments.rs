@@ -12,9 +12,9 @@ use tallymark_report::{Breakdown, Buckets, Calendar, CastType, EvenBuckets, Prop
 
 use super::asked::Asked;
 use super::convert::{self, DatePart, TEXT, list_of_text};
-use super::filter::{OverItems, first_of, utf8};
+use super::filter::{OverItems, utf8};
 use super::function::call;
-use super::values::{Item, Values};
+use super::values::{Item, Values, first_set};
 use crate::Result;
 
 /// Missing, or null (G-10).
@@ -186,7 +186,8 @@ impl Asked {
         let labelled = Labels { to, buckets, unit, automatic, calendar: self.calendar };
         let scalar = labelled.scalar(&values, &is_set);
         if values.lists.is_empty() {
-            return Ok(Segment { label: first_of(vec![scalar, utf8(NOT_SET)]), is_list: false });
+            let label = first_set([scalar, utf8(NOT_SET)]).unwrap_or_else(none);
+            return Ok(Segment { label, is_list: false });
         }
         // The labels of the items of whichever list there is, else of the scalar.
         let mut arguments = vec![scalar];
@@ -207,7 +208,8 @@ impl Asked {
             Some(to) => values.cast(to, self.calendar),
             None => values,
         };
-        let label = first_of(vec![labelled.scalar(&values, &values.is_set()), utf8(NOT_SET)]);
+        let label =
+            first_set([labelled.scalar(&values, &values.is_set()), utf8(NOT_SET)]).unwrap_or_else(none);
         self.over_items(label, of.data_type())
     }
 }
@@ -257,8 +259,8 @@ impl Labels<'_> {
             },
             None if self.to == Some(CastType::Number) => self.numeric(values, is_set, None),
             None => {
-                let text = values.scalar_text().into_iter().chain(values.object.clone()).collect::<Vec<_>>();
-                if text.is_empty() { none() } else { shown(first_of(text)) }
+                let text = values.scalar_text().into_iter().chain(values.object.clone());
+                first_set(text).map_or_else(none, shown)
             }
         }
     }
@@ -280,7 +282,7 @@ impl Labels<'_> {
             let labels = numbers.as_primitive::<Float64Type>().iter().map(|number| number.map(label));
             Ok(Arc::new(labels.collect::<StringViewArray>()))
         });
-        first_of(vec![label, non_numeric])
+        first_set([label, non_numeric]).unwrap_or_else(none)
     }
 }
 

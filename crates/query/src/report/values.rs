@@ -6,8 +6,7 @@ use arrow::array::{Array as _, AsArray as _, BooleanArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue};
-use datafusion::functions::expr_fn::coalesce;
-use datafusion::logical_expr::{Expr, lit};
+use datafusion::logical_expr::{Case, Expr, lit};
 use tallymark_event::columns::{DEVICE_ID, DISTINCT_ID, EVENT, INSERT_ID, TIME, USER_ID};
 use tallymark_event::{DateShape, LaneKind, PropertyCatalog};
 use tallymark_report::{Calendar, CastType};
@@ -121,9 +120,9 @@ impl Values {
             LaneKind::Bool => self.boolean = Some(column),
             LaneKind::Int64 => {
                 let number = datafusion::logical_expr::cast(column, DataType::Float64);
-                self.number = Some(either(self.number.take(), number));
+                self.number = first_set(self.number.take().into_iter().chain([number]));
             }
-            LaneKind::Float64 => self.number = Some(either(self.number.take(), column)),
+            LaneKind::Float64 => self.number = first_set(self.number.take().into_iter().chain([column])),
             LaneKind::String => self.text = Some(column),
             LaneKind::Date(shape) => self.dates.push((shape, column)),
             LaneKind::ListBool => self.lists.push((Item::Boolean, column)),
@@ -182,20 +181,35 @@ impl Values {
     /// Scalars as text: the text itself, and dates as they were sent (D-28).
     pub(super) fn as_sent(&self) -> Option<Expr> {
         let dates = self.dates.iter().map(|(shape, date)| text(date, Some(*shape)));
-        self.text.iter().cloned().chain(dates).reduce(|a, b| coalesce(vec![a, b]))
+        first_set(self.text.iter().cloned().chain(dates))
     }
 
     /// Scalars of all types as text (D-27).
     pub(super) fn scalar_text(&self) -> Option<Expr> {
         let others = self.number.iter().chain(&self.boolean).map(|value| text(value, None));
-        self.as_sent().into_iter().chain(others).reduce(|a, b| coalesce(vec![a, b]))
+        first_set(self.as_sent().into_iter().chain(others))
+    }
+
+    /// Text that is different for different values, of different types too (S-21).
+    pub(super) fn tagged(&self) -> Option<Expr> {
+        let tagged = |tag: &'static str, text: Expr| {
+            call(format!("tagged({tag})"), TEXT, vec![text], move |args| convert::prefixed(&args[0], tag))
+        };
+        let of = |value: &Option<Expr>| value.as_ref().map(|value| text(value, None));
+        let slots = [
+            self.as_sent().map(|text| tagged("text", text)),
+            of(&self.number).map(|text| tagged("number", text)),
+            of(&self.boolean).map(|text| tagged("boolean", text)),
+            self.object.clone().map(|text| tagged("object", text)),
+        ];
+        first_set(slots.into_iter().flatten())
     }
 
     /// A part of the date, of values that are dates (D-22).
     pub(super) fn date(&self, part: DatePart, calendar: Calendar) -> Option<Expr> {
         let dates = self.dates.iter().map(|(_, date)| date_of(date, part, calendar));
         let texts = self.text.iter().map(|text| date_of(text, part, calendar));
-        dates.chain(texts).reduce(|a, b| coalesce(vec![a, b]))
+        first_set(dates.chain(texts))
     }
 
     /// The values turned into another type (D-27). Lists are cast item by item.
@@ -205,7 +219,7 @@ impl Values {
             CastType::String => {
                 let list_texts = self.object.clone();
                 let text = self.scalar_text().into_iter().chain(list_texts);
-                Self { text: text.reduce(|a, b| coalesce(vec![a, b])), lists, ..Self::default() }
+                Self { text: first_set(text), lists, ..Self::default() }
             }
             CastType::Number => {
                 let boolean = self
@@ -218,7 +232,7 @@ impl Values {
                     })
                 });
                 let number = self.number.iter().cloned().chain(boolean).chain(parsed);
-                Self { number: number.reduce(|a, b| coalesce(vec![a, b])), lists, ..Self::default() }
+                Self { number: first_set(number), lists, ..Self::default() }
             }
             CastType::Boolean => {
                 let number = self.number.iter().map(|number| number.clone().not_eq(lit(0.0)));
@@ -227,15 +241,14 @@ impl Values {
                 let object = self.object.iter().map(|object| object.clone().is_null());
                 // An object is true, and so nothing else is looked at; nothing at all is false.
                 let object = object.map(|is_none| {
-                    Expr::Case(datafusion::logical_expr::Case {
+                    Expr::Case(Case {
                         expr: None,
                         when_then_expr: vec![(Box::new(is_none), Box::new(lit(ScalarValue::Boolean(None))))],
                         else_expr: Some(Box::new(lit(true))),
                     })
                 });
                 let any = self.boolean.iter().cloned().chain(number).chain(text).chain(object);
-                let known: Vec<Expr> = any.chain([lit(false)]).collect();
-                Self { boolean: Some(coalesce(known)), lists, ..Self::default() }
+                Self { boolean: first_set(any.chain([lit(false)])), lists, ..Self::default() }
             }
             CastType::Date => {
                 let numbers = self.number.iter().map(|number| date_of(number, DatePart::Instant, calendar));
@@ -248,11 +261,15 @@ impl Values {
     }
 }
 
-fn either(known: Option<Expr>, other: Expr) -> Expr {
-    match known {
-        Some(known) => coalesce(vec![known, other]),
-        None => other,
+/// The first of some expressions that is not null.
+pub(super) fn first_set(exprs: impl IntoIterator<Item = Expr>) -> Option<Expr> {
+    let mut exprs: Vec<Expr> = exprs.into_iter().collect();
+    let last = exprs.pop()?;
+    if exprs.is_empty() {
+        return Some(last);
     }
+    let first = exprs.into_iter().map(|expr| (Box::new(expr.clone().is_not_null()), Box::new(expr)));
+    Some(Expr::Case(Case { expr: None, when_then_expr: first.collect(), else_expr: Some(Box::new(last)) }))
 }
 
 fn json(column: &Expr, path: &[String], part: JsonPart) -> Expr {

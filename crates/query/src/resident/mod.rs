@@ -2,8 +2,9 @@
 //!
 //! 1. [`Inputs`](inputs::Inputs): the columns a query reads; one segment with them is a
 //!    [`BoundSegment`](inputs::BoundSegment).
-//! 2. [`expr`]: expressions, evaluated once where one value stands for many rows.
-//! 3. [`filter`]: which rows a query wants.
+//! 2. [`expr`]: expressions, evaluated once where one value stands for many rows: those of a code, a
+//!    minute, a day or a user.
+//! 3. [`filter`]: which rows a query wants. Users it names are found by their numbers.
 //! 4. [`scan`]: rows as DataFusion's batches; [`aggregate`]: aggregates in place of them;
 //!    [`by_user`]: the events of each user in order, for reports on behaviour.
 //!

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::common::Result;
+use futures::future::try_join;
 use tallymark_event::Day;
-use tallymark_memory::{Estimate, Layout, LayoutNeeds, ResidentEvents};
+use tallymark_memory::{ColumnId, Estimate, Layout, LayoutNeeds, ResidentEvents};
 use tallymark_storage::Snapshot;
 use tokio::sync::OnceCell;
 
@@ -51,6 +52,21 @@ impl Segments {
     /// How many days may have rows for the query.
     pub(crate) fn day_count(&self) -> usize {
         self.days.len()
+    }
+
+    /// The layout for who will read these columns of all its segments: what needs no users is loaded
+    /// while they are numbered. Says how many bytes were read for that.
+    pub(crate) async fn layout_and_columns(&self, columns: &[ColumnId]) -> Result<(Arc<Layout>, u64)> {
+        if !self.needs.users || !self.is_missing() {
+            return Ok((self.layout().await?, 0));
+        }
+        let ahead = async {
+            let loaded = self.resident.load_ahead(&self.snapshot, Some(&self.days), columns).await;
+            loaded.map_err(not_loaded)
+        };
+        // Polled first, so that it need not wait for the numbers.
+        let (loaded_bytes, layout) = try_join(ahead, self.layout()).await?;
+        Ok((layout, loaded_bytes))
     }
 
     pub(crate) async fn layout(&self) -> Result<Arc<Layout>> {

@@ -31,10 +31,11 @@ pub const USERS: &str = "users";
 pub const GROUPS: &str = "groups";
 /// Which id is which user (I-30): `id`, `user_id`.
 pub const IDENTITIES: &str = "identities";
-/// The event names: `event`, `rows`, `first_day`, `last_day`, `days`.
+/// The event names: `event`, `rows`, `first_day`, `last_day`, `days`, and what the lexicon says:
+/// `display_name`, `description`, `tags`, `hidden`.
 pub const EVENT_CATALOG: &str = "event_catalog";
 /// The properties and their columns: `source`, `property`, `column`, `type`, `arrow_type`, `rows`,
-/// `share`.
+/// `share`, and what the lexicon says: `display_name`, `description`, `tags`, `hidden`.
 pub const PROPERTY_CATALOG: &str = "property_catalog";
 /// What was saved by name: `kind`, `name`, `definition`, `saved_at`.
 pub const DEFINITIONS: &str = "definitions";

@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use tallymark_event::Timestamp;
+use tallymark_storage::Definition;
 use tallymark_users::ProfileKey;
 
 use crate::testing::{TestDataset, answer, event, rows};
@@ -93,12 +97,33 @@ async fn i30_the_mapping_of_ids_is_a_table() {
 }
 
 #[tokio::test]
+async fn m20_m21_the_catalogs_say_what_the_lexicon_says() {
+    let mut snapshot = (*people().await.snapshot()).clone();
+    let json = serde_json::json!({
+        "events": {"Visit": {"display_name": "Page seen", "tags": ["web", "core"], "hidden": true}},
+        "event_properties": {"plan": {"description": "Then"}},
+        "user_properties": {"plan": {"description": "Now"}, "absent": {"hidden": true}},
+    });
+    let saved = Definition { saved_at: Timestamp::from_millis(0), json };
+    let mut manifest = (*snapshot.manifest).clone();
+    manifest.definitions = [("lexicon".to_owned(), [("lexicon".to_owned(), saved)].into())].into();
+    snapshot.manifest = Arc::new(manifest);
+    assert_eq!(Vec::from_iter(crate::definitions::hidden_events(&snapshot).unwrap()), ["Visit"]);
+    let session_ctx = crate::session(&Arc::new(snapshot), &crate::QueryConfig::default()).unwrap();
+    let query =
+        "SELECT event, display_name, description, array_to_string(tags, '+'), hidden FROM event_catalog";
+    assert_eq!(rows(&session_ctx, query).await, ["Buy||||false", "Visit|Page seen||core+web|true"]);
+    let query = "SELECT source, description FROM property_catalog WHERE property = 'plan'";
+    assert_eq!(rows(&session_ctx, query).await, ["events|Then", "users|Now", "groups|"]);
+}
+
+#[tokio::test]
 async fn the_catalogs_say_what_there_is() {
     let dataset = people().await;
     let session_ctx = dataset.session();
     let query = "SELECT source, property, column, type, rows FROM property_catalog WHERE column = 'n@string'";
     assert_eq!(rows(&session_ctx, query).await, ["events|n|n@string|string|1"]);
-    insta::assert_snapshot!(dataset.ask("SELECT * FROM event_catalog").await, @r"
+    insta::assert_snapshot!(dataset.ask("SELECT event, rows, first_day, last_day, days FROM event_catalog").await, @r"
         +-------+------+------------+------------+------+
         | event | rows | first_day  | last_day   | days |
         +-------+------+------------+------------+------+
@@ -106,7 +131,7 @@ async fn the_catalogs_say_what_there_is() {
         | Visit | 2    | 2024-01-01 | 2024-01-05 | 2    |
         +-------+------+------------+------------+------+
         ");
-    insta::assert_snapshot!(dataset.ask("SELECT * FROM property_catalog").await, @r"
+    insta::assert_snapshot!(dataset.ask("SELECT source, property, column, type, arrow_type, rows, share FROM property_catalog").await, @r"
         +--------+-----------+----------------------+--------+----------------------------------+------+--------------------+
         | source | property  | column               | type   | arrow_type                       | rows | share              |
         +--------+-----------+----------------------+--------+----------------------------------+------+--------------------+

@@ -20,11 +20,9 @@ use tallymark_report::{
 };
 
 use super::super::asked::{Asked, plan_error};
-use super::super::convert::{self, TEXT, list_of_text};
-use super::super::filter::first_of;
+use super::super::convert::{self, TEXT};
 use super::super::function::call;
 use super::super::segments::{Ranges, Segment};
-use super::super::values::Values;
 use crate::Result;
 use crate::functions::{percentile_cont_exact_udaf, time_bucket};
 
@@ -158,23 +156,8 @@ impl Asked {
         if values.lists.is_empty() {
             return Ok(Segment { label: scalar, is_list: false });
         }
-        let label = self.items_as_text(&values, scalar, String::new())?;
+        let label = self.items_as_text(&values, scalar, "")?;
         Ok(Segment { label, is_list: true })
-    }
-
-    /// The different items of whichever list there is, else the scalar: a list of texts.
-    fn items_as_text(&self, values: &Values, scalar: Expr, tag: String) -> Result<Expr> {
-        let mut arguments = vec![scalar];
-        let mut of_items = Vec::new();
-        for (item, list) in &values.lists {
-            arguments.push(list.clone());
-            let of_item = Values::of_item(*item, column("item"));
-            let text = if tag.is_empty() { of_item.scalar_text() } else { tagged(&of_item) };
-            let text = text.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
-            of_items.push(self.over_items(text, item.data_type())?);
-        }
-        let name = format!("items({tag})");
-        Ok(call(name, list_of_text(), arguments, move |args| convert::distinct_items(args, &of_items)))
     }
 
     /// The events of a question with what is needed of each, and the keys they are grouped by.
@@ -262,43 +245,13 @@ impl Asked {
             let number = values.number.unwrap_or_else(|| lit(ScalarValue::Float64(None)));
             return Ok(Some(Segment { label: number, is_list: false }));
         }
-        let scalar = tagged(&values).unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
+        let scalar = values.tagged().unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
         if values.lists.is_empty() {
             return Ok(Some(Segment { label: scalar, is_list: false }));
         }
-        let label = self.items_as_text(&values, scalar, "tagged".to_owned())?;
+        let label = self.items_as_text(&values, scalar, "tagged")?;
         Ok(Some(Segment { label, is_list: true }))
     }
-}
-
-/// Text that is different for different values, of different types too.
-fn tagged(values: &Values) -> Option<Expr> {
-    let tag = |tag: &'static str, text: Option<Expr>| {
-        text.map(|text| datafusion::functions::expr_fn::concat(vec![super::super::filter::utf8(tag), text]))
-            .map(|text| {
-                // concat takes null for nothing.
-                call(format!("unless_bare({tag})"), TEXT, vec![text], move |args| {
-                    let texts = cast(&args[0], &TEXT)?;
-                    let texts = texts.as_string_view().iter();
-                    let kept = texts.map(|text| text.filter(|text| *text != tag));
-                    Ok(std::sync::Arc::new(kept.collect::<arrow::array::StringViewArray>()))
-                })
-            })
-    };
-    let only = |values: Values| values.scalar_text();
-    let number = tag("n:", only(Values { number: values.number.clone(), ..Values::default() }));
-    let boolean = tag("b:", only(Values { boolean: values.boolean.clone(), ..Values::default() }));
-    let object = tag("o:", values.object.clone());
-    // Texts carry no tag but a blank, so that the empty one is one too.
-    let sent = values.as_sent().map(|text| {
-        call("text_value", TEXT, vec![text], |args| {
-            let texts = cast(&args[0], &TEXT)?;
-            let texts = texts.as_string_view().iter().map(|text| text.map(|text| format!("s:{text}")));
-            Ok(std::sync::Arc::new(texts.collect::<arrow::array::StringViewArray>()))
-        })
-    });
-    let any: Vec<Expr> = [sent, number, boolean, object].into_iter().flatten().collect();
-    if any.is_empty() { None } else { Some(first_of(any)) }
 }
 
 /// Whether users are counted, so that events of nobody do not (G-12, B-6).

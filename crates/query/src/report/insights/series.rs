@@ -79,6 +79,13 @@ pub(super) async fn shown_segments(
             let known = ranks.entry(cell.segments).or_default();
             *known = known.or(rank);
         }
+        if metric.count_once.is_some() && insights.interval.is_some() {
+            // B-4: who counts once in each bucket may do so in other segments than in the range.
+            let by_bucket = Question { interval: insights.interval, ..question };
+            for cell in cells(asked, scope, &by_bucket).await? {
+                ranks.entry(cell.segments).or_default();
+            }
+        }
     }
     let lowest_first = insights.metrics.first().is_some_and(|metric| is_lowest_first(&metric.measure));
     let mut segments: Vec<(Vec<String>, Option<f64>)> = ranks.into_iter().collect();

@@ -168,7 +168,9 @@ impl Run {
     async fn prepared(&self) -> Result<&(Arc<PreparedSegments>, Vec<Part>)> {
         self.prepared
             .get_or_try_init(|| async {
-                let layout = self.segments.layout().await?;
+                let columns = self.plan.inputs.reads();
+                let (layout, loaded_bytes) = self.segments.layout_and_columns(&columns).await?;
+                self.counters.loaded.add(loaded_bytes as usize);
                 let parts = divide(&self.plan, &layout);
                 let segments = PreparedSegments::new(Arc::clone(&self.plan), layout, self.counters.clone());
                 Ok((Arc::new(segments), parts))
@@ -190,6 +192,9 @@ impl Run {
             async move {
                 let partial = run(&segments, part, true, reservation).await?;
                 selected.add(partial.rows);
+                if partial.group_count == 0 {
+                    return Ok(RecordBatch::new_empty(schema));
+                }
                 let columns = partial.keys.into_iter().chain(partial.aggregates.into_iter().flatten());
                 batch(&schema, columns.collect(), partial.group_count)
             }
@@ -276,6 +281,10 @@ impl<'a> Total<'a> {
 
     fn finish(mut self) -> Result<RecordBatch> {
         let group_count = self.group_count();
+        if group_count == 0 {
+            // Some accumulators cannot say nothing.
+            return Ok(RecordBatch::new_empty(Arc::clone(&self.plan.schema)));
+        }
         let mut columns = match &mut self.keys {
             Some(keys) => keys.emit(EmitTo::All)?,
             None => Vec::new(),

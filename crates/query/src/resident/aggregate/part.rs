@@ -329,6 +329,10 @@ impl<'a> PartWork<'a> {
     fn finish(mut self, segments: &PreparedSegments, last: bool) -> Result<Partial> {
         let users_are_groups = self.plan.groups_are_users();
         let group_count = if users_are_groups { self.present.len() } else { self.groups.count() };
+        if group_count == 0 {
+            // Some accumulators cannot say nothing.
+            return Ok(Partial { group_count, keys: Vec::new(), aggregates: Vec::new(), rows: self.rows });
+        }
         let mut aggregates = Vec::with_capacity(self.accumulators.len());
         for (aggregate, accumulator) in self.plan.aggregates.iter().zip(&mut self.accumulators) {
             aggregate.make_room(accumulator, group_count)?;

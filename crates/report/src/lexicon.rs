@@ -1,0 +1,172 @@
+//! What events and properties mean to people (M-20, M-21).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::report::read;
+use crate::{DefinitionError, Result};
+
+/// What is said of the events and properties of a dataset, by the names they are sent under. It is
+/// presentation but for `hidden`: raw names stay in the data, in exports and in SQL (M-21).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lexicon {
+    /// Of events.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub events: BTreeMap<String, LexiconEntry>,
+    /// Of properties of events.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub event_properties: BTreeMap<String, LexiconEntry>,
+    /// Of properties of users' profiles.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub user_properties: BTreeMap<String, LexiconEntry>,
+}
+
+/// What is said of one event or property.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LexiconEntry {
+    /// What to call it where people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// What it means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<String>,
+    /// Who knows about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Kept out of menus, and of `$all_events` if it is an event (M-20, P-40).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
+    /// The type its values should have. Only properties have one.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub expected_type: Option<PropertyType>,
+}
+
+/// The types of values (D-20).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PropertyType {
+    /// Text.
+    String,
+    /// A number.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A date or an instant (D-22).
+    Date,
+    /// A list.
+    List,
+    /// An object.
+    Object,
+}
+
+impl PropertyType {
+    /// Its name, as `property_catalog` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::List => "list",
+            Self::Object => "object",
+        }
+    }
+}
+
+/// What a lexicon has entries of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LexiconKind {
+    /// Events.
+    Event,
+    /// Properties of events.
+    EventProperty,
+    /// Properties of users' profiles.
+    UserProperty,
+}
+
+impl LexiconKind {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Event, Self::EventProperty, Self::UserProperty];
+
+    /// Its name in texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::EventProperty => "event property",
+            Self::UserProperty => "user property",
+        }
+    }
+}
+
+impl LexiconEntry {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Lexicon {
+    /// The name a dataset's one lexicon is saved under.
+    pub const NAME: &'static str = "lexicon";
+
+    /// Reads a lexicon.
+    ///
+    /// # Errors
+    /// As for [`crate::Report::parse`].
+    pub fn from_value(value: Value) -> Result<Self> {
+        let Value::Object(fields) = value else {
+            return Err(DefinitionError::new("", "a lexicon is a JSON object"));
+        };
+        let lexicon: Self = read(fields)?;
+        match lexicon.events.iter().find(|(_, entry)| entry.expected_type.is_some()) {
+            Some((name, _)) => {
+                Err(DefinitionError::new(format!("events.{name}.type"), "only properties have a type"))
+            }
+            None => Ok(lexicon),
+        }
+    }
+
+    /// The entries of one kind, by name.
+    pub fn entries(&self, kind: LexiconKind) -> &BTreeMap<String, LexiconEntry> {
+        match kind {
+            LexiconKind::Event => &self.events,
+            LexiconKind::EventProperty => &self.event_properties,
+            LexiconKind::UserProperty => &self.user_properties,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn entries_mut(&mut self, kind: LexiconKind) -> &mut BTreeMap<String, LexiconEntry> {
+        match kind {
+            LexiconKind::Event => &mut self.events,
+            LexiconKind::EventProperty => &mut self.event_properties,
+            LexiconKind::UserProperty => &mut self.user_properties,
+        }
+    }
+
+    /// Takes over the entries of another one, in place of those of the same names; returns how
+    /// many they are.
+    pub fn merge(&mut self, other: &Self) -> usize {
+        let mut count = 0;
+        for kind in LexiconKind::ALL {
+            count += other.entries(kind).len();
+            self.entries_mut(kind).extend(other.entries(kind).clone());
+        }
+        count
+    }
+
+    /// Forgets entries that say nothing.
+    pub fn tidy(&mut self) {
+        for kind in LexiconKind::ALL {
+            self.entries_mut(kind).retain(|_, entry| !entry.is_empty());
+        }
+    }
+}
