@@ -203,7 +203,12 @@ impl Asked {
             let Question::Cohort(cohort) = Report::from_value(definition).ok()?.question else { return None };
             cohorts.insert((*name).to_owned(), cohort);
         }
-        if let Question::Insights(insights) = &report.question && insights.metrics.len() < 2 && !insights.formulas.is_empty() { return None; }
+        if let Question::Insights(insights) = &report.question
+            && insights.metrics.len() < 2
+            && !insights.formulas.is_empty()
+        {
+            return None;
+        }
         let answered = std::panic::catch_unwind(|| {
             let dataset = Dataset::of(System::Simplified, &self.records, NOW.millis());
             answer(&World::of(&dataset, cohorts), &report, NOW.millis()).iter().map(line).collect()
@@ -243,8 +248,7 @@ impl Asked {
                     continue;
                 }
                 tries_left -= 1;
-                let is_stored_alike =
-                    candidate.records == self.records && candidate.cohorts == self.cohorts;
+                let is_stored_alike = candidate.records == self.records && candidate.cohorts == self.cohorts;
                 let others = if is_stored_alike { None } else { candidate.engines().await };
                 let found = candidate.difference(others.as_ref().unwrap_or(&engines)).await;
                 if let Some(found) = found
@@ -280,16 +284,30 @@ fn random_questions() {
             for definition in definitions {
                 let d = definition.to_string();
                 let has = |t: &str| d.contains(t);
-                if has("profiles") && has("breakdowns\":[{") || has("rolling") && (!has("interval\":\"day") || has("T00:30") || has("T10:00") || has("hours"))
-                    || has("_active_users") && has("breakdowns\":[{") || has("\"cohort\"") && has("interval")
-                    || (has("\"measure\":\"sessions\"") || has("\"per_user\":\"sessions\"")) && has("count_by") || has("not_in_cohort") || has("count_once") && has("interval") || has("group.company.tier") { continue; }
+                if has("profiles") && has("breakdowns\":[{")
+                    || has("rolling")
+                        && (!has("interval\":\"day") || has("T00:30") || has("T10:00") || has("hours"))
+                    || has("_active_users") && has("breakdowns\":[{")
+                    || has("\"cohort\"") && has("interval")
+                    || (has("\"measure\":\"sessions\"") || has("\"per_user\":\"sessions\""))
+                        && has("count_by")
+                    || has("not_in_cohort")
+                    || has("count_once") && has("interval")
+                    || has("group.company.tier")
+                {
+                    continue;
+                }
                 let asked = Asked { stored, records: records.clone(), cohorts: cohorts.clone(), definition };
                 let engines = asked.engines().await.unwrap();
                 if let Some(difference) = asked.difference(&engines).await {
                     let key = difference.error.clone().unwrap_or_default();
                     *seen.borrow_mut().entry(key.clone()).or_default() += 1;
-                    if key.contains("coalesce") || key.contains("Empty iterator") || key.contains("is_then") { continue; }
-                    if seen.borrow()[&key] > 2 && !key.is_empty() { continue; }
+                    if key.contains("coalesce") || key.contains("Empty iterator") || key.contains("is_then") {
+                        continue;
+                    }
+                    if seen.borrow()[&key] > 2 && !key.is_empty() {
+                        continue;
+                    }
                     eprintln!("#####\n{}", asked.made_small(engines, difference).await);
                 }
             }
