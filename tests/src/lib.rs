@@ -6,4 +6,6 @@
 //! themselves are in `suites/`, one binary; SQL with its answers is in `slt/`.
 
 pub mod cases;
+pub mod definitions;
+pub mod histories;
 pub mod oracle;

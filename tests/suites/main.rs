@@ -24,6 +24,7 @@ mod crash;
 mod differential;
 mod faults;
 mod filters;
+mod insights;
 mod interop;
 mod lifecycle;
 mod memory;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+mod smaller;
+
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use arrow::datatypes::{
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt as _;
 use serde_json::Value;
+pub(crate) use smaller::smaller;
 use tallymark::{
     Answer, Engine, EngineConfig, ExportOptions, FixedClock, IdentitySystem, ImportOptions, ImportReport,
     Timestamp,

