@@ -332,6 +332,17 @@ impl Calendar {
         })
     }
 
+    /// The first instant of what is meant: of a date the start of its day.
+    ///
+    /// # Errors
+    /// If it is no date, and no date and time.
+    pub fn start_of(self, instant: &Instant) -> Result<i64> {
+        Ok(match self.read(instant)? {
+            Moment::Day(day) => self.start_of_day(day),
+            Moment::Time(millis) => millis,
+        })
+    }
+
     /// The civil day that is meant.
     ///
     /// # Errors

@@ -39,6 +39,23 @@ pub struct Insights {
     /// The same some time before (S-76).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compare: Option<Comparison>,
+    /// Instead of the numbers, the users behind one of them (M-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_of: Option<CellOf>,
+}
+
+/// One number of an insights report: `{"metric": "A", "time": "2024-01-31", "segments": ["rock"]}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CellOf {
+    /// The letter of the metric.
+    pub metric: String,
+    /// An instant, or a day, in the bucket; of the whole range if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Instant>,
+    /// The labels of the segment, one a breakdown; without regard to segments if not said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<String>,
 }
 
 /// One measure of one kind of thing: of events, of the profiles of users, or the size of a cohort.
@@ -255,6 +272,19 @@ impl Insights {
         }
         if self.top == Some(0) {
             return Err(DefinitionError::new("top", "at least one segment"));
+        }
+        self.users_of.iter().try_for_each(|cell| cell.check(self).map_err(|error| error.within("users_of")))
+    }
+}
+
+impl CellOf {
+    fn check(&self, insights: &Insights) -> Result<()> {
+        if !self.segments.is_empty() && self.segments.len() != insights.breakdowns.len() {
+            let problem = format!("{} labels, one for each of the breakdowns", insights.breakdowns.len());
+            return Err(DefinitionError::new("segments", problem));
+        }
+        if self.time.is_some() && insights.interval.is_none() {
+            return Err(DefinitionError::new("time", "goes with an interval"));
         }
         Ok(())
     }

@@ -52,7 +52,9 @@ pub use cohort::{Cohort, CohortCondition, Did, Times};
 pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
 pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
-pub use insights::{Breakdown, Buckets, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric};
+pub use insights::{
+    Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric,
+};
 pub use lexicon::{Lexicon, LexiconEntry, LexiconKind, PropertyType};
 pub use measure::{Aggregate, Measure, PerUser};
 pub use plan::{
@@ -62,4 +64,4 @@ pub use property::Property;
 pub use range::{DateRange, Instant};
 pub use report::{Question, Report, Scope};
 pub use saved::{CohortNeeds, DefinitionKind, check_acyclic, check_saved};
-pub use sessions::SessionRule;
+pub use sessions::{SessionList, SessionRule};

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{closest, of_serde};
-use crate::{Cohort, DateRange, DefinitionError, Filter, Insights, Instant, Result, SessionRule, WeekStart};
+use crate::{
+    Cohort, DateRange, DefinitionError, Filter, Insights, Instant, Result, SessionList, SessionRule,
+    WeekStart,
+};
 
 /// What all reports share.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +63,9 @@ impl Scope {
         if self.version.is_some_and(|version| version != 1) {
             return Err(DefinitionError::new("version", "this program knows version 1"));
         }
+        if let Some(sessions) = &self.sessions {
+            sessions.check().map_err(|error| error.within("sessions"))?;
+        }
         self.zone().map(drop)
     }
 }
@@ -71,6 +77,8 @@ pub enum Question {
     Insights(Insights),
     /// Who belongs to a set of users.
     Cohort(Cohort),
+    /// Which sessions there were.
+    Sessions(SessionList),
 }
 
 /// A definition.
@@ -82,10 +90,10 @@ pub struct Report {
     pub question: Question,
 }
 
-const KINDS: [&str; 2] = ["insights", "cohort"];
+const KINDS: [&str; 3] = ["insights", "cohort", "sessions"];
 
 impl Report {
-    /// Reads a definition. The field `report` says which question it is: `insights`, `cohort`.
+    /// Reads a definition. The field `report` says which question it is: `insights`, `cohort`, `sessions`.
     ///
     /// # Errors
     /// If the text is no JSON, or not a definition: with the path of what is wrong, and what would
@@ -131,6 +139,7 @@ impl Report {
                 cohort.check()?;
                 Question::Cohort(cohort)
             }
+            "sessions" => Question::Sessions(read(fields)?),
             other => {
                 let error = DefinitionError::new("report", format!("\"{other}\" is no report"));
                 return Err(match closest(other, KINDS) {
@@ -147,6 +156,7 @@ impl Report {
         let (kind, question) = match &self.question {
             Question::Insights(insights) => ("insights", serde_json::to_value(insights)),
             Question::Cohort(cohort) => ("cohort", serde_json::to_value(cohort)),
+            Question::Sessions(sessions) => ("sessions", serde_json::to_value(sessions)),
         };
         let mut fields = Map::new();
         fields.insert("report".to_owned(), kind.into());
@@ -164,6 +174,7 @@ impl Report {
         let kinds = [
             ("insights", generator.root_schema_for::<Insights>()),
             ("cohort", generator.root_schema_for::<Cohort>()),
+            ("sessions", generator.root_schema_for::<SessionList>()),
         ];
         let scope = generator.root_schema_for::<Scope>();
         let definitions = generator.take_definitions(true);

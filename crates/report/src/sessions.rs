@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{EventSelector, Property};
+use crate::{DefinitionError, EventSelector, Property, Result};
 
 /// How events of a user become sessions; one setting for everything a report says of
 /// sessions.
@@ -65,4 +65,30 @@ impl SessionRule {
         "$unsubscribe",
         "$journey_entered",
     ];
+}
+
+impl SessionRule {
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.start.is_some() != self.end.is_some() {
+            return Err(DefinitionError::new("", "start and end go together"));
+        }
+        let rules = [self.timeout_seconds.is_some(), self.start.is_some(), self.id.is_some()];
+        if rules.into_iter().filter(|is| *is).count() > 1 {
+            return Err(DefinitionError::new("", "one rule: timeout_seconds, start with end, or id"));
+        }
+        if self.timeout_seconds == Some(0) {
+            return Err(DefinitionError::new("timeout_seconds", "at least one second"));
+        }
+        Ok(())
+    }
+}
+
+/// The sessions themselves, one row each: those that start in the range and, with a filter,
+/// have an event that passes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionList {
+    /// Properties that a session has from its events, as text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<Property>,
 }

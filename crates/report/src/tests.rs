@@ -108,7 +108,7 @@ fn the_schema_is_one_of_the_reports() {
         .flatten()
         .map(|kind| kind["properties"]["report"]["const"].to_string())
         .collect();
-    assert_eq!(kinds, ["\"insights\"", "\"cohort\""]);
+    assert_eq!(kinds, ["\"insights\"", "\"cohort\"", "\"sessions\""]);
     assert!(schema["oneOf"][0]["properties"]["time_zone"].is_object());
     assert!(schema["$defs"]["Metric"].is_object());
 }

@@ -79,6 +79,7 @@ impl Case {
             Question::Cohort(cohort) => {
                 members(&fixture.world(), &report.scope, cohort, fixture.as_of).into_iter().collect()
             }
+            Question::Sessions(_) => panic!("the oracle counts sessions, and does not list them"),
         }
     }
 }

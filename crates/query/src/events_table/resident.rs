@@ -35,7 +35,8 @@ const LOADED_COLUMNS_MAX: usize = 32;
 /// Queries about so many users at most may be answered from files while their columns are not in
 /// memory.
 const LOOKUP_USERS_MAX: usize = 32;
-/// A lookup in files takes about as long as bringing so many bytes into memory.
+/// A lookup in files is taken to cost as much as bringing so many bytes into memory. It costs less,
+/// but lookups come in series, and one in memory takes a millisecond.
 const LOOKUP_COST_BYTES: u64 = 96 << 20;
 
 /// The columns in memory, and how much room they may take.

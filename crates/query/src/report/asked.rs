@@ -41,6 +41,8 @@ pub(super) struct Asked {
     pub(super) members: HashMap<String, UserIds>,
     /// Names that "all events" leave out (M-20).
     pub(super) hidden_events: Arc<BTreeSet<String>>,
+    /// What expressions are over: the events, or the profiles, which have no properties of events.
+    pub(super) is_of_profiles: bool,
 }
 
 impl Asked {
@@ -55,7 +57,15 @@ impl Asked {
             Some(as_of) => calendar.end_of(as_of).map_err(|error| error.within("as_of"))?,
             None => now,
         };
-        Ok(Self { state, tables, calendar, as_of, members: HashMap::new(), hidden_events: Arc::default() })
+        Ok(Self {
+            state,
+            tables,
+            calendar,
+            as_of,
+            members: HashMap::new(),
+            hidden_events: Arc::default(),
+            is_of_profiles: false,
+        })
     }
 
     pub(super) fn events(&self) -> Arc<EventsTable> {
@@ -74,7 +84,7 @@ impl Asked {
 
     /// Whether an event happened within a range, and not later than now (G-2).
     pub(super) fn within(&self, range: &Instants) -> Expr {
-        let time = || Expr::Column(Column::from_name(TIME));
+        let time = || column(TIME);
         let to = range.to.min(self.as_of.saturating_add(1));
         time().gt_eq(instant(range.from)).and(time().lt(instant(to)))
     }
@@ -99,7 +109,7 @@ impl Asked {
 
     /// Whether an event has one of these names.
     pub(super) fn named(&self, choices: &[&EventChoice]) -> Expr {
-        let event = || Expr::Column(Column::from_name(tallymark_event::columns::EVENT));
+        let event = || column(tallymark_event::columns::EVENT);
         let text = |name: &str| lit(ScalarValue::Utf8View(Some(name.to_owned())));
         if choices.iter().any(|choice| choice.is_all()) {
             let asked: Vec<&str> = choices.iter().map(|choice| choice.event.as_str()).collect();
@@ -120,8 +130,8 @@ impl Asked {
     /// The values of a property.
     pub(super) fn values(&self, property: &Property) -> Result<Values> {
         Ok(match property {
+            Property::Event { .. } if self.is_of_profiles => Values::default(),
             Property::Event { name } => {
-                let column = |column: &str| Expr::Column(Column::from_name(column));
                 let values = Values::of_property(self.catalog(), name, &column);
                 match Values::of_system(name) {
                     Some(system) if values.is_unknown() => system,
@@ -183,7 +193,7 @@ impl Asked {
         let mut of_items = Vec::new();
         for (item, list) in &values.lists {
             arguments.push(list.clone());
-            let of_item = Values::of_item(*item, Expr::Column(Column::from_name("item")));
+            let of_item = Values::of_item(*item, column("item"));
             let text = if tag.is_empty() { of_item.scalar_text() } else { of_item.tagged() };
             let text = text.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
             of_items.push(self.over_items(text, item.data_type())?);
@@ -289,7 +299,7 @@ impl Asked {
 
 /// Whether the event's user is one of these; null for nobody.
 pub(super) fn is_among(name: String, members: UserIds) -> Expr {
-    call(name, DataType::Boolean, vec![Expr::Column(Column::from_name(USER_ID))], move |args| {
+    call(name, DataType::Boolean, vec![column(USER_ID)], move |args| {
         let ids = cast(&args[0], &TEXT)?;
         let is_member = |id: Option<&str>| id.map(|id| members.contains(id));
         Ok(Arc::new(ids.as_string_view().iter().map(is_member).collect::<BooleanArray>()))
@@ -309,7 +319,7 @@ fn named_cohort(expr: &Expr) -> Option<String> {
 
 /// A column of the profiles, for each user.
 fn profile_of_user(users: &Arc<ProfilesTable>, lane: &str) -> Expr {
-    let id = Expr::Column(Column::from_name(USER_ID));
+    let id = column(USER_ID);
     profile(users, format!("user.{lane}"), id, lane, |id| id.to_owned())
 }
 
@@ -364,6 +374,16 @@ fn profile(
 /// An instant as SQL has it.
 pub(super) fn instant(millis: i64) -> Expr {
     lit(ScalarValue::TimestampMillisecond(Some(millis), Some("UTC".into())))
+}
+
+/// A column by its name as it is written.
+pub(super) fn column(name: &str) -> Expr {
+    Expr::Column(Column::from_name(name))
+}
+
+/// What Arrow finds wrong in an answer.
+pub(super) fn arrow_error(source: arrow::error::ArrowError) -> Error {
+    Error::Run { source: source.into() }
 }
 
 /// What DataFusion finds wrong while an expression or a plan of a report is made.

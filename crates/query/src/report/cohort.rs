@@ -8,11 +8,10 @@ use std::sync::Arc;
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringViewArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, TimestampMillisecondType};
-use datafusion::common::Column;
 use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::functions::core::expr_fn::named_struct;
 use datafusion::functions_aggregate::expr_fn as aggregate;
-use datafusion::logical_expr::expr::Sort;
-use datafusion::logical_expr::{Expr, ExprFunctionExt as _, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Case, Expr, LogicalPlanBuilder, lit};
 use hashbrown::HashSet;
 use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
 use tallymark_report::{
@@ -20,18 +19,14 @@ use tallymark_report::{
     Metric, Times,
 };
 
-use super::asked::{Asked, Cohorts, UserIds, plan_error};
+use super::asked::{Asked, Cohorts, UserIds, arrow_error, column, plan_error};
 use super::convert::TEXT;
-use super::insights::measure::{arrow_error, over_column};
+use super::insights::measure::over_column;
 use crate::functions::time_bucket;
 use crate::{Error, Result};
 
 /// A set of users while a cohort is worked out.
 type Ids = HashSet<String>;
-
-fn column(name: &str) -> Expr {
-    Expr::Column(Column::from_name(name))
-}
 
 impl Asked {
     /// Works out the cohorts of these names, and those they refer to.
@@ -279,44 +274,33 @@ impl Asked {
     ) -> Result<Ids> {
         let (is_first, is_then) = (self.selects(first)?, self.selects(then)?);
         let chosen = self.within(range).and(is_first.clone().or(is_then.clone()));
-        let projected = [
-            column(USER_ID),
-            column(TIME),
-            column(SEQUENCE),
-            is_first.alias("is_first"),
-            is_then.alias("is_then"),
-        ];
-        let order =
-            |asc| [TIME, SEQUENCE].map(|name| Sort { expr: column(name), asc, nulls_first: false }).to_vec();
-        let earliest = |name: &str, of: &str| {
-            aggregate::first_value(column(name), order(true)).filter(column(of)).build()
+        // G-1: by time, then in order of arrival.
+        let place = || named_struct(vec![lit("time"), column(TIME), lit("sequence"), column(SEQUENCE)]);
+        let when = |is: Expr| {
+            let case =
+                Case { expr: None, when_then_expr: vec![(Box::new(is), Box::new(place()))], else_expr: None };
+            Expr::Case(case)
         };
-        let latest = |name: &str, of: &str| {
-            aggregate::first_value(column(name), order(false)).filter(column(of)).build()
-        };
-        let aggregates = [
-            earliest(TIME, "is_first").map_err(plan_error)?.alias("a_time"),
-            earliest(SEQUENCE, "is_first").map_err(plan_error)?.alias("a_sequence"),
-            latest(TIME, "is_then").map_err(plan_error)?.alias("b_time"),
-            latest(SEQUENCE, "is_then").map_err(plan_error)?.alias("b_sequence"),
-        ];
+        let projected = [column(USER_ID), when(is_first).alias("first"), when(is_then).alias("then")];
+        let bounds =
+            [aggregate::min(column("first")).alias("first"), aggregate::max(column("then")).alias("then")];
         let plan = self
             .scan()?
             .filter(chosen.and(column(USER_ID).is_not_null()))
             .and_then(|plan| plan.project(projected))
-            .and_then(|plan| plan.aggregate([column(USER_ID)], aggregates))
+            .and_then(|plan| plan.aggregate([column(USER_ID)], bounds))
             .map_err(plan_error)?;
         let mut found = Ids::new();
         for batch in self.collect(plan).await? {
-            let times = |at: usize| batch.column(at).as_primitive::<TimestampMillisecondType>();
-            let sequences = |at: usize| batch.column(at).as_primitive::<Int64Type>();
+            let place = |at: usize, row: usize| {
+                let places = batch.column(at).as_struct();
+                let time = places.column(0).as_primitive::<TimestampMillisecondType>();
+                let sequence = places.column(1).as_primitive::<Int64Type>();
+                places.is_valid(row).then(|| (time.value(row), sequence.value(row)))
+            };
             for (row, id) in ids_of(&batch)?.into_iter().enumerate() {
-                if !times(1).is_valid(row) {
-                    continue;
-                }
-                let first = (times(1).value(row), sequences(2).value(row));
-                let later = times(3).is_valid(row) && (times(3).value(row), sequences(4).value(row)) > first;
-                if later == wanted {
+                let Some(first) = place(1, row) else { continue };
+                if place(2, row).is_some_and(|later| later > first) == wanted {
                     found.insert(id);
                 }
             }

@@ -4,7 +4,7 @@
 //! 2. [`asked`]: what its expressions are made from: tables, calendar, cohorts, now.
 //! 3. [`values`], [`filter`], [`segments`]: properties, filters and breakdowns become expressions
 //!    of DataFusion over `events`.
-//! 4. [`insights`] and [`cohort`]: the questions. What SQL can say runs as a plan, and over segments
+//! 4. [`insights`], [`cohort`] and [`sessions`]: the questions. What SQL can say runs as a plan, and over segments
 //!    in memory where there is room; what needs a user's events in order runs on
 //!    [`by_user`](crate::resident::by_user).
 //! 5. [`result`]: the answer as one record batch.
@@ -17,13 +17,14 @@ mod function;
 mod insights;
 mod result;
 mod segments;
+mod sessions;
 mod statistics;
 mod table;
 #[cfg(test)]
 mod tests;
 mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -31,11 +32,11 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
 use datafusion::prelude::{DataFrame, SessionContext};
 use tallymark_event::Timestamp;
-use tallymark_report::{Breakdown, Cohort, Filter, Insights, Question, Report};
+use tallymark_report::{Breakdown, Filter, Insights, Question, Report};
 
 use self::asked::Asked;
-use crate::Result;
 use crate::tables::DatasetTables;
+use crate::{Result, definitions};
 
 pub(crate) use self::table::register;
 
@@ -48,7 +49,13 @@ pub(crate) use self::table::register;
 /// `compared` and `change`, the relative change (S-77). Rows are ordered by metric, then overall
 /// before the segments in order of rank (B-31), then time.
 ///
-/// A cohort has `user_id` (Utf8), ascending.
+/// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending.
+///
+/// Sessions have `user_id` (Utf8), `start` and `end` (Timestamp(ms) in the report's time zone; of the
+/// first and the last event), `duration_s` (Float64), `event_count` (Int64), `origin_start` and
+/// `origin_end` (Utf8, names of the first and the last event), then a Utf8 column for each property
+/// that is asked for. End and duration are null where a session from event to event has
+/// no end. Rows are ordered by user, then start.
 ///
 /// # Errors
 /// For a time zone that does not exist.
@@ -70,34 +77,53 @@ pub fn report(session: &SessionContext, report: Report, now: Timestamp) -> Resul
 async fn answer(
     state: SessionState,
     tables: Arc<DatasetTables>,
-    cohorts: &BTreeMap<String, Cohort>,
     report: &Report,
     now: Timestamp,
 ) -> Result<RecordBatch> {
+    let snapshot = Arc::clone(tables.snapshot());
+    let cohorts = definitions::cohorts(&snapshot)?;
     let mut asked = Asked::new(state, tables, &report.scope, now.millis())?;
+    asked.hidden_events = Arc::new(definitions::hidden_events(&snapshot)?);
     match &report.question {
         Question::Insights(insights) => {
             let names = cohorts_of(&asked, report, insights)?;
-            asked.work_out(names, cohorts).await?;
-            let rows = insights::run(&asked, cohorts, &report.scope, insights).await?;
+            asked.work_out(names, &cohorts).await?;
+            if let Some(cell) = &insights.users_of {
+                let users = insights::users::behind(&asked, &cohorts, &report.scope, insights, cell).await?;
+                return result::users(report, &users);
+            }
+            let rows = insights::run(&asked, &cohorts, &report.scope, insights).await?;
             result::insights(report, insights, &rows)
         }
         Question::Cohort(cohort) => {
-            let members = asked.members_of(cohort, cohorts, &mut Vec::new()).await?;
+            let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;
             let members: BTreeSet<String> = members.into_iter().collect();
             result::users(report, &members)
         }
+        Question::Sessions(list) => {
+            let mut names = BTreeSet::new();
+            for filter in filters_of_scope(report) {
+                asked.cohorts_of(filter, &mut names)?;
+            }
+            asked.work_out(names, &cohorts).await?;
+            sessions::list::sessions(&asked, &report.scope, list).await
+        }
     }
+}
+
+/// The filters that all reports may have: of the whole, and of what starts and ends a session.
+fn filters_of_scope(report: &Report) -> Vec<&Filter> {
+    let sessions = report.scope.sessions.iter();
+    let selectors = sessions.flat_map(|rule| rule.start.iter().chain(&rule.end));
+    let choices = selectors.flat_map(|selector| &selector.any_of);
+    report.scope.filter.iter().chain(choices.filter_map(|choice| choice.filter.as_ref())).collect()
 }
 
 /// The cohorts that a report looks at for each event.
 fn cohorts_of(asked: &Asked, report: &Report, insights: &Insights) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    let mut filters: Vec<&Filter> = report.scope.filter.iter().collect();
+    let mut filters = filters_of_scope(report);
     let mut selectors = Vec::new();
-    if let Some(sessions) = &report.scope.sessions {
-        selectors.extend(sessions.start.iter().chain(&sessions.end));
-    }
     for metric in &insights.metrics {
         filters.extend(metric.filter.iter().chain(&metric.profiles));
         selectors.extend(&metric.event);

@@ -8,14 +8,15 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use tallymark_event::columns::USER_ID;
 use tallymark_report::{Aggregate, Insights, Measure, Question, Report};
 
-use super::insights::measure::arrow_error;
+use super::asked::arrow_error;
 use super::insights::{OVERALL, Row};
 use crate::Result;
 
 pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
     let insights = match &report.question {
-        Question::Insights(insights) => insights,
-        Question::Cohort(_) => {
+        Question::Insights(insights) if insights.users_of.is_none() => insights,
+        Question::Sessions(list) => return super::sessions::list::schema(&report.scope, list),
+        Question::Insights(_) | Question::Cohort(_) => {
             return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));
         }
     };
@@ -42,7 +43,7 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
 }
 
 /// A name no field has.
-fn free_name(name: &str, fields: &[Field]) -> String {
+pub(super) fn free_name(name: &str, fields: &[Field]) -> String {
     let is_free = |name: &String| fields.iter().all(|field| field.name() != name);
     let numbered = (2u32..).map(|number| format!("{name}_{number}"));
     std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_default()

@@ -151,7 +151,13 @@ impl Asked {
             };
             Expr::Case(case)
         };
-        let labels: Vec<Expr> = cohorts.iter().map(label).collect();
+        let mut names: Vec<&String> = Vec::new();
+        for name in cohorts {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let labels: Vec<Expr> = names.into_iter().map(label).collect();
         let label = call(format!("cohorts({})", cohorts.join(", ")), list_of_text(), labels, |args| {
             let labels = args.iter().map(|labels| cast(labels, &TEXT)).collect::<Result<Vec<_>, _>>()?;
             let rows = labels.first().map_or(0, |labels| labels.len());

@@ -1,4 +1,4 @@
-//! Reports in SQL: `FROM insights('{…}')`, `FROM cohort('NAME')`, and `cohort('NAME')` as a
+//! Reports in SQL: `FROM insights('{…}')`, `FROM sessions('{…}')`, `FROM cohort('NAME')`, and `cohort('NAME')` as a
 //! predicate in the SQL of reports.
 
 use std::fmt;
@@ -23,12 +23,12 @@ use tallymark_event::Timestamp;
 use tallymark_report::{Cohort, CohortCondition, DefinitionError, Question, Report, Scope};
 
 use super::asked::COHORT;
+use crate::Error;
 use crate::tables::DatasetTables;
-use crate::{Error, definitions};
 
 /// Registers the table functions and the predicate.
 pub(crate) fn register(session: &SessionContext, tables: &Arc<DatasetTables>) {
-    for kind in ["insights", COHORT] {
+    for kind in ["insights", COHORT, "sessions"] {
         session.register_udtf(kind, Arc::new(ReportFunction { kind, tables: Arc::clone(tables) }));
     }
     let outside = |_: &[ColumnarValue]| -> Result<ColumnarValue> {
@@ -232,11 +232,7 @@ impl ExecutionPlan for ReportExec {
         let (state, now) = (self.state.clone(), self.now);
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let answer = async move {
-            let cohorts = definitions::cohorts(tables.snapshot());
-            let answer = match cohorts {
-                Ok(cohorts) => super::answer(state, tables, &cohorts, &report, now).await,
-                Err(error) => Err(error),
-            };
+            let answer = super::answer(state, tables, &report, now).await;
             let batch = answer.map_err(|error| match error {
                 Error::Run { source } | Error::Plan { source } => source,
                 other => DataFusionError::External(Box::new(other)),

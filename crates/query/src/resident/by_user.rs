@@ -16,13 +16,14 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::datatypes::DataType;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::logical_expr::Expr;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use indexmap::IndexSet;
 use tallymark_memory::Layout;
 
 use super::expr::{BoundExpr, SegmentExpr};
@@ -45,7 +46,7 @@ pub(crate) struct Record {
     pub(crate) time: i64,
     /// Bit i is set if condition i is met.
     pub(crate) conditions: u64,
-    /// Where the row is among those of [`UserEvents::numbers`] and [`UserEvents::labels`].
+    /// Where the row is among those of [`UserEvents::labels`].
     at: u32,
 }
 
@@ -58,38 +59,24 @@ impl Record {
 /// The wanted events of one user, in order (G-1).
 #[derive(Debug)]
 pub(crate) struct UserEvents<'a> {
+    /// The user's number in the layout.
+    pub(crate) user: u32,
     pub(crate) records: &'a [Record],
-    values: &'a [Column],
+    labels: &'a [Labels],
 }
 
 impl UserEvents<'_> {
-    /// A number of an event: expression `index` of [`UserScan::numbers`].
-    #[allow(dead_code, reason = "numbers are wanted by reports to come")]
-    pub(crate) fn number(&self, index: usize, record: &Record) -> Option<f64> {
-        match &self.values[index] {
-            Column::Numbers(numbers) => Some(numbers[record.at as usize]).filter(|number| !number.is_nan()),
-            Column::Labels { .. } => None,
-        }
-    }
-
     /// The labels of an event: expression `index` of [`UserScan::labels`], as numbers that stand for
     /// them within one range of users.
     pub(crate) fn labels(&self, index: usize, record: &Record) -> &[u32] {
-        match &self.values[index] {
-            Column::Labels { starts, codes, .. } => {
-                let at = record.at as usize;
-                &codes[starts[at] as usize..starts[at + 1] as usize]
-            }
-            Column::Numbers(_) => &[],
-        }
+        let Labels { starts, codes, .. } = &self.labels[index];
+        let at = record.at as usize;
+        &codes[starts[at] as usize..starts[at + 1] as usize]
     }
 
     /// The text of a label.
     pub(crate) fn text(&self, index: usize, label: u32) -> &str {
-        match &self.values[index] {
-            Column::Labels { texts, .. } => texts.get_index(label as usize).map_or("", |text| text.as_str()),
-            Column::Numbers(_) => "",
-        }
+        self.labels[index].texts.get_index(label as usize).map_or("", String::as_str)
     }
 }
 
@@ -116,14 +103,8 @@ pub(crate) trait Matcher: Send + Sync + 'static {
 pub(crate) struct UserScan {
     inputs: Arc<Inputs>,
     conditions: Vec<RowFilter>,
-    values: Vec<Value>,
+    labels: Vec<SegmentExpr>,
     threads: usize,
-}
-
-#[derive(Debug)]
-enum Value {
-    Number(SegmentExpr),
-    Label(SegmentExpr),
 }
 
 impl UserScan {
@@ -133,7 +114,6 @@ impl UserScan {
         state: &SessionState,
         table: &EventsTable,
         conditions: Vec<Expr>,
-        numbers: Vec<Expr>,
         labels: Vec<Expr>,
     ) -> Result<Self> {
         if conditions.len() > CONDITIONS_MAX {
@@ -144,19 +124,17 @@ impl UserScan {
         }
         let user = Expr::Column(datafusion::common::Column::from_name(tallymark_event::columns::USER_ID));
         let time = Expr::Column(datafusion::common::Column::from_name(tallymark_event::columns::TIME));
-        let all = conditions.iter().chain(&numbers).chain(&labels).chain([&user, &time]);
+        let all = conditions.iter().chain(&labels).chain([&user, &time]);
         let inputs = Inputs::of_exprs(table, all);
         let schema = inputs.df_schema()?;
         let conditions = conditions
             .into_iter()
             .map(|condition| RowFilter::try_new(state, [condition], &inputs, &schema))
             .collect::<Result<_>>()?;
-        let of = |expr: Expr| SegmentExpr::try_new(state, expr, &inputs, &schema);
-        let numbers = numbers.into_iter().map(|expr| of(expr).map(Value::Number));
-        let labels = labels.into_iter().map(|expr| of(expr).map(Value::Label));
-        let values = numbers.chain(labels).collect::<Result<_>>()?;
+        let labels = labels.into_iter().map(|label| SegmentExpr::try_new(state, label, &inputs, &schema));
+        let labels = labels.collect::<Result<_>>()?;
         let threads = state.config().target_partitions().max(1);
-        Ok(Self { inputs: Arc::new(inputs), conditions, values, threads })
+        Ok(Self { inputs: Arc::new(inputs), conditions, labels, threads })
     }
 
     pub(crate) fn inputs(&self) -> &Inputs {
@@ -212,29 +190,25 @@ fn ranges(layout: &Layout) -> Vec<Range<u32>> {
 struct Bound {
     segment: BoundSegment,
     conditions: Vec<BoundFilter>,
-    values: Vec<BoundExpr>,
+    labels: Vec<BoundExpr>,
 }
 
 impl Bound {
     fn try_new(scan: &UserScan, segment: BoundSegment) -> Result<Self> {
         let conditions =
             scan.conditions.iter().map(|condition| condition.bind(&segment)).collect::<Result<_>>()?;
-        let values = scan
-            .values
-            .iter()
-            .map(|(Value::Number(expr) | Value::Label(expr))| expr.bind(&segment))
-            .collect::<Result<_>>()?;
-        Ok(Self { segment, conditions, values })
+        let labels = scan.labels.iter().map(|label| label.bind(&segment)).collect::<Result<_>>()?;
+        Ok(Self { segment, conditions, labels })
     }
 }
 
-/// What is known of wanted rows, in the order they were met.
+/// The labels of wanted rows, in the order they were met: row i has the codes
+/// `starts[i]..starts[i + 1]`, positions in `texts`.
 #[derive(Debug)]
-enum Column {
-    /// NaN where there is none.
-    Numbers(Vec<f64>),
-    /// Row i has the codes `starts[i]..starts[i + 1]`, positions in `texts`.
-    Labels { starts: Vec<u32>, codes: Vec<u32>, texts: indexmap::IndexSet<String> },
+struct Labels {
+    starts: Vec<u32>,
+    codes: Vec<u32>,
+    texts: IndexSet<String>,
 }
 
 struct Work<M> {
@@ -249,39 +223,27 @@ struct Met {
     users: Vec<u32>,
     times: Vec<i64>,
     conditions: Vec<u64>,
-    values: Vec<Column>,
+    labels: Vec<Labels>,
 }
 
 impl Met {
     fn bytes(&self) -> usize {
-        let values: usize = self
-            .values
-            .iter()
-            .map(|value| match value {
-                Column::Numbers(numbers) => numbers.capacity() * 8,
-                Column::Labels { starts, codes, texts } => {
-                    (starts.capacity() + codes.capacity()) * 4 + texts.len() * 64
-                }
-            })
-            .sum();
+        let of = |labels: &Labels| {
+            (labels.starts.capacity() + labels.codes.capacity()) * 4 + labels.texts.len() * 64
+        };
         // Once as they were met, once in order.
-        self.users.capacity() * (4 + 8 + 8 + 24) + values
+        self.users.capacity() * (4 + 8 + 8 + 24) + self.labels.iter().map(of).sum::<usize>()
     }
 }
 
 impl<M: Matcher> Work<M> {
     async fn range(&self, users: Range<u32>, reservation: MemoryReservation) -> Result<M::Partial> {
-        let column = |value: &Value| match value {
-            Value::Number(_) => Column::Numbers(Vec::new()),
-            Value::Label(_) => {
-                Column::Labels { starts: vec![0], codes: Vec::new(), texts: indexmap::IndexSet::new() }
-            }
-        };
+        let labels = || Labels { starts: vec![0], codes: Vec::new(), texts: IndexSet::new() };
         let mut met = Met {
             users: Vec::new(),
             times: Vec::new(),
             conditions: Vec::new(),
-            values: self.scan.values.iter().map(column).collect(),
+            labels: self.scan.labels.iter().map(|_| labels()).collect(),
         };
         for bound in &self.segments {
             let segment = bound.segment.segment();
@@ -295,10 +257,10 @@ impl<M: Matcher> Work<M> {
         }
         let mut partial = self.matcher.start();
         let (records, starts) = in_order(&met, users.len());
-        for user in starts.windows(2) {
-            let records = &records[user[0] as usize..user[1] as usize];
+        for (user, rows) in users.zip(starts.windows(2)) {
+            let records = &records[rows[0] as usize..rows[1] as usize];
             if !records.is_empty() {
-                self.matcher.user(&UserEvents { records, values: &met.values }, &mut partial);
+                self.matcher.user(&UserEvents { user, records, labels: &met.labels }, &mut partial);
             }
         }
         reservation.try_resize(self.matcher.bytes(&partial))?;
@@ -333,67 +295,49 @@ impl<M: Matcher> Work<M> {
         let mut ordinals = Vec::new();
         bound.segment.ordinals(&rows, &mut ordinals);
         met.users.extend(ordinals.iter().map(|user| user - first_user));
-        for ((value, bound_value), column) in self.scan.values.iter().zip(&bound.values).zip(&mut met.values)
+        for ((label, bound_label), labels) in self.scan.labels.iter().zip(&bound.labels).zip(&mut met.labels)
         {
-            let (Value::Number(expr) | Value::Label(expr)) = value;
-            let values = bound_value.evaluate(expr, &bound.segment, &rows)?;
-            column.extend(&values)?;
+            labels.extend(&bound_label.evaluate(label, &bound.segment, &rows)?)?;
         }
         Ok(())
     }
 }
 
-impl Column {
+impl Labels {
+    /// Adds the rows of an array of texts, or of lists of texts.
     fn extend(&mut self, values: &ArrayRef) -> Result<()> {
-        match self {
-            Self::Numbers(numbers) => {
-                let values = cast(values, &DataType::Float64)?;
-                numbers.extend(
-                    values.as_primitive::<Float64Type>().iter().map(|number| number.unwrap_or(f64::NAN)),
-                );
-            }
-            Self::Labels { starts, codes, texts } => {
-                let mut add = |codes: &mut Vec<u32>, text: &str| {
-                    // Neighbours are often alike.
-                    let last = codes.last().copied();
-                    if let Some(last) = last
-                        && texts.get_index(last as usize).is_some_and(|known| known == text)
-                    {
-                        codes.push(last);
-                        return;
-                    }
-                    let code = match texts.get_index_of(text) {
-                        Some(code) => code,
-                        None => texts.insert_full(text.to_owned()).0,
-                    };
-                    codes.push(code as u32);
-                };
-                if let DataType::List(_) = values.data_type() {
-                    let lists = values.as_list::<i32>();
-                    let items = cast(lists.values(), &DataType::Utf8View)?;
-                    let items = items.as_string_view();
-                    for row in 0..lists.len() {
-                        let offsets = lists.value_offsets();
-                        if lists.is_valid(row) {
-                            let of_row = offsets[row] as usize..offsets[row + 1] as usize;
-                            of_row
-                                .filter(|item| items.is_valid(*item))
-                                .for_each(|item| add(codes, items.value(item)));
-                        }
-                        starts.push(codes.len() as u32);
-                    }
-                } else {
-                    let values = cast(values, &DataType::Utf8View)?;
-                    for text in values.as_string_view() {
-                        if let Some(text) = text {
-                            add(codes, text);
-                        }
-                        starts.push(codes.len() as u32);
-                    }
+        if let DataType::List(_) = values.data_type() {
+            let lists = values.as_list::<i32>();
+            let items = cast(lists.values(), &DataType::Utf8View)?;
+            let items = items.as_string_view();
+            for row in 0..lists.len() {
+                let offsets = lists.value_offsets();
+                let of_row = offsets[row] as usize..offsets[row + 1] as usize;
+                if lists.is_valid(row) {
+                    of_row.filter(|item| items.is_valid(*item)).for_each(|item| self.push(items.value(item)));
                 }
+                self.starts.push(self.codes.len() as u32);
             }
+            return Ok(());
+        }
+        let values = cast(values, &DataType::Utf8View)?;
+        for text in values.as_string_view() {
+            text.into_iter().for_each(|text| self.push(text));
+            self.starts.push(self.codes.len() as u32);
         }
         Ok(())
+    }
+
+    fn push(&mut self, text: &str) {
+        let known = match self.codes.last() {
+            // Neighbours are often alike.
+            Some(last) if self.texts.get_index(*last as usize).is_some_and(|known| known == text) => {
+                Some(*last as usize)
+            }
+            _ => self.texts.get_index_of(text),
+        };
+        let code = known.unwrap_or_else(|| self.texts.insert_full(text.to_owned()).0);
+        self.codes.push(code as u32);
     }
 }
 

@@ -8,12 +8,23 @@ use arrow::datatypes::TimestampMillisecondType;
 use chrono::{Datelike as _, Days, NaiveDate};
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::Expr;
-use tallymark_report::{Instants, Unit};
+use tallymark_report::{Measure, Unit};
 
-use super::super::asked::{Asked, plan_error};
+use super::super::asked::{Asked, arrow_error, column, plan_error};
 use super::super::convert::TEXT;
-use super::measure::{BUCKET, Cell, Question, USER, arrow_error, column};
+use super::measure::{BUCKET, Cell, Question, USER};
 use crate::Result;
+
+/// How many days back an active user is one (S-12), if that is measured.
+pub(super) fn days_of(measure: &Measure) -> Option<u32> {
+    match measure {
+        Measure::DailyActiveUsers => Some(1),
+        Measure::WeeklyActiveUsers => Some(7),
+        // S-41.
+        Measure::MonthlyActiveUsers => Some(30),
+        _ => None,
+    }
+}
 
 /// For each bucket, the different users of so many civil days up to its last.
 pub(super) async fn measured(asked: &Asked, question: &Question<'_>, days: u32) -> Result<Vec<Cell>> {
@@ -30,7 +41,7 @@ pub(super) async fn measured(asked: &Asked, question: &Question<'_>, days: u32) 
     let (Some((_, first)), Some((_, last))) = (ends.first(), ends.last()) else { return Ok(Vec::new()) };
     let from = first.checked_sub_days(Days::new(u64::from(days) - 1)).unwrap_or(*first);
     let looked_at = calendar.days(from, *last);
-    let by_day = Question { range: Instants { ..looked_at }, interval: Some(Unit::Day), ..question.clone() };
+    let by_day = Question { range: looked_at, left_out: None, interval: Some(Unit::Day), ..question.clone() };
     let (plan, keys) = asked.prepared(&by_day).await?;
     let segments: Vec<Expr> = keys.into_iter().filter(|key| *key != column(BUCKET)).collect();
     let segment_count = segments.len();

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
-use datafusion::common::{Column, ScalarValue};
+use datafusion::common::ScalarValue;
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
@@ -19,7 +19,7 @@ use tallymark_report::{
     Aggregate, Breakdown, CountOnce, Filter, FirstTime, Instants, Measure, Metric, PerUser, Property, Unit,
 };
 
-use super::super::asked::{Asked, plan_error};
+use super::super::asked::{Asked, arrow_error, column, instant, plan_error};
 use super::super::convert::{self, TEXT};
 use super::super::function::call;
 use super::super::segments::{Ranges, Segment};
@@ -32,12 +32,8 @@ pub(super) const VALUE: &str = "value";
 /// Of two aggregations, what the first one gives.
 const INNER: &str = "inner";
 
-fn segment_column(at: usize) -> String {
+pub(super) fn segment_column(at: usize) -> String {
     format!("segment_{at}")
-}
-
-pub(super) fn column(name: &str) -> Expr {
-    Expr::Column(Column::from_name(name))
 }
 
 /// What is to be measured in one go.
@@ -53,6 +49,9 @@ pub(super) struct Question<'a> {
     pub(super) automatic: BTreeMap<usize, Option<Ranges>>,
     /// Only events with a combination of labels that is none of these, all in one segment (B-30).
     pub(super) except: Option<&'a [Vec<String>]>,
+    /// Of the range this is left out: what lies before the range of the report in its first bucket,
+    /// which is clipped (G-5), where buckets before are wanted too (S-73).
+    pub(super) left_out: Option<(i64, i64)>,
 }
 
 /// Something that was measured.
@@ -88,6 +87,9 @@ impl Asked {
         let Question { metric, filter, range, .. } = question;
         let Some(selector) = &metric.event else { return Ok(lit(false)) };
         let mut chosen = self.within(range).and(self.selects(selector)?);
+        if let Some((from, to)) = question.left_out {
+            chosen = chosen.and(column(TIME).lt(instant(from)).or(column(TIME).gt_eq(instant(to))));
+        }
         for filter in metric.filter.iter().chain(*filter) {
             chosen = chosen.and(self.filter(filter)?);
         }
@@ -160,6 +162,21 @@ impl Asked {
         Ok(Segment { label, is_list: true })
     }
 
+    /// Whether an event is some group's where groups are counted (U-32); true where users are.
+    pub(super) fn is_attributed(&self, metric: &Metric) -> Result<Expr> {
+        if metric.count_by.is_none() {
+            return Ok(lit(true));
+        }
+        let actor = self.actor(metric)?;
+        if !actor.is_list {
+            return Ok(actor.label.is_not_null());
+        }
+        Ok(call("has_items", DataType::Boolean, vec![actor.label], |args| {
+            let has = convert::texts_of(&args[0])?.into_iter().map(|items| Some(!items.is_empty()));
+            Ok(std::sync::Arc::new(has.collect::<arrow::array::BooleanArray>()))
+        }))
+    }
+
     /// The events of a question with what is needed of each, and the keys they are grouped by.
     pub(super) async fn prepared(&self, question: &Question<'_>) -> Result<(LogicalPlanBuilder, Vec<Expr>)> {
         let Question { metric, interval, breakdowns, automatic, except, .. } = question;
@@ -168,20 +185,10 @@ impl Asked {
         let actor = self.actor(metric)?;
         let mut chosen = self.chosen(question).await?;
         let of_actors = is_of_actors(measure);
-        if metric.count_by.is_some() && !of_actors {
-            // U-32: events without a group are no group's.
-            let is_any = if actor.is_list {
-                let actors = actor.label.clone();
-                call("has_items", DataType::Boolean, vec![actors], |args| {
-                    let has = convert::texts_of(&args[0])?.into_iter().map(|items| Some(!items.is_empty()));
-                    Ok(std::sync::Arc::new(has.collect::<arrow::array::BooleanArray>()))
-                })
-            } else {
-                actor.label.clone().is_not_null()
-            };
-            chosen = chosen.and(is_any);
-        } else if of_actors && !actor.is_list {
+        if of_actors && !actor.is_list {
             chosen = chosen.and(actor.label.clone().is_not_null());
+        } else if !of_actors {
+            chosen = chosen.and(self.is_attributed(metric)?);
         }
         let value = self.value(measure)?;
 
@@ -233,6 +240,21 @@ impl Asked {
         Ok((plan, keys))
     }
 
+    /// Users and their segments, from what [`Asked::prepared`] gives.
+    pub(super) fn in_segments(
+        &self,
+        plan: LogicalPlanBuilder,
+        question: &Question<'_>,
+    ) -> Result<LogicalPlanBuilder> {
+        match question.metric.count_once {
+            Some(once) => {
+                let segments = self.segments(question.breakdowns, &question.automatic)?;
+                of_users_once(plan, once, Vec::new(), &segments)
+            }
+            None => Ok(plan),
+        }
+    }
+
     /// What is aggregated: a number, or text that stands for a value.
     pub(in super::super) fn value(&self, measure: &Measure) -> Result<Option<Segment>> {
         let (aggregate, of) = match measure {
@@ -274,7 +296,7 @@ fn needs_order(metric: &Metric) -> bool {
 }
 
 /// Lists of labels, taken apart.
-fn apart(mut plan: LogicalPlanBuilder, segments: &[Segment]) -> Result<LogicalPlanBuilder> {
+pub(super) fn apart(mut plan: LogicalPlanBuilder, segments: &[Segment]) -> Result<LogicalPlanBuilder> {
     for (at, _) in segments.iter().enumerate().filter(|(_, segment)| segment.is_list) {
         plan = plan.unnest_column(segment_column(at).as_str()).map_err(plan_error)?;
         // An event in no segment, such as one of nobody among cohorts, is in none.
@@ -405,17 +427,27 @@ fn first_segments(
     keys: &[Expr],
     segments: &[Segment],
 ) -> Result<LogicalPlanBuilder> {
+    let buckets: Vec<Expr> = keys.iter().filter(|key| **key == column(BUCKET)).cloned().collect();
+    let plan = of_users_once(plan, once, buckets, segments)?;
+    plan.aggregate(keys.to_vec(), [aggregate::count(lit(1i64)).alias(VALUE)]).map_err(plan_error)
+}
+
+/// Each user with the segments of their first, or last, event in each bucket.
+fn of_users_once(
+    plan: LogicalPlanBuilder,
+    once: CountOnce,
+    buckets: Vec<Expr>,
+    segments: &[Segment],
+) -> Result<LogicalPlanBuilder> {
     let asc = once == CountOnce::First;
     let order = || [TIME, SEQUENCE].map(|name| Sort { expr: column(name), asc, nulls_first: false }).to_vec();
-    let buckets: Vec<Expr> = keys.iter().filter(|key| **key == column(BUCKET)).cloned().collect();
     let first = (0..segments.len()).map(|at| {
         let name = segment_column(at);
         aggregate::first_value(column(&name), order()).alias(name)
     });
     let users = buckets.into_iter().chain([column(USER)]).collect::<Vec<_>>();
     let plan = plan.aggregate(users, first.collect::<Vec<_>>()).map_err(plan_error)?;
-    let plan = apart(plan, segments)?;
-    plan.aggregate(keys.to_vec(), [aggregate::count(lit(1i64)).alias(VALUE)]).map_err(plan_error)
+    apart(plan, segments)
 }
 
 /// An aggregate over numbers, or for `Distinct` over texts that stand for values.
@@ -482,8 +514,4 @@ fn cells_of(batch: &RecordBatch, segment_count: usize, cells: &mut Vec<Cell>) ->
         });
     }
     Ok(())
-}
-
-pub(in super::super) fn arrow_error(source: arrow::error::ArrowError) -> crate::Error {
-    crate::Error::Run { source: source.into() }
 }

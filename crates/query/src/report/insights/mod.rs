@@ -4,6 +4,7 @@
 //! 2. [`series`]: cells → one series for each segment, gaps filled, ranked, cut to the top.
 //! 3. [`formula`]: series of formulas from those of metrics.
 //! 4. Rolling means, running sums and comparison, and the rows (here).
+//! 5. [`users`]: who is behind a number.
 
 mod active;
 mod formula;
@@ -11,6 +12,7 @@ pub(super) mod measure;
 mod profiles;
 mod series;
 mod sessions;
+pub(super) mod users;
 
 use tallymark_report::{Insights, Instants, Scope};
 

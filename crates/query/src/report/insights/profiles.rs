@@ -1,5 +1,6 @@
 //! Metrics of profiles (S-24).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{AsArray as _, BooleanArray};
@@ -9,17 +10,18 @@ use datafusion::datasource::provider_as_source;
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use tallymark_event::columns::USER_ID;
-use tallymark_report::{Filter, Measure, Metric};
+use tallymark_report::{Breakdown, Filter, Measure, Metric};
 
-use super::super::asked::{Asked, plan_error};
+use super::super::asked::{Asked, column, plan_error};
 use super::super::convert::TEXT;
 use super::super::function::call;
-use super::measure::{Cell, VALUE, column, over_property, read_cells};
+use super::super::segments::Ranges;
+use super::measure::{Cell, VALUE, apart, over_property, read_cells, segment_column};
 use crate::Result;
 use crate::tables::USERS;
 
-/// What is measured of the profiles as they are now.
-pub(super) async fn measured(asked: &Asked, metric: &Metric, filter: &Filter) -> Result<Vec<Cell>> {
+/// The profiles as they are now that pass.
+pub(super) fn matching(asked: &Asked, filter: &Filter) -> Result<LogicalPlanBuilder> {
     let snapshot = Arc::clone(asked.tables.snapshot());
     // U-18: a profile under an id that became somebody else's is no user's.
     let is_own = call("is_canonical", DataType::Boolean, vec![column(USER_ID)], move |args| {
@@ -27,23 +29,40 @@ pub(super) async fn measured(asked: &Asked, metric: &Metric, filter: &Filter) ->
         let is_own = |id: Option<&str>| Some(id.is_some_and(|id| snapshot.identities.canonical(id) == id));
         Ok(Arc::new(ids.as_string_view().iter().map(is_own).collect::<BooleanArray>()))
     });
-    let users = asked.tables.users();
-    let plan = LogicalPlanBuilder::scan(USERS, provider_as_source(users), None)
+    LogicalPlanBuilder::scan(USERS, provider_as_source(asked.tables.users()), None)
         .and_then(|plan| plan.filter(is_own))
         .map_err(plan_error)?
         .filter(asked.filter(filter)?)
-        .map_err(plan_error)?;
+        .map_err(plan_error)
+}
+
+/// What is measured of them.
+pub(super) async fn measured(
+    asked: &Asked,
+    metric: &Metric,
+    filter: &Filter,
+    breakdowns: &[Breakdown],
+    automatic: &BTreeMap<usize, Option<Ranges>>,
+) -> Result<Vec<Cell>> {
+    let asked = Asked { is_of_profiles: true, ..asked.clone() };
+    let segments = asked.segments(breakdowns, automatic)?;
+    let value = asked.value(&metric.measure)?;
+    let labels = segments.iter().enumerate();
+    let mut projected: Vec<Expr> =
+        labels.map(|(at, segment)| segment.label.clone().alias(segment_column(at))).collect();
+    projected.push(match &value {
+        Some(value) => value.label.clone().alias(VALUE),
+        None => column(USER_ID).alias(VALUE),
+    });
+    let plan = matching(&asked, filter)?.project(projected).map_err(plan_error)?;
+    let mut plan = apart(plan, &segments)?;
+    if value.as_ref().is_some_and(|value| value.is_list) {
+        plan = plan.unnest_column(VALUE).map_err(plan_error)?;
+    }
+    let keys: Vec<Expr> = (0..segments.len()).map(|at| column(&segment_column(at))).collect();
     let plan = match &metric.measure {
-        Measure::OfProperty { aggregate, .. } => {
-            let value = asked.value(&metric.measure)?;
-            let Some(value) = value else { return Ok(Vec::new()) };
-            let mut plan = plan.project([value.label.alias(VALUE)]).map_err(plan_error)?;
-            if value.is_list {
-                plan = plan.unnest_column(VALUE).map_err(plan_error)?;
-            }
-            over_property(plan, *aggregate, Vec::new())
-        }
-        _ => plan.aggregate(Vec::<Expr>::new(), [aggregate::count(column(USER_ID)).alias(VALUE)]),
+        Measure::OfProperty { aggregate, .. } => over_property(plan, *aggregate, keys),
+        _ => plan.aggregate(keys, [aggregate::count(column(VALUE)).alias(VALUE)]),
     };
-    read_cells(&asked.collect(plan.map_err(plan_error)?).await?, 0)
+    read_cells(&asked.collect(plan.map_err(plan_error)?).await?, segments.len())
 }

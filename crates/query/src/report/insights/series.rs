@@ -6,10 +6,10 @@ use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::Expr;
 use tallymark_report::{Aggregate, Insights, Instants, Measure, Metric, PerUser, Scope};
 
-use super::super::asked::{Asked, Cohorts, plan_error};
+use super::super::asked::{Asked, Cohorts, arrow_error, plan_error};
 use super::super::convert::number_text;
 use super::super::segments::Ranges;
-use super::measure::{Cell, Question, arrow_error};
+use super::measure::{Cell, Question};
 use super::{OTHER, active, letter, profiles, sessions};
 use crate::Result;
 
@@ -44,6 +44,17 @@ pub(super) struct Shown {
     automatic: Vec<BTreeMap<usize, Option<Ranges>>>,
 }
 
+impl Shown {
+    pub(super) fn segments(&self) -> &[Vec<String>] {
+        &self.segments
+    }
+
+    /// The ranges chosen for the breakdowns of a metric.
+    pub(super) fn automatic(&self, metric: usize) -> BTreeMap<usize, Option<Ranges>> {
+        self.automatic.get(metric).cloned().unwrap_or_default()
+    }
+}
+
 /// Ranks the segments by the first metric (B-31, B-32).
 pub(super) async fn shown_segments(
     asked: &Asked,
@@ -61,31 +72,47 @@ pub(super) async fn shown_segments(
     // Every segment of any metric is known; those of the first one have a rank.
     let mut ranks: BTreeMap<Vec<String>, Option<f64>> = BTreeMap::new();
     for (at, metric) in insights.metrics.iter().enumerate() {
-        if metric.event.is_none() {
-            continue;
-        }
         let ranked = Metric { measure: rank_of(&metric.measure), ..metric.clone() };
-        let question = Question {
-            metric: &ranked,
-            filter: scope.filter.as_ref(),
-            range: *range,
-            interval: None,
-            breakdowns: &insights.breakdowns,
-            automatic: automatic[at].clone(),
-            except: None,
-        };
-        for cell in cells(asked, scope, &question).await? {
+        let mut found = Vec::new();
+        if let Some(filter) = &metric.profiles {
+            let breakdowns = &insights.breakdowns;
+            found = profiles::measured(asked, &ranked, filter, breakdowns, &automatic[at]).await?;
+        } else if metric.event.is_some() {
+            let question = Question {
+                metric: &ranked,
+                filter: scope.filter.as_ref(),
+                range: *range,
+                interval: None,
+                breakdowns: &insights.breakdowns,
+                automatic: automatic[at].clone(),
+                except: None,
+                left_out: None,
+            };
+            found = cells(asked, scope, &question).await?;
+            // Those counted: users of days before the range (S-40), and who counts once in each
+            // bucket, in other segments than in the range (B-4).
+            let as_measured = Question { metric, interval: insights.interval, ..question };
+            if active::days_of(&metric.measure).is_some() {
+                let mut counted = cells(asked, scope, &as_measured).await?;
+                counted.retain(|cell| cell.value.is_some_and(|value| value > 0.0));
+                found.retain(|cell| counted.iter().any(|counted| counted.segments == cell.segments));
+                found.extend(counted.into_iter().map(|cell| Cell { value: None, ..cell }));
+            } else if metric.count_once.is_some() && insights.interval.is_some() {
+                let counted = cells(asked, scope, &as_measured).await?;
+                found.extend(counted.into_iter().map(|cell| Cell { value: None, ..cell }));
+            }
+        }
+        for cell in found {
             let rank = if at == 0 { cell.value } else { None };
             let known = ranks.entry(cell.segments).or_default();
             *known = known.or(rank);
         }
-        if metric.count_once.is_some() && insights.interval.is_some() {
-            // B-4: who counts once in each bucket may do so in other segments than in the range.
-            let by_bucket = Question { interval: insights.interval, ..question };
-            for cell in cells(asked, scope, &by_bucket).await? {
-                ranks.entry(cell.segments).or_default();
-            }
-        }
+    }
+    // What the first metric does not have ranks as nothing of it does.
+    let of_nothing =
+        insights.metrics.first().is_some_and(|metric| is_zero_of_nothing(&rank_of(&metric.measure)));
+    if of_nothing {
+        ranks.values_mut().for_each(|rank| *rank = rank.or(Some(0.0)));
     }
     let lowest_first = insights.metrics.first().is_some_and(|metric| is_lowest_first(&metric.measure));
     let mut segments: Vec<(Vec<String>, Option<f64>)> = ranks.into_iter().collect();
@@ -153,6 +180,7 @@ async fn chosen_ranges(
             breakdowns: &[],
             automatic: BTreeMap::new(),
             except: None,
+            left_out: None,
         };
         let value = || Expr::Column(datafusion::common::Column::from_name("value"));
         let plan = asked
@@ -196,6 +224,10 @@ pub(super) async fn measured(
         Some(unit) => asked.calendar.buckets(before, unit).into_iter().map(Some).collect(),
         None => vec![None],
     };
+    let left_out = match insights.interval {
+        Some(unit) if before.from < range.from => Some((asked.calendar.bucket(range.from, unit), range.from)),
+        _ => None,
+    };
     let mut all = Vec::new();
     for (at, metric) in insights.metrics.iter().enumerate() {
         let name = metric.name.clone().unwrap_or_else(|| description(metric));
@@ -211,14 +243,26 @@ pub(super) async fn measured(
             all.push(make(None, false, &cells));
             continue;
         }
+        let has_breakdown = !insights.breakdowns.is_empty();
+        let automatic = shown.automatic(at);
         if let Some(filter) = &metric.profiles {
-            let cell = profiles::measured(asked, metric, filter).await?;
             // No time axis (S-24): the same now in every bucket.
-            let cells: Vec<Cell> = buckets
-                .iter()
-                .flat_map(|bucket| cell.iter().map(|cell| Cell { bucket: *bucket, ..cell.clone() }))
-                .collect();
-            all.push(make(None, false, &cells));
+            let always = |cells: Vec<&Cell>| -> Vec<Cell> {
+                let of = |bucket: &Option<i64>| {
+                    cells.iter().map(|cell| Cell { bucket: *bucket, ..(*cell).clone() }).collect::<Vec<_>>()
+                };
+                buckets.iter().flat_map(of).collect()
+            };
+            let overall = profiles::measured(asked, metric, filter, &[], &automatic).await?;
+            all.push(make(None, has_breakdown, &always(overall.iter().collect())));
+            if has_breakdown {
+                let split =
+                    profiles::measured(asked, metric, filter, &insights.breakdowns, &automatic).await?;
+                for segments in &shown.segments {
+                    let of_segment = split.iter().filter(|cell| cell.segments == *segments).collect();
+                    all.push(make(Some(segments.clone()), true, &always(of_segment)));
+                }
+            }
             continue;
         }
         let overall = Question {
@@ -229,13 +273,12 @@ pub(super) async fn measured(
             breakdowns: &[],
             automatic: BTreeMap::new(),
             except: None,
+            left_out,
         };
-        let has_breakdown = !insights.breakdowns.is_empty();
         all.push(make(None, has_breakdown, &cells(asked, scope, &overall).await?));
         if !has_breakdown {
             continue;
         }
-        let automatic = shown.automatic.get(at).cloned().unwrap_or_default();
         let split = Question { breakdowns: &insights.breakdowns, automatic, ..overall };
         let mut by_segment: BTreeMap<Vec<String>, Vec<Cell>> = BTreeMap::new();
         for cell in cells(asked, scope, &split).await? {
@@ -256,16 +299,15 @@ pub(super) async fn measured(
 
 /// What a metric measures, by whichever way it is measured.
 async fn cells(asked: &Asked, scope: &Scope, question: &Question<'_>) -> Result<Vec<Cell>> {
-    let days = match &question.metric.measure {
-        Measure::DailyActiveUsers => 1,
-        Measure::WeeklyActiveUsers => 7,
-        Measure::MonthlyActiveUsers => 30,
+    match &question.metric.measure {
         Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. } => {
-            return sessions::measured(asked, scope, question).await;
+            sessions::measured(asked, scope, question).await
         }
-        _ => return asked.measured(question).await,
-    };
-    active::measured(asked, question, days).await
+        measure => match active::days_of(measure) {
+            Some(days) => active::measured(asked, question, days).await,
+            None => asked.measured(question).await,
+        },
+    }
 }
 
 /// C-20: the members as of the end of each bucket.
@@ -279,9 +321,8 @@ async fn cohort_sizes(
     let ends: Vec<(Option<i64>, i64)> = match insights.interval {
         Some(unit) => {
             let buckets = asked.calendar.buckets(range, unit);
-            let after = |at: usize| {
-                buckets.get(at + 1).copied().unwrap_or_else(|| asked.calendar.next_bucket(range.to - 1, unit))
-            };
+            // The last bucket is clipped to the range (G-5).
+            let after = |at: usize| buckets.get(at + 1).copied().unwrap_or(range.to).min(range.to);
             buckets.iter().enumerate().map(|(at, bucket)| (Some(*bucket), after(at) - 1)).collect()
         }
         None => vec![(None, range.to - 1)],

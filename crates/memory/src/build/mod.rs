@@ -1,39 +1,41 @@
 //! A snapshot → its layout.
 //!
-//! 1. `plan`: per day, what the snapshot has and what is resident. A segment made of the same
+//! 1. [`plan`]: per day, what the snapshot has and what is resident. A segment made of the same
 //!    sources whose users are the same still is taken as it is; one made of some of the sources is
 //!    what the new one is made from. Where nobody asks for users, a day of one file in its order is
 //!    a segment without them: nothing is read for it.
 //! 2. `read`: the users of sources that are not in a segment, and the times where rows of several
 //!    sources or users come together.
 //! 3. `place`: users are numbered, with those of the directory, and rows are ordered.
-//! 4. `make`: the segments.
+//! 4. `make`: the segments, each from its [`draft`].
 //! 5. `publish`: they become resident.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod draft;
+mod plan;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array as _, AsArray as _, BooleanArray, StringViewArray, UInt32Array};
 use arrow::compute::filter;
-use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use rayon::prelude::*;
 use tallymark_event::Day;
 use tallymark_event::columns::{SEQUENCE, USER_ID};
-use tallymark_storage::{DataFile, Snapshot};
-use tallymark_users::Identities;
+use tallymark_storage::Snapshot;
 
-use crate::column::{Column, Part};
-use crate::columns::{self, Columns};
+use self::draft::{Draft, sequences};
+use self::plan::Plan;
+use crate::columns::Columns;
 use crate::directory::number;
-use crate::order::{self, Ordered, RowOrder, Runs, Tied};
+use crate::order::{Ordered, RowOrder, Tied};
 use crate::resident::{Entry, Inner, view};
 use crate::segment::{Core, UserRows};
-use crate::source::{FileSource, Source, SourceKey, SourceUsers};
-use crate::{ColumnId, Error, Layout, Result, Segment, UserDirectory};
+use crate::source::{Source, SourceUsers};
+use crate::{Error, Layout, Result, Segment, UserDirectory};
 
 /// What a layout is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,217 +82,6 @@ pub(crate) async fn layout(
     let placed = place(cache, &plan, read).await?;
     made.extend(make(cache, placed.drafts).await?);
     Ok(publish(cache, snapshot, plan, placed.users, &placed.moved, made, read_bytes))
-}
-
-/// What the snapshot has, of one day.
-#[derive(Debug, Default)]
-struct Wanted<'a> {
-    files: Vec<&'a DataFile>,
-    rows: Vec<Source>,
-}
-
-/// What is resident of a snapshot, and what is to be made.
-#[derive(Debug)]
-struct Plan {
-    /// The directory that all entries refer to.
-    users: Arc<UserDirectory>,
-    /// All that is resident.
-    entries: Vec<Entry>,
-    /// What of it is wanted, by day.
-    ready: BTreeMap<Day, Arc<Segment>>,
-    drafts: Vec<Draft>,
-}
-
-/// A segment to be made.
-#[derive(Debug)]
-struct Draft {
-    day: Day,
-    base: Option<Base>,
-    /// Sources that are not in the base.
-    sources: Vec<Source>,
-    /// The versions of identity from which on rows are the users' they will be.
-    identity_from: u64,
-    /// Its one source has its rows in order.
-    needs_no_users: bool,
-    /// Whose the rows of the sources are; first those of the base's source if the base does not
-    /// say.
-    rows: Vec<SourceUsers>,
-    /// When they happened, once it matters.
-    times: Option<Vec<Vec<u32>>>,
-    read_bytes: u64,
-}
-
-/// A segment that another is made from.
-#[derive(Debug)]
-struct Base {
-    segment: Arc<Segment>,
-    /// Its users that go by another id now, ascending by ordinal, and that id.
-    changed: Vec<(u32, String)>,
-}
-
-impl Plan {
-    fn new(cache: &Arc<Inner>, snapshot: &Snapshot, days: Option<&BTreeSet<Day>>, with_users: bool) -> Self {
-        let (users, entries) = {
-            let state = cache.state();
-            (Arc::clone(&state.users), state.all().cloned().collect::<Vec<_>>())
-        };
-        let mut by_day: HashMap<Day, Vec<&Entry>> = HashMap::new();
-        for entry in &entries {
-            by_day.entry(entry.segment.day()).or_default().push(entry);
-        }
-        let mut ready = BTreeMap::new();
-        let mut drafts = Vec::new();
-        let mut confirmed = Vec::new();
-        let mut changes = Changes { users: &users, identities: &snapshot.identities, known: HashMap::new() };
-        for (day, wanted) in wanted(cache, snapshot, days) {
-            let keys: HashSet<SourceKey<'_>> = wanted.keys().collect();
-            let mut base: Option<Base> = None;
-            for entry in by_day.get(&day).into_iter().flatten() {
-                let sources = &entry.segment.core.sources;
-                if entry.identity.0 > snapshot.identities.version()
-                    || !sources.iter().all(|source| keys.contains(&source.key()))
-                {
-                    continue;
-                }
-                let is_bare = !entry.segment.has_users();
-                let changed = changes.of(entry);
-                let is_same =
-                    if is_bare { changes.is_none_since(entry.identity.1) } else { changed.is_empty() };
-                if is_same && sources.len() == keys.len() && !(is_bare && with_users) {
-                    ready.insert(day, Arc::clone(&entry.segment));
-                    confirmed.push(Arc::clone(&entry.segment.core));
-                    break;
-                }
-                if base.as_ref().is_none_or(|base| base.segment.row_count() < entry.segment.row_count()) {
-                    base = Some(Base { segment: Arc::clone(&entry.segment), changed });
-                }
-            }
-            if !ready.contains_key(&day) {
-                let mut draft = wanted.draft(day, base, &entries, snapshot);
-                draft.needs_no_users = match (&draft.base, draft.sources.as_slice()) {
-                    (None, [one]) => one.is_sorted() && changes.is_none_since(one.identity_version()),
-                    _ => false,
-                };
-                drafts.push(draft);
-            }
-        }
-        drop(by_day);
-        cache.confirm(&confirmed, snapshot.identities.version());
-        Self { users, entries, ready, drafts }
-    }
-
-    /// The layout where nothing is to be made.
-    fn finished(self, cache: &Arc<Inner>, snapshot: &Arc<Snapshot>) -> Arc<Layout> {
-        cache.counters.hits.fetch_add(self.ready.len() as u64, Ordering::Relaxed);
-        Arc::new(Layout {
-            cache: Arc::clone(cache),
-            snapshot: Arc::clone(snapshot),
-            users: self.users,
-            segments: self.ready.into_values().collect(),
-            read_bytes: 0,
-        })
-    }
-}
-
-impl Inner {
-    /// Notes that segments are used, and that their users are the same still.
-    fn confirm(&self, cores: &[Arc<Core>], identity_version: u64) {
-        let now = self.now();
-        let mut state = self.state();
-        for core in cores {
-            core.touch(now);
-            for entry in state.entries.get_mut(&core.day).into_iter().flatten() {
-                if Arc::ptr_eq(&entry.segment.core, core) {
-                    entry.identity.1 = entry.identity.1.max(identity_version);
-                }
-            }
-        }
-    }
-}
-
-/// The days of a snapshot that have rows, and their sources.
-fn wanted<'a>(
-    cache: &Inner,
-    snapshot: &'a Snapshot,
-    days: Option<&BTreeSet<Day>>,
-) -> BTreeMap<Day, Wanted<'a>> {
-    let is_wanted = |day: &Day| days.is_none_or(|days| days.contains(day));
-    let mut wanted: BTreeMap<Day, Wanted<'a>> = BTreeMap::new();
-    for file in snapshot.manifest.files.iter().filter(|file| file.rows > 0 && is_wanted(&file.day)) {
-        wanted.entry(file.day).or_default().files.push(file);
-    }
-    for (day, rows) in cache.memtable.sources(snapshot) {
-        if is_wanted(&day) {
-            wanted.entry(day).or_default().rows.extend(rows.into_iter().map(Source::Rows));
-        }
-    }
-    wanted
-}
-
-impl Wanted<'_> {
-    fn keys(&self) -> impl Iterator<Item = SourceKey<'_>> {
-        let files = self.files.iter().map(|file| SourceKey::File(&file.path));
-        files.chain(self.rows.iter().map(Source::key))
-    }
-
-    fn draft(&self, day: Day, base: Option<Base>, entries: &[Entry], snapshot: &Snapshot) -> Draft {
-        let known: HashSet<SourceKey<'_>> =
-            base.iter().flat_map(|base| &base.segment.core.sources).map(Source::key).collect();
-        let files =
-            self.files.iter().filter(|file| !known.contains(&SourceKey::File(&file.path))).map(|file| {
-                Source::File(Arc::new(FileSource::new(snapshot.location.clone(), (*file).clone())))
-            });
-        let rows = self.rows.iter().filter(|rows| !known.contains(&rows.key())).cloned();
-        let sources: Vec<Source> = files.chain(rows).collect();
-        let base_from = base.as_ref().and_then(|base| {
-            let is_base = |entry: &&Entry| Arc::ptr_eq(&entry.segment.core, &base.segment.core);
-            entries.iter().find(is_base).map(|entry| entry.identity.0)
-        });
-        let identity_from =
-            sources.iter().map(Source::identity_version).chain(base_from).max().unwrap_or_default();
-        drop(known);
-        Draft {
-            day,
-            base,
-            sources,
-            identity_from,
-            needs_no_users: false,
-            rows: Vec::new(),
-            times: None,
-            read_bytes: 0,
-        }
-    }
-}
-
-/// Which users go by another id now than when a segment was made.
-struct Changes<'a> {
-    users: &'a UserDirectory,
-    identities: &'a Identities,
-    /// By the version since when.
-    known: HashMap<u64, Vec<(u32, String)>>,
-}
-
-impl Changes<'_> {
-    /// Whether no id resolved since that version, whoever's, is resolved to another one now.
-    fn is_none_since(&self, since: u64) -> bool {
-        since >= self.identities.version()
-            || self.identities.is_trivial()
-            || self.identities.changed_since(since).next().is_none()
-    }
-
-    /// Those of a segment with users.
-    fn of(&mut self, entry: &Entry) -> Vec<(u32, String)> {
-        let since = entry.identity.1;
-        if since >= self.identities.version() || !entry.segment.has_users() {
-            return Vec::new();
-        }
-        let changed = self.known.entry(since).or_insert_with(|| {
-            let changed = self.identities.changed_since(since);
-            changed.filter_map(|(id, now)| Some((self.users.ordinal(id)?, now.to_owned()))).collect()
-        });
-        let users = entry.segment.users();
-        changed.iter().filter(|(ordinal, _)| users.binary_search(ordinal).is_ok()).cloned().collect()
-    }
 }
 
 /// Reads whose rows the sources have that are in no segment, and when they happened if it matters.
@@ -453,152 +244,6 @@ impl SourceUsers {
             })
             .collect()
     }
-}
-
-impl Base {
-    /// The user of each run.
-    fn users(&self, users: &UserDirectory, moved: &[u32]) -> Vec<u32> {
-        let mut changed = self.changed.iter().peekable();
-        self.segment
-            .users()
-            .iter()
-            .filter_map(|ordinal| match changed.next_if(|(changed, _)| changed == ordinal) {
-                Some((_, id)) => users.ordinal(id),
-                None if moved.is_empty() => Some(*ordinal),
-                None => Some(moved[*ordinal as usize]),
-            })
-            .collect()
-    }
-}
-
-impl Draft {
-    /// The base, if it says whose its rows are.
-    fn known_base(&self) -> Option<&Base> {
-        self.base.as_ref().filter(|base| base.segment.has_users())
-    }
-
-    /// The sources that nobody has said of whose their rows are: each has its place in `rows`.
-    fn read_sources(&self) -> impl Iterator<Item = &Source> {
-        let bare = self.base.as_ref().filter(|base| !base.segment.has_users());
-        bare.into_iter().flat_map(|base| &base.segment.core.sources).chain(&self.sources)
-    }
-
-    fn row_count(&self) -> usize {
-        let base = self.known_base().map_or(0, |base| base.segment.row_count());
-        base + self.read_sources().map(Source::row_count).sum::<usize>()
-    }
-
-    /// Whether the order of rows depends on when they happened.
-    fn needs_times(&self) -> bool {
-        let one = self.base.is_none() && self.sources.len() == 1
-            || self.base.is_some() && self.known_base().is_none() && self.sources.is_empty();
-        !one || !self.read_sources().all(Source::is_sorted)
-            || self.rows.iter().any(|rows| !rows.changed.is_empty())
-    }
-
-    /// Reads the times of the base, if it has users and its times are not resident, and of all sources.
-    async fn read_times(&mut self, cache: &Inner) -> Result<()> {
-        if let Some(base) = self.known_base()
-            && let Some(bytes) = columns::load_times(&cache.pool, &base.segment.core).await?
-        {
-            cache.made(&base.segment.core, base.segment.core.time_bytes(), bytes);
-        }
-        let mut times = Vec::new();
-        let mut bytes = 0;
-        for source in self.read_sources() {
-            let read = source.times(&cache.pool).await?;
-            bytes += read.loaded_bytes;
-            times.push(read.times);
-        }
-        self.read_bytes += bytes;
-        self.times = Some(times);
-        Ok(())
-    }
-
-    /// The rows of a source in its order, whosever they are.
-    fn without_users(self) -> Made {
-        let core = Core {
-            day: self.day,
-            rows: self.row_count(),
-            runs: None,
-            sources: self.sources,
-            order: None,
-            columns: Arc::default(),
-            used_at: AtomicU64::new(0),
-        };
-        let segment = Arc::new(Segment::new(Arc::new(core), Arc::default()));
-        Made { segment, identity_from: self.identity_from }
-    }
-
-    /// The times of all rows in order, if they were read.
-    fn ordered_times(&mut self, order: Option<&UInt32Array>) -> Option<Vec<u32>> {
-        let base = self.known_base().map(|base| Arc::clone(&base.segment));
-        let mut read = self.times.take()?;
-        let times = match (&base, read.as_mut_slice()) {
-            (None, [one]) => std::mem::take(one),
-            (base, read) => {
-                let base = base.iter().map(|base| base.times());
-                base.chain(read.iter().map(Vec::as_slice)).collect::<Vec<_>>().concat()
-            }
-        };
-        Some(match order {
-            Some(order) => order.values().iter().map(|row| times[*row as usize]).collect(),
-            None => times,
-        })
-    }
-
-    /// Orders the rows; without their times only where that is no work.
-    fn order(&self, users: &[Vec<u32>], sequences: Option<&[i64]>) -> Result<Ordered, Tied> {
-        let no_times = Vec::new();
-        let base = self.known_base().map(|base| {
-            let segment = &base.segment;
-            (segment.nobody_rows(), segment.starts(), segment.times())
-        });
-        let times = self.times.iter().flatten().chain(std::iter::repeat(&no_times));
-        let rows = self
-            .rows
-            .iter()
-            .zip(times)
-            .map(|(rows, times)| (rows.nobody, rows.starts.as_slice(), times.as_slice()));
-        let runs: Vec<Runs<'_>> = base
-            .into_iter()
-            .chain(rows)
-            .zip(users)
-            .map(|((nobody, starts, times), users)| Runs { nobody, users, starts, times })
-            .collect();
-        if self.times.is_none() && !order::is_in_place(&runs) {
-            return Err(Tied);
-        }
-        order::order(&runs, sequences)
-    }
-}
-
-/// The sequences of all rows of a draft, those of the base first.
-async fn sequences(cache: &Inner, draft: &Draft) -> Result<Vec<i64>> {
-    let column = Column::of(ColumnId::SEQUENCE, &tallymark_event::PropertyCatalog::default());
-    let mut parts = Vec::new();
-    if let Some(base) = &draft.base {
-        let slot = base.segment.core.columns.slot(&column);
-        let loaded = columns::load(&cache.pool, &base.segment.core, &column, &slot).await?;
-        cache.loaded(&base.segment.core, &column, &slot, &loaded);
-        parts.push(Part::Values(loaded.array));
-    }
-    for source in &draft.sources {
-        parts.extend(source.column(&cache.pool, &column).await?.parts);
-    }
-    let mut sequences = Vec::with_capacity(draft.row_count());
-    for part in &parts {
-        if let Part::Values(array) = part
-            && let Some(array) = array.as_primitive_opt::<Int64Type>()
-        {
-            sequences.extend_from_slice(array.values());
-        }
-    }
-    if sequences.len() == draft.row_count() {
-        return Ok(sequences);
-    }
-    let source = ArrowError::InvalidArgumentError("sequences are missing".to_owned());
-    Err(Error::Column { column: SEQUENCE.to_owned(), day: draft.day, source })
 }
 
 /// A segment that is made, and from which version of identity on its rows are its users'.

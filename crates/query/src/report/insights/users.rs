@@ -1,0 +1,110 @@
+//! The users behind a number of a report (M-4).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::AsArray as _;
+use arrow::compute::cast;
+use chrono::Days;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use tallymark_report::{CellOf, DefinitionError, Insights, Instants, Measure, Metric, PerUser, Scope};
+
+use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
+use super::super::convert::TEXT;
+use super::super::filter::utf8;
+use super::measure::{Question, USER, segment_column};
+use super::{OTHER, OVERALL, active, letter, profiles, series};
+use crate::Result;
+
+/// Who is counted in a cell, or whose events are.
+pub(in super::super) async fn behind(
+    asked: &Asked,
+    cohorts: &Cohorts,
+    scope: &Scope,
+    insights: &Insights,
+    cell: &CellOf,
+) -> Result<BTreeSet<String>> {
+    let wrong = |field: &str, problem: String| DefinitionError::new(format!("users_of.{field}"), problem);
+    let at = (0..insights.metrics.len()).find(|at| letter(*at) == cell.metric.to_uppercase());
+    let Some(at) = at else {
+        let last = letter(insights.metrics.len() - 1);
+        let error = wrong("metric", format!("there is no metric {}; there are A to {last}", cell.metric));
+        return Err(error.hint("a formula has no users of its own").into());
+    };
+    let metric = &insights.metrics[at];
+    let range = asked.calendar.resolve(&scope.range, asked.as_of)?;
+    let range = match (&cell.time, insights.interval) {
+        (Some(time), Some(unit)) => {
+            let inside = asked.calendar.start_of(time).map_err(|error| error.within("users_of.time"))?;
+            let (from, to) = (asked.calendar.bucket(inside, unit), asked.calendar.next_bucket(inside, unit));
+            Instants { from: from.max(range.from), to: to.min(range.to), days: None }
+        }
+        _ => range,
+    };
+    if let Some(cohort) = &metric.cohort {
+        let mut then = asked.clone();
+        then.as_of = (range.to - 1).min(asked.as_of);
+        then.members.clear();
+        then.work_out(BTreeSet::from([cohort.clone()]), cohorts).await?;
+        return Ok(then.members.get(cohort).into_iter().flat_map(|ids| ids.iter().cloned()).collect());
+    }
+    if let Some(filter) = &metric.profiles {
+        return users_in(
+            asked,
+            profiles::matching(asked, filter)?
+                .project([column(tallymark_event::columns::USER_ID).alias(USER)]),
+        )
+        .await;
+    }
+    if matches!(metric.measure, Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. }) {
+        let error = wrong("metric", "the users behind a number of sessions are not told".to_owned());
+        return Err(error.hint("ask for unique_users of the same events").into());
+    }
+    // Whatever is measured, these are who did it.
+    let counted = Metric { measure: Measure::UniqueUsers, ..metric.clone() };
+    let range = match active::days_of(&metric.measure) {
+        Some(days) => {
+            let last = asked.calendar.day(range.to - 1);
+            let first = last.checked_sub_days(Days::new(u64::from(days) - 1)).unwrap_or(last);
+            asked.calendar.days(first, last)
+        }
+        None => range,
+    };
+    let is_split = !cell.segments.is_empty() && cell.segments.iter().any(|label| label != OVERALL);
+    let shown =
+        if is_split { Some(series::shown_segments(asked, scope, insights, &range).await?) } else { None };
+    let is_other = is_split && cell.segments.iter().all(|label| label == OTHER);
+    let automatic = shown.as_ref().map_or_else(BTreeMap::new, |shown| shown.automatic(at));
+    let question = Question {
+        metric: &counted,
+        filter: scope.filter.as_ref(),
+        range,
+        interval: None,
+        breakdowns: if is_split { &insights.breakdowns } else { &[] },
+        automatic,
+        left_out: None,
+        except: if is_other { shown.as_ref().map(series::Shown::segments) } else { None },
+    };
+    let (mut plan, _) = asked.prepared(&question).await?;
+    if is_split && !is_other {
+        plan = asked.in_segments(plan, &question)?;
+        let labels = cell.segments.iter().enumerate();
+        let is_it = labels.map(|(at, label)| column(&segment_column(at)).eq(utf8(label)));
+        plan = plan
+            .filter(is_it.reduce(Expr::and).unwrap_or_else(|| utf8("").is_not_null()))
+            .map_err(plan_error)?;
+    }
+    users_in(asked, plan.aggregate([column(USER)], Vec::<Expr>::new())).await
+}
+
+/// The first column, each id once.
+async fn users_in(
+    asked: &Asked,
+    plan: datafusion::common::Result<LogicalPlanBuilder>,
+) -> Result<BTreeSet<String>> {
+    let mut users = BTreeSet::new();
+    for batch in asked.collect(plan.map_err(plan_error)?).await? {
+        let ids = cast(batch.column(0), &TEXT).map_err(arrow_error)?;
+        users.extend(ids.as_string_view().iter().flatten().map(str::to_owned));
+    }
+    Ok(users)
+}
