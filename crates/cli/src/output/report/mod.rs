@@ -38,7 +38,7 @@ pub(crate) async fn write_report(
 ) -> anyhow::Result<()> {
     let schema = answer.schema();
     match (&report.question, style.width) {
-        (Question::Insights(insights), Some(width)) if format == Format::Table => {
+        (Question::Insights(insights), Some(width)) if format == Format::Table && insights.users_of.is_none() => {
             let started = Instant::now();
             let batches: Vec<RecordBatch> = answer.try_collect().await?;
             let answered = Answered::read(insights, &schema, &batches)?;
@@ -124,11 +124,14 @@ fn compared(answered: &Answered, shown: usize) -> Table {
 
 /// A relative change: `+12.5 %`.
 fn percent(change: Option<f64>) -> String {
-    change.map_or_else(|| number(None, 0), |change| {
-        // Not −0.0 or +0.0.
-        let percent = (change * 1000.0).round() / 10.0;
-        if percent == 0.0 { "0.0 %".to_owned() } else { format!("{percent:+.1} %") }
-    })
+    change.map_or_else(
+        || number(None, 0),
+        |change| {
+            // Not −0.0 or +0.0.
+            let percent = (change * 1000.0).round() / 10.0;
+            if percent == 0.0 { "0.0 %".to_owned() } else { format!("{percent:+.1} %") }
+        },
+    )
 }
 
 #[cfg(test)]
