@@ -77,11 +77,16 @@ impl EventSelector {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SelectorObject {
+    /// One name, or `$all_events`.
     event: Option<String>,
+    /// Several, any of which will do.
     any_of: Option<Vec<EventChoice>>,
+    /// Only events of `event` that pass.
     #[serde(rename = "where")]
     filter: Option<Filter>,
+    /// What to call it in results.
     name: Option<String>,
+    /// Only each user's first such event ever.
     first_time: Option<FirstTime>,
 }
 
@@ -124,7 +129,9 @@ impl<'de> Deserialize<'de> for EventSelector {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChoiceObject {
+    /// The name, or `$all_events`.
     event: String,
+    /// Only those that pass.
     #[serde(rename = "where")]
     filter: Option<Filter>,
 }

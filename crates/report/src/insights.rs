@@ -183,11 +183,16 @@ pub enum Comparison {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BreakdownObject {
+    /// Split by its value.
     property: Option<Property>,
+    /// Turned into this first.
     #[serde(rename = "as")]
     cast: Option<CastType>,
+    /// How numbers and texts are put together.
     buckets: Option<Buckets>,
+    /// For dates: the civil unit they are put together by.
     unit: Option<Unit>,
+    /// Split by who is in these saved cohorts and who is not.
     cohorts: Option<Vec<CohortName>>,
 }
 

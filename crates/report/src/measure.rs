@@ -172,8 +172,11 @@ const MEASURES: [(&str, Measure); 7] = [
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MeasureObject {
+    /// The aggregate: sum, average, min, max, median, p90, distinct, distribution and so on.
     aggregate: Aggregate,
+    /// Of this property, over events.
     of: Option<Property>,
+    /// Over users, of what each of them has.
     per_user: Option<PerUser>,
 }
 
@@ -229,7 +232,9 @@ impl<'de> Deserialize<'de> for Measure {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PerUserObject {
+    /// Over a user's events: sum, average, distinct, min, max.
     aggregate: Aggregate,
+    /// Of this property.
     of: Property,
 }
 

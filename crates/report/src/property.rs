@@ -52,11 +52,17 @@ pub enum Property {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PropertyObject {
+    /// A property of the event, whatever its name looks like.
     event_property: Option<String>,
+    /// A property of the user's profile, as it is now.
     user_property: Option<String>,
+    /// The event's property that names the group; with `group_property`.
     group_key: Option<String>,
+    /// A property of the group's profile.
     group_property: Option<String>,
+    /// A SQL expression over the columns of `events`, `user.NAME` and `group.KEY.NAME`.
     sql: Option<String>,
+    /// How many items this list has.
     item_count: Option<String>,
 }
 

@@ -83,10 +83,15 @@ impl Serialize for DateRange {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RangeObject {
+    /// The first day, or instant; with `to`.
     from: Option<Instant>,
+    /// The last day, included; or an instant, not included.
     to: Option<Instant>,
+    /// From this day, or instant, up to now.
     since: Option<Instant>,
+    /// So long, the current unit included.
     last: Option<Period>,
+    /// With `last`: ending so many days ago.
     ending_days_ago: Option<u32>,
 }
 

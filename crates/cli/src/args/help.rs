@@ -107,11 +107,11 @@ Examples, over the data of `tallymark demo --dataset ./shop`:
     tallymark report - --dataset ./shop
 
   tallymark report save Orders orders.json --dataset ./shop
-  tallymark report --saved Orders --interval hour --time-zone Europe/London --output csv --dataset ./shop
+  tallymark report --saved Orders --interval hour --output csv --dataset ./shop
 
 A definition says metrics (events and what is measured of them), and perhaps range, interval,
-breakdowns, where, formulas, compare, time_zone: --schema prints all of it. What is answered in SQL is
-the same: SELECT * FROM insights('{…}').";
+breakdowns, where, formulas, compare, time_zone: --schema prints all of it. In SQL the same is asked
+by SELECT * FROM insights('{…}').";
 
 pub(super) const COHORT: &str = "\
 Examples:

@@ -83,10 +83,13 @@ fn members_query(report: &Report, columns: &[String]) -> String {
         return format!("{members} ORDER BY user_id");
     }
     let wanted = columns.iter().filter(|name| *name != "user_id");
-    let wanted: String = wanted.map(|name| format!(", users.{}", sql_name(name))).collect();
+    let shown: Vec<String> = std::iter::once("members.user_id".to_owned())
+        .chain(wanted.map(|name| format!("users.{}", sql_name(name))))
+        .collect();
     format!(
-        "SELECT members.user_id{wanted} FROM ({members}) AS members \
-         LEFT JOIN users ON users.user_id = members.user_id ORDER BY members.user_id"
+        "SELECT {} FROM ({members}) AS members \
+         LEFT JOIN users ON users.user_id = members.user_id ORDER BY members.user_id",
+        shown.join(", ")
     )
 }
 

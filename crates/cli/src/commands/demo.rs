@@ -224,10 +224,10 @@ fn program() -> String {
 
 /// What `tallymark report` would read from a file.
 const REPORT: ReportQuestion = ReportQuestion {
-    heading: "Who that came to pay did buy, by month and platform? (ecom-sessions)",
+    heading: "How many who said where to ship did buy? (ecom-sessions)",
     definition: r#"{"report": "insights", "range": "2024-01-01 to 2024-06-30", "interval": "month",
- "metrics": [{"event": "purchase"}, {"event": "shipping_details"}],
- "formulas": [{"name": "bought of those who said where to ship, %", "formula": "A / B * 100"}],
+ "metrics": [{"name": "buyers", "event": "purchase"}, {"name": "at shipping", "event": "shipping_details"}],
+ "formulas": [{"name": "bought, %", "formula": "A / B * 100"}],
  "breakdowns": ["platform"]}"#,
     remark: "A definition says what is measured, over which time, split by what; `tallymark report FILE` answers it.\n\
              From 9 April to 9 May a bug sent mobile shoppers back from shipping to the cart.",

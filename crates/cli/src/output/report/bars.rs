@@ -32,6 +32,9 @@ pub(super) fn write(form: &Form<'_>, answered: &Answered, out: &mut impl Write) 
     }
     let mut left = form.style.rows_max;
     for name in &names {
+        if left == 0 {
+            break;
+        }
         if names.len() > 1 {
             writeln!(out, "{}", form.paint.strong(name))?;
         }

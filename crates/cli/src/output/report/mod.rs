@@ -38,7 +38,9 @@ pub(crate) async fn write_report(
 ) -> anyhow::Result<()> {
     let schema = answer.schema();
     match (&report.question, style.width) {
-        (Question::Insights(insights), Some(width)) if format == Format::Table => {
+        (Question::Insights(insights), Some(width))
+            if format == Format::Table && insights.users_of.is_none() =>
+        {
             let started = Instant::now();
             let batches: Vec<RecordBatch> = answer.try_collect().await?;
             let answered = Answered::read(insights, &schema, &batches)?;

@@ -86,7 +86,7 @@ impl Answered {
         };
         let mut series: Vec<Series> = Vec::new();
         let mut known = BTreeMap::new();
-        for row in 0..rows.num_rows() {
+        for (row, position) in positions.into_iter().enumerate() {
             let segments: Vec<String> =
                 (first_breakdown..first_after).map(|at| texts(at).value(row).to_owned()).collect();
             let bin = (has_bins && texts(first_after).is_valid(row))
@@ -98,7 +98,7 @@ impl Answered {
                 series.push(Series { letter, name, segments, bin, points });
                 series.len() - 1
             });
-            series[at].points[positions[row]] = Point {
+            series[at].points[position] = Point {
                 value: numbers(first_value, row),
                 compared: has_compared.then(|| numbers(first_value + 1, row)).flatten(),
                 change: has_compared.then(|| numbers(first_value + 2, row)).flatten(),
