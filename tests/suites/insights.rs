@@ -173,6 +173,7 @@ fn cases_of_the_rules() {
             let lines = |batches: &[RecordBatch]| match &report.question {
                 Question::Insights(_) => case.lines(&rows(&report, batches)),
                 Question::Cohort(_) => members(batches),
+                Question::Sessions(_) => panic!("sessions as rows have a test of their own"),
             };
             let expected: Vec<String> = case.expected.iter().map(|line| (*line).to_owned()).collect();
             if let Some(difference) = runtime.block_on(engines.difference(&report, &expected, lines)) {
@@ -284,7 +285,7 @@ fn random_questions() {
             }
             let engines = Engines::of(stored, &records, &cohorts).await;
             for definition in definitions {
-                if still_differs(&definition, &cohorts) {
+                if still_differs(&definition) {
                     continue;
                 }
                 let (records, cohorts) = (records.clone(), cohorts.clone());
@@ -303,31 +304,19 @@ fn random_questions() {
 }
 
 /// Questions that are not answered by the rules as yet.
-fn still_differs(definition: &Value, cohorts: &BTreeMap<String, Value>) -> bool {
+fn still_differs(definition: &Value) -> bool {
+    let skip = std::fs::read_to_string("/tmp/skip").unwrap_or_default();
     let text = definition.to_string();
     let says = |part: &str| text.contains(part);
     let is_split = says(r#""breakdowns""#);
-    let is_cut_at_the_start =
-        !says(r#""interval":"day""#) || says("T00:30") || says("T10:00") || says("hours");
     let counts_sessions = says(r#""measure":"sessions""#) || says(r#""per_user":"sessions""#);
-    // C-9.
-    cohorts.values().any(|cohort| cohort.to_string().contains(r#""then"#))
-        // S-24.
-        || (says(r#""profiles""#) && is_split)
-        // S-73.
-        || (says(r#""rolling""#) && is_cut_at_the_start)
-        // B-6.
-        || (says("_active_users") && is_split)
-        // C-20.
-        || (says(r#""cohort""#) && says(r#""interval""#))
         // U-32.
-        || (counts_sessions && says(r#""count_by""#))
+        (skip.contains('u') && counts_sessions && says(r#""count_by""#))
         // B-23.
-        || COHORTS.iter().any(|name| says(&format!(r#""cohorts":["{name}","{name}""#)))
-        // S-71.
-        || (is_split && definition["metrics"].as_array().is_some_and(|metrics| metrics.len() > 1))
+        || (skip.contains('b') && COHORTS.iter().any(|name| says(&format!(r#""cohorts":["{name}","{name}""#))))
         // D-28.
-        || (is_split && says(r#""as":"number""#))
+        || (skip.contains('n') && is_split && says(r#""as":"number""#))
         // S-31.
-        || says(r#""aggregate":"distinct""#)
+        || (skip.contains('m') && says(r#""per_user":{"aggregate":"min""#))
+        || (skip.contains('d') && says(r#""per_user":{"aggregate":"distinct""#))
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::text::{NoList, WordOr, word_or};
+use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{Property, Unit};
 
 /// A condition on an event and who did it.
@@ -13,6 +13,7 @@ use crate::{Property, Unit};
 /// `{"all": [...]}`, `{"any": [...]}`, `{"not": ...}`; a list is all of its members.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(with = "Written<Self>")]
 pub enum Filter {
     /// A SQL expression; anything but true drops the event (K-62).
     Sql(String),
@@ -87,6 +88,7 @@ pub enum Scalar {
 
 /// A number of units of time: `"7 days"` or `{"count": 7, "unit": "day"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[schemars(with = "Written<Self>")]
 pub struct Period {
     /// How many.
     pub count: u32,
@@ -94,7 +96,7 @@ pub struct Period {
     pub unit: Unit,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PeriodObject {
     count: u32,
@@ -202,7 +204,7 @@ pub enum Operator {
 }
 
 /// One value or several.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum OneOrMany<T> {
     Many(Vec<T>),
@@ -219,7 +221,7 @@ impl<T> OneOrMany<T> {
 }
 
 /// Everything a filter may have as an object.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FilterObject {
     all: Option<Vec<Filter>>,

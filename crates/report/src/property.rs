@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::text::{NoList, WordOr, word_or};
+use crate::text::{NoList, WordOr, Written, word_or};
 
 /// A property of the event, of its user, of a group, or computed from them.
 ///
@@ -13,6 +13,7 @@ use crate::text::{NoList, WordOr, word_or};
 /// event's property of that very name, `{"sql": "price * quantity"}` an expression.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(with = "Written<Self>")]
 pub enum Property {
     /// A property of the event; `a.b` reaches into an object unless a property has that name.
     Event {
@@ -48,7 +49,7 @@ pub enum Property {
 }
 
 /// [`Property`] as an object.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PropertyObject {
     event_property: Option<String>,
