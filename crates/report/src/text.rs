@@ -70,7 +70,8 @@ where
         if !words.is_empty() {
             word.insert("enum".to_owned(), words.into());
         }
-        let mut forms = vec![word, generator.subschema_for::<T::Object>(), generator.subschema_for::<T::List>()];
+        let mut forms =
+            vec![word, generator.subschema_for::<T::Object>(), generator.subschema_for::<T::List>()];
         forms.retain(|form| form.as_bool() != Some(false));
         schemars::json_schema!({ "description": T::EXPECTED, "anyOf": forms })
     }

@@ -139,7 +139,9 @@ fn the_schema_is_of_what_is_read() {
     let insights = |rest: &str| accepts(&format!(r#"{{"report": "insights", {rest}}}"#));
     let metric = |metric: &str| insights(&format!(r#""metrics": [{metric}]"#));
     assert!(accepts(VISITS));
-    assert!(accepts(r#"{"report": "cohort", "all": [{"did": {"event": "Buy", "in": "last 7 days", "times": {"at_least": 2}}}]}"#));
+    assert!(accepts(
+        r#"{"report": "cohort", "all": [{"did": {"event": "Buy", "in": "last 7 days", "times": {"at_least": 2}}}]}"#
+    ));
     for right in [
         r#"{"event": ["Visit", {"event": "Buy", "where": "total > 3"}]}"#,
         r#"{"event": {"event": "Visit", "where": {"property": "user.plan", "equals": ["pro", "free"]}}}"#,
@@ -148,8 +150,12 @@ fn the_schema_is_of_what_is_read() {
     ] {
         assert!(metric(right), "{right}");
     }
-    assert!(insights(r#""metrics": [{"event": "a"}], "breakdowns": ["page", {"property": "n", "buckets": "auto"}, {"cohorts": ["b"]}]"#));
-    assert!(insights(r#""metrics": [{"event": "a"}], "where": ["n > 1", {"in_cohort": "b"}], "range": {"since": "2024-01-01"}"#));
+    assert!(insights(
+        r#""metrics": [{"event": "a"}], "breakdowns": ["page", {"property": "n", "buckets": "auto"}, {"cohorts": ["b"]}]"#
+    ));
+    assert!(insights(
+        r#""metrics": [{"event": "a"}], "where": ["n > 1", {"in_cohort": "b"}], "range": {"since": "2024-01-01"}"#
+    ));
     for wrong in [
         r#"{"event": "Visit", "measur": "unique_users"}"#,
         r#"{"event": "Visit", "measure": "unique_user"}"#,

@@ -124,11 +124,14 @@ fn compared(answered: &Answered, shown: usize) -> Table {
 
 /// A relative change: `+12.5 %`.
 fn percent(change: Option<f64>) -> String {
-    change.map_or_else(|| number(None, 0), |change| {
-        // Not −0.0 or +0.0.
-        let percent = (change * 1000.0).round() / 10.0;
-        if percent == 0.0 { "0.0 %".to_owned() } else { format!("{percent:+.1} %") }
-    })
+    change.map_or_else(
+        || number(None, 0),
+        |change| {
+            // Not −0.0 or +0.0.
+            let percent = (change * 1000.0).round() / 10.0;
+            if percent == 0.0 { "0.0 %".to_owned() } else { format!("{percent:+.1} %") }
+        },
+    )
 }
 
 #[cfg(test)]
