@@ -319,4 +319,6 @@ fn still_differs(definition: &Value) -> bool {
         || says(r#""per_user":{"aggregate":"min""#)
         // S-31: distinct values of users without any.
         || says(r#""per_user":{"aggregate":"distinct""#)
+        // S-33: distinct values of profiles without any.
+        || (says(r#""profiles""#) && says(r#""aggregate":"distinct""#))
 }
