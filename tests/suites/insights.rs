@@ -277,7 +277,7 @@ fn random_questions() {
     let case = (history(), cohorts(), proptest::collection::vec(definition(), 4), stored);
     // The first failure is made small here: step by step through the JSON, which gets further.
     let failure = RefCell::new(None);
-    for_each_case(40, &case, |(records, cohorts, definitions, stored)| {
+    for_each_case(25, &case, |(records, cohorts, definitions, stored)| {
         let failure = &failure;
         async move {
             if failure.borrow().is_some() {

@@ -88,7 +88,7 @@ fn of_values(aggregate: Aggregate, values: &[Value]) -> Outcome {
         Aggregate::Distinct => Some(distinct(values) as f64),
         Aggregate::Count => Some(numbers.len() as f64),
         Aggregate::Sum => Some(sorted.iter().sum()),
-        Aggregate::First => numbers.first().copied(),
+        Aggregate::First => panic!("the first event is not among the values"),
         Aggregate::Average | Aggregate::Variance if sorted.is_empty() => None,
         Aggregate::Average => Some(average()),
         Aggregate::Min => sorted.first().copied(),

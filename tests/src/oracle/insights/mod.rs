@@ -27,7 +27,8 @@
 //! - G-9: nobody's events pass "not in cohort", as they do not pass "in cohort".
 //! - P-23: "in the next N months" ends with the day of that number N months on; a civil date lies
 //!   where its first instant does.
-//! - S-21: the number 5 and the text "5" are two values. S-28: the first value is the first number.
+//! - S-21: the number 5 and the text "5" are two values. S-28: the first value is that of the
+//!   first event, null if that is no number.
 //! - S-51: "filtered" looks at the filters of the events chosen, not at those of metric and report.
 //! - S-73, S-74: a running sum passes over nulls and starts at 0; a mean has the first bucket as
 //!   clipped, and whole ones before it.

@@ -29,7 +29,8 @@ fn event_value(subject: Subject<'_>, name: &str) -> Option<Value> {
     reach(name, |name| event.properties.get(name))
 }
 
-/// A property of that very name, or `a.b` into an object, or into each object of a list (D-25).
+/// A property of that very name, or `a.b` into an object, or into each object of a list (D-25): a
+/// list of what the objects have, nothing if none has it.
 fn reach<'a>(name: &str, get: impl Fn(&str) -> Option<&'a Value>) -> Option<Value> {
     if let Some(value) = get(name) {
         return Some(value.clone());
@@ -41,7 +42,10 @@ fn reach<'a>(name: &str, get: impl Fn(&str) -> Option<&'a Value>) -> Option<Valu
 fn inside(value: &Value, path: &str) -> Option<Value> {
     match value {
         Value::Object(object) => reach(path, |name| object.get(name)),
-        Value::Array(items) => Some(items.iter().filter_map(|item| inside(item, path)).collect()),
+        Value::Array(items) => {
+            let found: Vec<Value> = items.iter().filter_map(|item| inside(item, path)).collect();
+            Some(Value::from(found)).filter(|found| *found != Value::Array(Vec::new()))
+        }
         _ => None,
     }
 }

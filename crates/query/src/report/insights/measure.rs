@@ -267,7 +267,13 @@ impl Asked {
             let number = values.number.unwrap_or_else(|| lit(ScalarValue::Float64(None)));
             return Ok(Some(Segment { label: number, is_list: false }));
         }
-        let scalar = values.tagged().unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
+        // A literal NULL is one value to an optimizer that counts different constants.
+        let nothing = || {
+            call("nothing", TEXT, vec![column(USER_ID)], |args| {
+                Ok(arrow::array::new_null_array(&TEXT, args[0].len()))
+            })
+        };
+        let scalar = values.tagged().unwrap_or_else(nothing);
         if values.lists.is_empty() {
             return Ok(Some(Segment { label: scalar, is_list: false }));
         }
