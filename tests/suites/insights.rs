@@ -287,6 +287,7 @@ fn random_questions() {
             for definition in definitions {
                 let (records, cohorts) = (records.clone(), cohorts.clone());
                 let asked = Asked { stored, records, cohorts, definition };
+                assert!(asked.expected().is_some(), "the oracle has an answer");
                 if let Some(difference) = asked.difference(&engines).await {
                     let small = asked.made_small(engines, difference).await;
                     failure.replace(Some(small));

@@ -30,6 +30,11 @@ pub(super) fn measured(view: View<'_>, measure: &Measure, hits: &[Hit<'_>]) -> O
         | Measure::MonthlyActiveUsers
         | Measure::CumulativeUniqueUsers => one(Some(actors.len() as f64)),
         Measure::Sessions => one(Some(session_count(hits.iter()) as f64)),
+        // S-28: of the first event, whether it has a number or not.
+        Measure::OfProperty { aggregate: Aggregate::First, of } => {
+            let first = hits.first().and_then(|hit| value(view, of, hit.subject()));
+            one(first.as_ref().and_then(number_of))
+        }
         Measure::OfProperty { aggregate, of } => of_values(
             *aggregate,
             &hits.iter().filter_map(|hit| value(view, of, hit.subject())).collect::<Vec<_>>(),
