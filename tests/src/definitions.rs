@@ -310,7 +310,7 @@ fn breakdown(of: Of) -> impl Strategy<Value = Value> {
         {"even": {"from": 0, "to": 30, "size": 10}},
         {"even": {"from": 0, "to": 25, "size": 10}},
         {"at": [0, 5, 5.5]},
-        {"groups": {"a": ["rock", "5"], "b": ["rock", "jazz", "a"], "c": ["true"]}},
+        {"groups": [{"name": "b", "values": ["rock", "5"]}, {"name": "a", "values": ["rock", "jazz", "a"]}, {"name": "c", "values": ["true"]}]},
     ]));
     let dates: Vec<Value> = match of {
         Of::Users => vec![json!("user.born")],

@@ -1,7 +1,5 @@
 //! How many, how much, how often: over time, split by what.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -151,7 +149,17 @@ pub enum Buckets {
     /// Ranges between these numbers, below the first and from the last on (B-11).
     At(Vec<f64>),
     /// Named sets of texts; the first that has the value (B-13).
-    Groups(BTreeMap<String, Vec<String>>),
+    Groups(Vec<ValueGroup>),
+}
+
+/// A named set of texts (B-13).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValueGroup {
+    /// The label of the segment.
+    pub name: String,
+    /// The texts that belong to it.
+    pub values: Vec<String>,
 }
 
 /// Ranges of one size (B-11).

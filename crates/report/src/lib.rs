@@ -53,7 +53,7 @@ pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
 pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
 pub use insights::{
-    Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric,
+    Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric, ValueGroup,
 };
 pub use lexicon::{Lexicon, LexiconEntry, LexiconKind, PropertyType};
 pub use measure::{Aggregate, Measure, PerUser};

@@ -111,7 +111,7 @@ super::cases! {
                 "A [≥ 100]: 1"];
         b_13_groups_of_texts:
             r#"{"metrics": [{"event": "Country", "measure": "total_events"}],
-                "breakdowns": [{"property": "v", "buckets": {"groups": {"NA": ["US", "CA"], "X": ["US", "MX"]}}}]}"#
+                "breakdowns": [{"property": "v", "buckets": {"groups": [{"name": "NA", "values": ["US", "CA"]}, {"name": "X", "values": ["US", "MX"]}]}}]}"#
             => All ["A [$overall]: 4", "A [(not set)]: 1", "A [(remaining values)]: 1", "A [NA]: 1", "A [X]: 1"];
         b_14_numbers_as_text:
             r#"{"metrics": [{"event": "Even", "measure": "total_events"}], "breakdowns": [{"property": "v", "as": "string"}]}"#

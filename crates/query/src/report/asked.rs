@@ -353,7 +353,7 @@ fn named_cohort(expr: &Expr) -> Option<String> {
 /// A column of the profiles, for each user.
 fn profile_of_user(users: &Arc<ProfilesTable>, lane: &str) -> Expr {
     let id = column(USER_ID);
-    profile(users, format!("user.{lane}"), id, lane, |id| id.to_owned())
+    profile(users, format!("user.{lane}"), id, lane, str::to_owned)
 }
 
 /// A column of the profiles, for the group each `key` names.

@@ -194,15 +194,13 @@ pub(super) fn json_part(values: &ArrayRef, path: &[String], part: JsonPart) -> R
         JsonPart::Items => {
             let mut lists = ListBuilder::new(StringViewBuilder::new());
             for found in found {
-                let items = match found {
-                    Some(Found::Many(items)) => items,
-                    Some(Found::One(Value::Array(items))) => items,
-                    _ => {
-                        lists.append_null();
-                        continue;
-                    }
+                let Some(Found::Many(items) | Found::One(Value::Array(items))) = found else {
+                    lists.append_null();
+                    continue;
                 };
-                items.iter().for_each(|item| lists.values().append_value(item.to_string()));
+                for item in &items {
+                    lists.values().append_value(item.to_string());
+                }
                 lists.append(true);
             }
             Arc::new(lists.finish())

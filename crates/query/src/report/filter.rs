@@ -131,7 +131,7 @@ impl Asked {
             any.reduce(Expr::or)
         };
         Ok(match operator {
-            Operator::Equals(expected) => self.equals(values, expected, match_case),
+            Operator::Equals(expected) => Self::equals(values, expected, match_case),
             Operator::Contains(expected) => text(expected, &contains),
             Operator::StartsWith(expected) => text(expected, &starts_with),
             Operator::EndsWith(expected) => text(expected, &ends_with),
@@ -173,7 +173,7 @@ impl Asked {
         })
     }
 
-    fn equals(&self, values: &Values, expected: &[Scalar], match_case: Option<bool>) -> Option<Expr> {
+    fn equals(values: &Values, expected: &[Scalar], match_case: Option<bool>) -> Option<Expr> {
         let (mut texts, mut numbers, mut booleans) = (Vec::new(), Vec::new(), Vec::new());
         for value in expected {
             match value {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, ListBuilder, StringViewArray, StringViewBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, ListBuilder, StringViewArray, StringViewBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{Case, Expr, lit};
-use tallymark_report::{Breakdown, Buckets, Calendar, CastType, EvenBuckets, Property, Unit};
+use tallymark_report::{Breakdown, Buckets, Calendar, CastType, EvenBuckets, Property, Unit, ValueGroup};
 
 use super::asked::{Asked, column};
 use super::convert::{self, DatePart, TEXT, list_of_text};
@@ -160,10 +160,10 @@ impl Asked {
         let labels: Vec<Expr> = names.into_iter().map(label).collect();
         let label = call(format!("cohorts({})", cohorts.join(", ")), list_of_text(), labels, |args| {
             let labels = args.iter().map(|labels| cast(labels, &TEXT)).collect::<Result<Vec<_>, _>>()?;
-            let rows = labels.first().map_or(0, |labels| labels.len());
+            let rows = labels.first().map_or(0, Array::len);
             let mut lists = ListBuilder::new(StringViewBuilder::new());
             for row in 0..rows {
-                for labels in labels.iter().map(|labels| labels.as_string_view()) {
+                for labels in labels.iter().map(AsArray::as_string_view) {
                     if labels.is_valid(row) {
                         lists.values().append_value(labels.value(row));
                     }
@@ -228,7 +228,9 @@ fn labels_of_rows(args: &[ArrayRef], of_items: &[OverItems]) -> DfResult<ArrayRe
         if items.is_empty() {
             labels.values().append_value(NOT_SET);
         }
-        items.iter().for_each(|item| labels.values().append_value(item));
+        for item in &items {
+            labels.values().append_value(item);
+        }
         labels.append(true);
     }
     Ok(Arc::new(labels.finish()))
@@ -254,16 +256,16 @@ impl Labels<'_> {
             };
         }
         match self.buckets {
-            Some(Buckets::Auto) => self.numeric(values, is_set, self.automatic.clone()),
-            Some(Buckets::Even(even)) => self.numeric(values, is_set, Some(Ranges::even(*even))),
+            Some(Buckets::Auto) => Self::numeric(values, is_set, self.automatic.clone()),
+            Some(Buckets::Even(even)) => Self::numeric(values, is_set, Some(Ranges::even(*even))),
             Some(Buckets::At(edges)) => {
-                self.numeric(values, is_set, Some(Ranges { edges: edges.clone(), has_outside: true }))
+                Self::numeric(values, is_set, Some(Ranges { edges: edges.clone(), has_outside: true }))
             }
             Some(Buckets::Groups(groups)) => match values.scalar_text() {
                 Some(text) => grouped(text, groups),
                 None => none(),
             },
-            None if self.to == Some(CastType::Number) => self.numeric(values, is_set, None),
+            None if self.to == Some(CastType::Number) => Self::numeric(values, is_set, None),
             None => {
                 let text = values.scalar_text().into_iter().chain(values.object.clone());
                 first_set(text).map_or_else(none, shown)
@@ -272,7 +274,7 @@ impl Labels<'_> {
     }
 
     /// Labels of numbers; what is set and none goes to one of its own (D-28).
-    fn numeric(&self, values: &Values, is_set: &Expr, ranges: Option<Ranges>) -> Expr {
+    fn numeric(values: &Values, is_set: &Expr, ranges: Option<Ranges>) -> Expr {
         let non_numeric = Expr::Case(Case {
             expr: None,
             when_then_expr: vec![(Box::new(is_set.clone()), Box::new(utf8(NON_NUMERIC)))],
@@ -302,13 +304,13 @@ fn shown(text: Expr) -> Expr {
 }
 
 /// B-13.
-fn grouped(text: Expr, groups: &BTreeMap<String, Vec<String>>) -> Expr {
-    let groups = groups.clone();
+fn grouped(text: Expr, groups: &[ValueGroup]) -> Expr {
+    let groups = groups.to_vec();
     call(format!("groups({groups:?})"), TEXT, vec![text], move |args| {
         let texts = cast(&args[0], &TEXT)?;
         let group = |text: &str| {
-            let found = groups.iter().find(|(_, members)| members.iter().any(|member| member == text));
-            found.map_or(REMAINING, |(name, _)| name.as_str()).to_owned()
+            let found = groups.iter().find(|group| group.values.iter().any(|value| value == text));
+            found.map_or(REMAINING, |group| group.name.as_str()).to_owned()
         };
         Ok(Arc::new(texts.as_string_view().iter().map(|text| text.map(group)).collect::<StringViewArray>()))
     })

@@ -273,7 +273,9 @@ impl<M: Matcher> Work<M> {
         let mut conditions = vec![0u64; block.len()];
         for (at, condition) in bound.conditions.iter().enumerate() {
             if condition.is_everything() {
-                conditions.iter_mut().for_each(|conditions| *conditions |= 1 << at);
+                for conditions in &mut conditions {
+                    *conditions |= 1 << at;
+                }
                 continue;
             }
             let mask = condition.mask(&bound.segment, &rows)?;
@@ -322,7 +324,9 @@ impl Labels {
         }
         let values = cast(values, &DataType::Utf8View)?;
         for text in values.as_string_view() {
-            text.into_iter().for_each(|text| self.push(text));
+            if let Some(text) = text {
+                self.push(text);
+            }
             self.starts.push(self.codes.len() as u32);
         }
         Ok(())

@@ -80,8 +80,8 @@ impl<'a> Splitter<'a> {
         match buckets {
             Some(Buckets::Groups(groups)) => {
                 let text = text_of(&item);
-                let group = groups.iter().find(|(_, values)| values.contains(&text));
-                group.map_or(REMAINING, |(name, _)| name).to_owned()
+                let group = groups.iter().find(|group| group.values.contains(&text));
+                group.map_or(REMAINING, |group| &group.name).to_owned()
             }
             Some(Buckets::Auto | Buckets::Even(_) | Buckets::At(_)) => {
                 number_of(&item).map_or_else(|| NON_NUMERIC.to_owned(), |number| self.ranges.label(number))

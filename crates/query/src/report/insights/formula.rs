@@ -55,7 +55,7 @@ impl Formula {
             }
             SqlExpr::Value(value) => match &value.value {
                 Value::Number(number, _) => {
-                    number.to_string().parse().map(Self::Number).map_err(|_| format!("{number} is no number"))
+                    number.parse().map(Self::Number).map_err(|_| format!("{number} is no number"))
                 }
                 other => Err(format!("{other} is no number")),
             },

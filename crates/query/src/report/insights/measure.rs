@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
 use datafusion::common::ScalarValue;
@@ -258,8 +258,8 @@ impl Asked {
     /// What is aggregated: a number, or text that stands for a value.
     pub(in super::super) fn value(&self, measure: &Measure) -> Result<Option<Segment>> {
         let (aggregate, of) = match measure {
-            Measure::OfProperty { aggregate, of } => (*aggregate, of),
-            Measure::OverUsers { per_user: PerUser::OfProperty { aggregate, of }, .. } => (*aggregate, of),
+            Measure::OfProperty { aggregate, of }
+            | Measure::OverUsers { per_user: PerUser::OfProperty { aggregate, of }, .. } => (*aggregate, of),
             _ => return Ok(None),
         };
         let values = self.values(of)?;
@@ -324,7 +324,7 @@ fn beyond(
     let shown: hashbrown::HashSet<Vec<String>> = shown.iter().cloned().collect();
     let is_beyond = call("is_other", DataType::Boolean, labels, move |args| {
         let columns = args.iter().map(|labels| cast(labels, &TEXT)).collect::<Result<Vec<_>, _>>()?;
-        let rows = columns.first().map_or(0, |labels| labels.len());
+        let rows = columns.first().map_or(0, Array::len);
         let is_beyond = (0..rows).map(|row| {
             let labels: Vec<String> =
                 columns.iter().map(|labels| labels.as_string_view().value(row).to_owned()).collect();
@@ -474,9 +474,8 @@ pub(in super::super) fn over_column(aggregate: Aggregate) -> Expr {
             aggregate::first_value(number(), order.to_vec())
         }
         Aggregate::Variance => aggregate::var_pop(number()),
-        Aggregate::Count => aggregate::count(number()),
-        // Made of two aggregations.
-        Aggregate::MostFrequent | Aggregate::Distribution => aggregate::count(number()),
+        // The last two are made of two aggregations.
+        Aggregate::Count | Aggregate::MostFrequent | Aggregate::Distribution => aggregate::count(number()),
     }
 }
 
@@ -491,8 +490,7 @@ pub(super) fn read_cells(batches: &[RecordBatch], segment_count: usize) -> Resul
 
 fn cells_of(batch: &RecordBatch, segment_count: usize, cells: &mut Vec<Cell>) -> Result<()> {
     let schema = batch.schema();
-    let buckets =
-        batch.column_by_name(BUCKET).map(|buckets| buckets.as_primitive::<TimestampMillisecondType>());
+    let buckets = batch.column_by_name(BUCKET).map(AsArray::as_primitive::<TimestampMillisecondType>);
     let segments = (0..segment_count)
         .filter_map(|at| batch.column_by_name(&segment_column(at)))
         .map(|labels| cast(labels, &TEXT).map_err(arrow_error))

@@ -112,7 +112,9 @@ pub(super) async fn shown_segments(
     let of_nothing =
         insights.metrics.first().is_some_and(|metric| is_zero_of_nothing(&rank_of(&metric.measure)));
     if of_nothing {
-        ranks.values_mut().for_each(|rank| *rank = rank.or(Some(0.0)));
+        for rank in ranks.values_mut() {
+            *rank = rank.or(Some(0.0));
+        }
     }
     let lowest_first = insights.metrics.first().is_some_and(|metric| is_lowest_first(&metric.measure));
     let mut segments: Vec<(Vec<String>, Option<f64>)> = ranks.into_iter().collect();
