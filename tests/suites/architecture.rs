@@ -52,7 +52,7 @@ fn the_arrows_between_crates() {
     tallymark-report: none
     tallymark-storage: tallymark-event tallymark-users
     tallymark-testkit: tallymark-event
-    tallymark-tests: tallymark tallymark-event tallymark-report
+    tallymark-tests: tallymark tallymark-event tallymark-report tallymark-testkit
     tallymark-users: tallymark-event
     ");
 }

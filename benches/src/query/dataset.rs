@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
-use tallymark::{CompactOptions, Engine, EngineConfig, ImportOptions};
+use tallymark::{CompactOptions, DefinitionKind, Engine, EngineConfig, ImportOptions};
 
 use super::rows::rows_of;
 use super::system::System;
@@ -31,6 +31,23 @@ pub(crate) struct Facts {
     /// Seconds of generating and importing, and of compacting.
     pub import_s: f64,
     pub compact_s: f64,
+}
+
+/// The saved cohort that questions use: who did a Purchase at least twice.
+pub(crate) const BUYERS: &str = "buyers";
+const BUYERS_ARE: &str =
+    r#"{"all": [{"did": {"event": "Purchase", "in": {"since": "2000-01-01"}, "times": {"at_least": 2}}}]}"#;
+
+impl Facts {
+    /// The days of the events as reports have it, in quotes.
+    pub(crate) fn range(&self) -> String {
+        let day = |days: i64| {
+            chrono::DateTime::from_timestamp(days * 86_400, 0).map(|time| time.date_naive().to_string())
+        };
+        let first = i64::from(self.first_day);
+        let last = first + i64::from(self.days.max(1)) - 1;
+        format!("\"{} to {}\"", day(first).unwrap_or_default(), day(last).unwrap_or_default())
+    }
 }
 
 /// A dataset in its folder, with the copies that peers make of it beside it.
@@ -151,6 +168,7 @@ async fn fill(options: &EventOptions, folder: &Path) -> Result<Facts> {
 
     let started = Instant::now();
     engine.compact(&CompactOptions { all: true }).await?;
+    engine.save_definition(DefinitionKind::Cohort, BUYERS, BUYERS_ARE).await?;
     let compact_s = started.elapsed().as_secs_f64();
 
     let inspection = engine.inspect().await?;

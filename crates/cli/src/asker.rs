@@ -1,6 +1,7 @@
-//! SQL over one state of a dataset, for as long as a script or prompt needs it.
+//! SQL and reports over one state of a dataset, for as long as a script or prompt needs it.
 
 use tallymark::datafusion::prelude::SessionContext;
+use tallymark::report::Report;
 use tallymark::{Answer, Engine, View};
 
 /// Answers statements one after the other; what one sets, the next ones see.
@@ -37,6 +38,16 @@ impl Asker {
             self.settings.push(statement.to_owned());
         }
         Ok(answer)
+    }
+
+    /// Answers a report.
+    pub(crate) async fn report(&self, report: Report) -> tallymark::Result<Answer> {
+        self.engine.report_in(&self.session_ctx, report).await
+    }
+
+    /// The dataset.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// What is in memory by now.

@@ -6,7 +6,11 @@ use tallymark::Timestamp;
 
 /// `1234567` → `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
+    grouped(&number.to_string())
+}
+
+/// Digits with a comma before each three.
+fn grouped(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -15,6 +19,34 @@ pub(crate) fn count(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// How many decimals numbers that stand below each other need: none if all are whole, two if any is
+/// 1 or more, else four.
+pub(crate) fn decimals(numbers: impl IntoIterator<Item = f64>) -> usize {
+    let (mut all_whole, mut greatest) = (true, 0.0_f64);
+    for number in numbers.into_iter().filter(|number| number.is_finite()) {
+        all_whole &= number.fract() == 0.0;
+        greatest = greatest.max(number.abs());
+    }
+    match (all_whole, greatest >= 1.0) {
+        (true, _) => 0,
+        (false, true) => 2,
+        (false, false) => 4,
+    }
+}
+
+/// `-1234.5` → `-1,234.50`, with so many decimals; nothing is –.
+pub(crate) fn number(number: Option<f64>, decimals: usize) -> String {
+    let Some(number) = number else { return "–".to_owned() };
+    if !number.is_finite() {
+        return number.to_string();
+    }
+    let digits = format!("{:.decimals$}", number.abs());
+    let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
+    let is_zero = digits.chars().all(|c| matches!(c, '0' | '.'));
+    let sign = if number < 0.0 && !is_zero { "-" } else { "" };
+    format!("{sign}{}{rest}", grouped(whole))
 }
 
 /// `1 file`, `2 files`: a count and what is counted, whose plural ends in `s`.
@@ -149,6 +181,24 @@ mod tests {
             assert_eq!(count(number), text);
         }
         assert_eq!((counted(1, "file"), counted(2, "file")), ("1 file".to_owned(), "2 files".to_owned()));
+    }
+
+    #[test]
+    fn numbers_that_stand_together_have_as_many_decimals() {
+        assert_eq!(
+            [decimals([]), decimals([1.0, -20.0]), decimals([1.0, 0.5]), decimals([0.1, 0.2])],
+            [0, 0, 2, 4]
+        );
+        for (value, places, text) in [
+            (Some(1_234_567.0), 0, "1,234,567"),
+            (Some(-1234.5), 2, "-1,234.50"),
+            (Some(-0.001), 2, "0.00"),
+            (Some(0.1234), 4, "0.1234"),
+            (Some(f64::INFINITY), 2, "inf"),
+            (None, 2, "–"),
+        ] {
+            assert_eq!(number(value, places), text);
+        }
     }
 
     #[test]

@@ -36,6 +36,18 @@ impl Engine {
     /// Saves a definition given as JSON text under a name, in place of what this kind had under it:
     /// durable and visible to queries when this returns.
     ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use tallymark::{DefinitionKind, Engine, EngineConfig};
+    ///
+    /// let engine = Engine::open("memory:///cohorts", EngineConfig::default()).await?;
+    /// let active = r#"{"all": [{"did": {"event": "Play", "in": "last 7 days"}}]}"#;
+    /// engine.save_definition(DefinitionKind::Cohort, "Active", active).await?;
+    /// assert_eq!(engine.definitions()[0].name, "Active");
+    /// # Ok::<(), tallymark::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Definition`] with what is wrong and where: also if it names a cohort that is not
     /// saved, or if a cohort would need itself.

@@ -15,6 +15,7 @@ use crate::{Engine, Result, View};
 
 /// Examples of each violation.
 const EXAMPLES: usize = 3;
+const DAY_MS: i64 = 86_400_000;
 /// Checks of one query, at most.
 const CHECKS_PER_QUERY: usize = 100;
 
@@ -69,6 +70,21 @@ pub struct PlanExample {
 impl Engine {
     /// Checks events of the newest state against a plan.
     ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use tallymark::{Engine, EngineConfig, Event, PlanScope, Timestamp, TrackingPlan};
+    ///
+    /// let engine = Engine::open("memory:///plans", EngineConfig::default()).await?;
+    /// let time = Timestamp::from_millis(1_700_000_000_000);
+    /// engine.append([Event::new("Play", time, "u1").with("mins", "three")]).await?;
+    /// let plan = r#"{"events": {"Play": {"properties": {"mins": {"type": "number"}}}}}"#;
+    /// let plan = TrackingPlan::parse(plan).unwrap();
+    /// let report = engine.check_plan(&plan, PlanScope::default()).await?;
+    /// assert_eq!(report.violations[0].examples[0].value.as_deref(), Some("three"));
+    /// # Ok::<(), tallymark::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As [`Engine::sql`]; [`crate::ErrorKind::InvalidInput`] too for a pattern that is no regular
     /// expression.
@@ -76,19 +92,27 @@ impl Engine {
         let view = self.view();
         let checker = Checker { view: &view, session_ctx: view.session()?, scope };
         let mut report = PlanReport::default();
-        for (event, count) in checker.events().await? {
-            report.events += count;
+        for (event, found) in checker.events().await? {
+            report.events += found.events;
             let found = match plan.events.get(&event) {
                 Some(schema) => {
                     checker.violations(&event, plan_checks(schema, &view.snapshot.catalog)).await?
                 }
                 None if plan.allow_other_events => Vec::new(),
-                None => vec![checker.unknown(&event, count).await?],
+                None => vec![checker.unknown(&event, found).await?],
             };
             report.violations.extend(found);
         }
         Ok(report)
     }
+}
+
+/// Events that something is wrong with.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    events: u64,
+    /// The time of the first of them.
+    first: Timestamp,
 }
 
 struct Checker<'a> {
@@ -98,27 +122,28 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// The event names in question and how often they are there.
-    async fn events(&self) -> Result<BTreeMap<String, u64>> {
-        let query = format!("SELECT event, count(*) FROM events WHERE {} GROUP BY event", self.in_scope());
+    /// The event names in question and what there is of them.
+    async fn events(&self) -> Result<BTreeMap<String, Found>> {
+        let query =
+            format!("SELECT event, count(*), min(time) FROM events WHERE {} GROUP BY event", self.in_scope());
         let mut events = BTreeMap::new();
         for batch in self.ask(&query).await? {
             let names = text_column(&batch, 0)?;
-            let counts = batch.column(1).as_primitive::<Int64Type>();
-            events.extend(names.into_iter().flatten().zip(counts.values().iter().map(|count| *count as u64)));
+            let found = (0..batch.num_rows()).map(|row| found(&batch, 1, row));
+            events.extend(names.into_iter().flatten().zip(found));
         }
         Ok(events)
     }
 
     /// An event that is not in the plan.
-    async fn unknown(&self, event: &str, count: u64) -> Result<PlanViolation> {
+    async fn unknown(&self, event: &str, found: Found) -> Result<PlanViolation> {
         Ok(PlanViolation {
             event: event.to_owned(),
             property: None,
             problem: PlanProblem::UnknownEvent,
             expected: "no such event".to_owned(),
-            events: count,
-            examples: self.examples(event, "true", "NULL").await?,
+            events: found.events,
+            examples: self.examples(event, "true", "NULL", found).await?,
         })
     }
 
@@ -126,45 +151,59 @@ impl Checker<'_> {
     async fn violations(&self, event: &str, checks: Vec<PlanCheck>) -> Result<Vec<PlanViolation>> {
         let mut violations = Vec::new();
         for checks in checks.chunks(CHECKS_PER_QUERY) {
-            let counts = self.counts(event, checks).await?;
-            for (check, count) in checks.iter().zip(counts).filter(|(_, count)| *count > 0) {
+            let found = self.failures(event, checks).await?;
+            for (check, found) in checks.iter().zip(found).filter(|(_, found)| found.events > 0) {
                 violations.push(PlanViolation {
                     event: event.to_owned(),
                     property: Some(check.property.clone()),
                     problem: check.problem,
                     expected: check.expected.clone(),
-                    events: count,
-                    examples: self.examples(event, &check.condition, &check.value).await?,
+                    events: found.events,
+                    examples: self.examples(event, &check.condition, &check.value, found).await?,
                 });
             }
         }
         Ok(violations)
     }
 
-    /// How many events of a name fail each check.
-    async fn counts(&self, event: &str, checks: &[PlanCheck]) -> Result<Vec<u64>> {
-        let counts: Vec<String> = checks
+    /// What there is of events of a name that fail each check.
+    async fn failures(&self, event: &str, checks: &[PlanCheck]) -> Result<Vec<Found>> {
+        let columns: Vec<String> = checks
             .iter()
             .enumerate()
-            .map(|(at, check)| format!("count(*) FILTER (WHERE {}) AS check_{at}", check.condition))
+            .map(|(at, PlanCheck { condition, .. })| {
+                format!(
+                    "count(*) FILTER (WHERE {condition}) AS check_{at}, \
+                     min(time) FILTER (WHERE {condition}) AS first_{at}"
+                )
+            })
             .collect();
-        let query = format!("SELECT {} FROM events WHERE {}", counts.join(", "), self.of(event));
-        let mut sums = vec![0; checks.len()];
-        for batch in self.ask(&query).await? {
-            for (sum, column) in sums.iter_mut().zip(batch.columns()) {
-                *sum += column
-                    .as_primitive::<Int64Type>()
-                    .values()
-                    .iter()
-                    .map(|count| *count as u64)
-                    .sum::<u64>();
-            }
-        }
-        Ok(sums)
+        let query = format!("SELECT {} FROM events WHERE {}", columns.join(", "), self.of(event));
+        let batches = self.ask(&query).await?;
+        let row = batches.iter().find(|batch| batch.num_rows() > 0);
+        let of_check = |batch| (0..checks.len()).map(|at| found(batch, 2 * at, 0)).collect();
+        Ok(row.map(of_check).unwrap_or_default())
     }
 
-    /// The first events of a name that meet a condition.
-    async fn examples(&self, event: &str, condition: &str, value: &str) -> Result<Vec<PlanExample>> {
+    /// The first events of a name that meet a condition. They are looked for on the first day that
+    /// has any: reading columns that nothing else needs takes longer than all the rest.
+    async fn examples(
+        &self,
+        event: &str,
+        condition: &str,
+        value: &str,
+        found: Found,
+    ) -> Result<Vec<PlanExample>> {
+        let next_day = (i64::from(found.first.day().days()) + 1) * DAY_MS;
+        let early = format!("({condition}) AND time < {}", instant(Timestamp::from_millis(next_day)));
+        let examples = self.first_events(event, &early, value).await?;
+        if examples.len() == EXAMPLES || examples.len() as u64 == found.events {
+            return Ok(examples);
+        }
+        self.first_events(event, condition, value).await
+    }
+
+    async fn first_events(&self, event: &str, condition: &str, value: &str) -> Result<Vec<PlanExample>> {
         let query = format!(
             "SELECT insert_id, coalesce(user_id, nullif(distinct_id, '')) AS person, time, {value} AS found \
              FROM events WHERE {} AND ({condition}) ORDER BY time, sequence LIMIT {EXAMPLES}",
@@ -173,13 +212,15 @@ impl Checker<'_> {
         let mut examples = Vec::new();
         for batch in self.ask(&query).await? {
             let times = batch.column(2).as_primitive::<TimestampMillisecondType>();
-            let columns = (text_column(&batch, 0)?, text_column(&batch, 1)?, text_column(&batch, 3)?);
-            for (row, ((insert_id, user), value)) in
-                columns.0.into_iter().zip(columns.1).zip(columns.2).enumerate()
-            {
-                let time = Timestamp::from_millis(times.value(row));
-                examples.push(PlanExample { insert_id, user, time, value });
-            }
+            let [insert_ids, users, values] =
+                [text_column(&batch, 0)?, text_column(&batch, 1)?, text_column(&batch, 3)?];
+            let texts = insert_ids.into_iter().zip(users).zip(values);
+            examples.extend(texts.enumerate().map(|(row, ((insert_id, user), value))| PlanExample {
+                insert_id,
+                user,
+                time: Timestamp::from_millis(times.value(row)),
+                value,
+            }));
         }
         Ok(examples)
     }
@@ -189,7 +230,7 @@ impl Checker<'_> {
     }
 
     fn in_scope(&self) -> String {
-        let since = self.scope.since.map(|since| format!("time >= {}", sql_text(&since.to_string())));
+        let since = self.scope.since.map(|since| format!("time >= {}", instant(since)));
         let arrived = self.scope.from_sequence.map(|from| format!("sequence >= {from}"));
         let conditions: Vec<String> = since.into_iter().chain(arrived).collect();
         if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") }
@@ -197,6 +238,20 @@ impl Checker<'_> {
 
     async fn ask(&self, query: &str) -> Result<Vec<RecordBatch>> {
         self.view.engine.sql_in(&self.session_ctx, query).await?.collect().await
+    }
+}
+
+/// A time as it has to be written in SQL.
+fn instant(time: Timestamp) -> String {
+    format!("arrow_cast({}, 'Timestamp(Millisecond, Some(\"UTC\"))')", time.millis())
+}
+
+/// A count and, in the next column, the time of the first.
+fn found(batch: &RecordBatch, at: usize, row: usize) -> Found {
+    let first = batch.column(at + 1).as_primitive::<TimestampMillisecondType>().value(row);
+    Found {
+        events: batch.column(at).as_primitive::<Int64Type>().value(row) as u64,
+        first: Timestamp::from_millis(first),
     }
 }
 

@@ -86,6 +86,19 @@ pub struct FeedEvent {
 impl Engine {
     /// The user that an id belongs to, whichever of their ids it is.
     ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use tallymark::{Engine, EngineConfig, Event, Timestamp, UserOptions};
+    ///
+    /// let engine = Engine::open("memory:///people", EngineConfig::default()).await?;
+    /// let time = Timestamp::from_millis(1_700_000_000_000);
+    /// engine.append([Event::new("Play", time, "u1").with("mins", 3)]).await?;
+    /// let user = engine.user("u1", &UserOptions::default()).await?;
+    /// assert_eq!(user.feed[0].properties["mins"], 3);
+    /// # Ok::<(), tallymark::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoUser`] if there is neither an event nor a profile nor a link of this id, with the
     /// ids that were probably meant.
@@ -174,14 +187,16 @@ impl View {
 
     /// Ids that are close to one, or contain it.
     async fn ids_like(&self, id: &str) -> Result<Vec<String>> {
-        let text = sql_text(&id.to_lowercase());
+        let (text, length) = (sql_text(&id.to_lowercase()), id.chars().count());
+        let near = (length / 3).clamp(1, 3);
         let query = format!(
-            "SELECT id FROM (SELECT id, levenshtein(lower(id), {text}) AS apart FROM (\
+            "SELECT id FROM (SELECT id, \
+               CASE WHEN abs(length(id) - {length}) <= {near} THEN levenshtein(lower(id), {text}) \
+               WHEN {length} >= 3 AND strpos(lower(id), {text}) > 0 THEN length(id) END AS apart FROM (\
                SELECT user_id AS id FROM events WHERE user_id IS NOT NULL \
                UNION SELECT user_id FROM users UNION SELECT id FROM identities)) \
-             WHERE apart <= {} OR (length({text}) >= 3 AND strpos(lower(id), {text}) > 0) \
-             ORDER BY apart, id LIMIT {SUGGESTIONS}",
-            (id.chars().count() / 3).clamp(1, 3),
+             WHERE apart <= {near} OR strpos(lower(id), {text}) > 0 AND {length} >= 3 \
+             ORDER BY apart, id LIMIT {SUGGESTIONS}"
         );
         let mut ids = Vec::new();
         for batch in self.sql(&query).await?.collect().await? {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Filter;
-use crate::text::{WordOr, word_or};
+use crate::text::{WordOr, Written, word_or};
 
 /// Stands for every event (P-40).
 pub const ALL_EVENTS: &str = "$all_events";
@@ -15,6 +15,7 @@ pub const ALL_EVENTS: &str = "$all_events";
 /// Written `"Play"`, `["Play", "Stream"]`, `{"event": "Play", "where": "mins > 3"}`,
 /// `{"any_of": [...], "name": "Listen"}`; `"$all_events"` is every event.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(with = "Written<Self>")]
 pub struct EventSelector {
     /// Any of these.
     pub any_of: Vec<EventChoice>,
@@ -38,6 +39,7 @@ pub enum FirstTime {
 
 /// Events of one name.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(with = "Written<Self>")]
 pub struct EventChoice {
     /// The name, or `$all_events`.
     pub event: String,
@@ -72,14 +74,19 @@ impl EventSelector {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SelectorObject {
+    /// One name, or `$all_events`.
     event: Option<String>,
+    /// Several, any of which will do.
     any_of: Option<Vec<EventChoice>>,
+    /// Only events of `event` that pass.
     #[serde(rename = "where")]
     filter: Option<Filter>,
+    /// What to call it in results.
     name: Option<String>,
+    /// Only each user's first such event ever.
     first_time: Option<FirstTime>,
 }
 
@@ -119,10 +126,12 @@ impl<'de> Deserialize<'de> for EventSelector {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChoiceObject {
+    /// The name, or `$all_events`.
     event: String,
+    /// Only those that pass.
     #[serde(rename = "where")]
     filter: Option<Filter>,
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::text::{NoList, WordOr, word_or};
+use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{Property, Unit};
 
 /// A condition on an event and who did it.
@@ -13,6 +13,7 @@ use crate::{Property, Unit};
 /// `{"all": [...]}`, `{"any": [...]}`, `{"not": ...}`; a list is all of its members.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(with = "Written<Self>")]
 pub enum Filter {
     /// A SQL expression; anything but true drops the event (K-62).
     Sql(String),
@@ -87,6 +88,7 @@ pub enum Scalar {
 
 /// A number of units of time: `"7 days"` or `{"count": 7, "unit": "day"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[schemars(with = "Written<Self>")]
 pub struct Period {
     /// How many.
     pub count: u32,
@@ -94,10 +96,12 @@ pub struct Period {
     pub unit: Unit,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PeriodObject {
+    /// How many.
     count: u32,
+    /// Of what.
     unit: Unit,
 }
 
@@ -202,7 +206,7 @@ pub enum Operator {
 }
 
 /// One value or several.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum OneOrMany<T> {
     Many(Vec<T>),
@@ -219,41 +223,73 @@ impl<T> OneOrMany<T> {
 }
 
 /// Everything a filter may have as an object.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FilterObject {
+    /// All of these hold.
     all: Option<Vec<Filter>>,
+    /// Any of these holds.
     any: Option<Vec<Filter>>,
+    /// This does not hold.
     not: Option<Box<Filter>>,
+    /// The user is in one of these saved cohorts.
     in_cohort: Option<OneOrMany<CohortName>>,
+    /// The user is not in one of these saved cohorts.
     not_in_cohort: Option<OneOrMany<CohortName>>,
+    /// What is compared, by exactly one operator.
     property: Option<Property>,
+    /// Turned into this first.
     #[serde(rename = "as")]
     cast: Option<CastType>,
+    /// For lists: whether any item or all have to meet the condition.
     items: Option<Items>,
+    /// Whether capital letters are told from small ones.
     match_case: Option<bool>,
+    /// Equal to one of the values.
     equals: Option<OneOrMany<Scalar>>,
+    /// Equal to none of the values.
     does_not_equal: Option<OneOrMany<Scalar>>,
+    /// Contains one of the texts.
     contains: Option<OneOrMany<String>>,
+    /// Contains none of the texts.
     does_not_contain: Option<OneOrMany<String>>,
+    /// Begins with one of the texts.
     starts_with: Option<OneOrMany<String>>,
+    /// Ends with one of the texts.
     ends_with: Option<OneOrMany<String>>,
+    /// Has a value, or has none.
     is_set: Option<bool>,
+    /// Greater than the number.
     greater_than: Option<f64>,
+    /// Less than the number.
     less_than: Option<f64>,
+    /// Not less than the number.
     at_least: Option<f64>,
+    /// Not greater than the number.
     at_most: Option<f64>,
+    /// Within, both ends included.
     between: Option<[f64; 2]>,
+    /// Not within.
     not_between: Option<[f64; 2]>,
+    /// On that civil day.
     was_on: Option<String>,
+    /// Not on that day.
     was_not_on: Option<String>,
+    /// From the first day to the last, both included.
     was_between: Option<[String; 2]>,
+    /// Not from the first day to the last.
     was_not_between: Option<[String; 2]>,
+    /// Before that day.
     was_before: Option<String>,
+    /// On that day or later.
     was_since: Option<String>,
+    /// Within the last units of time up to now.
     was_in_the_last: Option<Period>,
+    /// Not within them.
     was_not_in_the_last: Option<Period>,
+    /// Before the last units of time.
     was_before_the_last: Option<Period>,
+    /// After now, up to the end of that many units.
     was_in_the_next: Option<Period>,
 }
 

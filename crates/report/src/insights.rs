@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::filter::CohortName;
-use crate::text::{NoList, WordOr, word_or};
+use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{CastType, DefinitionError, EventSelector, Filter, Instant, Measure, Property, Result, Unit};
 
 /// A report of measures over a range of time (section 5 of the rules).
@@ -117,6 +117,7 @@ pub struct Formula {
 /// Something to split by: a property, written by its name or as an object, or cohorts.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(with = "Written<Self>")]
 pub enum Breakdown {
     /// By the value of a property.
     Property {
@@ -179,14 +180,19 @@ pub enum Comparison {
     To(Instant),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BreakdownObject {
+    /// Split by its value.
     property: Option<Property>,
+    /// Turned into this first.
     #[serde(rename = "as")]
     cast: Option<CastType>,
+    /// How numbers and texts are put together.
     buckets: Option<Buckets>,
+    /// For dates: the civil unit they are put together by.
     unit: Option<Unit>,
+    /// Split by who is in these saved cohorts and who is not.
     cohorts: Option<Vec<CohortName>>,
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Property;
-use crate::text::{NoList, WordOr, word_or};
+use crate::text::{NoList, WordOr, Written, word_or};
 
 /// What an insights metric measures, for each bucket and segment.
 ///
@@ -13,6 +13,7 @@ use crate::text::{NoList, WordOr, word_or};
 /// `{"aggregate": "p90", "per_user": {"aggregate": "sum", "of": "amount"}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(with = "Written<Self>")]
 pub enum Measure {
     /// How many events (S-10).
     TotalEvents,
@@ -49,6 +50,7 @@ pub enum Measure {
 /// The number a user has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(with = "Written<Self>")]
 pub enum PerUser {
     /// How many events (S-14).
     Events,
@@ -167,11 +169,14 @@ const MEASURES: [(&str, Measure); 7] = [
     ("sessions", Measure::Sessions),
 ];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MeasureObject {
+    /// The aggregate: sum, average, min, max, median, p90, distinct, distribution and so on.
     aggregate: Aggregate,
+    /// Of this property, over events.
     of: Option<Property>,
+    /// Over users, of what each of them has.
     per_user: Option<PerUser>,
 }
 
@@ -179,6 +184,10 @@ impl WordOr<'_> for Measure {
     const EXPECTED: &'static str = "a measure: a word such as unique_users, or an object with aggregate";
     type Object = MeasureObject;
     type List = NoList;
+
+    fn words() -> Vec<&'static str> {
+        MEASURES.iter().map(|(word, _)| *word).collect()
+    }
 
     fn of_word(word: &str) -> Result<Self, String> {
         if let Some((_, measure)) = MEASURES.iter().find(|(known, _)| *known == word) {
@@ -220,10 +229,12 @@ impl<'de> Deserialize<'de> for Measure {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PerUserObject {
+    /// Over a user's events: sum, average, distinct, min, max.
     aggregate: Aggregate,
+    /// Of this property.
     of: Property,
 }
 
@@ -231,6 +242,10 @@ impl WordOr<'_> for PerUser {
     const EXPECTED: &'static str = "what each user has: events, sessions, or an object with aggregate and of";
     type Object = PerUserObject;
     type List = NoList;
+
+    fn words() -> Vec<&'static str> {
+        vec!["events", "sessions"]
+    }
 
     fn of_word(word: &str) -> Result<Self, String> {
         match word {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::text::{NoList, WordOr, word_or};
+use crate::text::{NoList, WordOr, Written, word_or};
 
 /// A property of the event, of its user, of a group, or computed from them.
 ///
@@ -13,6 +13,7 @@ use crate::text::{NoList, WordOr, word_or};
 /// event's property of that very name, `{"sql": "price * quantity"}` an expression.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(with = "Written<Self>")]
 pub enum Property {
     /// A property of the event; `a.b` reaches into an object unless a property has that name.
     Event {
@@ -48,14 +49,20 @@ pub enum Property {
 }
 
 /// [`Property`] as an object.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PropertyObject {
+    /// A property of the event, whatever its name looks like.
     event_property: Option<String>,
+    /// A property of the user's profile, as it is now.
     user_property: Option<String>,
+    /// The event's property that names the group; with `group_property`.
     group_key: Option<String>,
+    /// A property of the group's profile.
     group_property: Option<String>,
+    /// A SQL expression over the columns of `events`, `user.NAME` and `group.KEY.NAME`.
     sql: Option<String>,
+    /// How many items this list has.
     item_count: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::text::{NoList, WordOr, word_or};
+use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{Period, Unit};
 
 /// A date, or a date and time: `2024-01-31`, `2024-01-31T10:30`, `2024-01-31T10:30:00Z`. Without an
@@ -20,7 +20,7 @@ pub struct Instant(pub String);
 /// `{"last": "7 days", "ending_days_ago": 1}`. Dates are civil days in the time zone of the report,
 /// both included (G-4); with times of day, the end is not included.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, JsonSchema)]
-#[schemars(with = "serde_json::Value")]
+#[schemars(with = "Written<Self>")]
 pub enum DateRange {
     /// The last so many units, the current day included (G-8), ending so many days ago.
     Last {
@@ -80,13 +80,18 @@ impl Serialize for DateRange {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RangeObject {
+    /// The first day, or instant; with `to`.
     from: Option<Instant>,
+    /// The last day, included; or an instant, not included.
     to: Option<Instant>,
+    /// From this day, or instant, up to now.
     since: Option<Instant>,
+    /// So long, the current unit included.
     last: Option<Period>,
+    /// With `last`: ending so many days ago.
     ending_days_ago: Option<u32>,
 }
 

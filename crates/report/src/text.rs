@@ -1,8 +1,10 @@
 //! Values written either as a word or as an object.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
@@ -15,6 +17,11 @@ pub(crate) trait WordOr<'de>: Sized {
     /// What a list is read as; [`NoList`] if there is none such.
     type List: Deserialize<'de>;
 
+    /// The words there are, for the schema; none if any will do.
+    fn words() -> Vec<&'static str> {
+        Vec::new()
+    }
+
     fn of_word(word: &str) -> Result<Self, String>;
     fn of_object(object: Self::Object) -> Result<Self, String>;
     fn of_list(list: Self::List) -> Result<Self, String>;
@@ -26,6 +33,47 @@ pub(crate) enum NoList {}
 impl<'de> Deserialize<'de> for NoList {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
         Err(D::Error::custom("a list is not expected here"))
+    }
+}
+
+impl JsonSchema for NoList {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "NoList".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        false.into()
+    }
+}
+
+/// The schema of what [`word_or`] reads as a `T`.
+pub(crate) struct Written<T>(PhantomData<T>);
+
+impl<T> JsonSchema for Written<T>
+where
+    T: WordOr<'static>,
+    T::Object: JsonSchema,
+    T::List: JsonSchema,
+{
+    fn schema_name() -> Cow<'static, str> {
+        let path = std::any::type_name::<T>();
+        path.rsplit("::").next().unwrap_or(path).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut word = schemars::json_schema!({ "type": "string" });
+        let words = T::words();
+        if !words.is_empty() {
+            word.insert("enum".to_owned(), words.into());
+        }
+        let mut forms =
+            vec![word, generator.subschema_for::<T::Object>(), generator.subschema_for::<T::List>()];
+        forms.retain(|form| form.as_bool() != Some(false));
+        schemars::json_schema!({ "description": T::EXPECTED, "anyOf": forms })
     }
 }
 

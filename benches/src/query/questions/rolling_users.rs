@@ -7,8 +7,16 @@ use crate::query::system::Dialect;
 pub(crate) const QUESTION: Question = Question {
     name: "rolling-users",
     asks: "unique users of the last 7 days, for each day",
-    sql: |dialect, events, _| {
+    sql: |dialect, events, facts| {
         let mut texts = vec![changes(dialect, events)];
+        if dialect == Dialect::Tallymark {
+            texts.push(format!(
+                "SELECT CAST(time AS DATE) AS day, CAST(value AS BIGINT) AS users FROM insights('{{\"range\": {}, \
+                 \"interval\": \"day\", \"metrics\": [{{\"event\": \"$all_events\", \"measure\": \
+                 \"weekly_active_users\"}}]}}')",
+                facts.range()
+            ));
+        }
         if dialect == Dialect::Clickhouse {
             texts.push(format!(
                 "SELECT arrayJoin(arrayDistinct(arrayFlatten(arrayMap(d -> arrayMap(i -> d + i, range(7)), days)))) AS day, \

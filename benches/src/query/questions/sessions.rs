@@ -22,6 +22,13 @@ pub(crate) const QUESTION: Question = Question {
                  FROM sessions GROUP BY day"
             ));
         }
+        if dialect == Dialect::Tallymark {
+            texts.push(
+                "SELECT CAST(start AS DATE) AS day, count(*), avg(duration_s * 1000) FROM sessions('{\"range\": \
+                 \"since 2000-01-01\", \"sessions\": {\"timeout_seconds\": 1800, \"midnight_cut\": false}}') GROUP BY day"
+                    .to_owned(),
+            );
+        }
         if dialect == Dialect::Clickhouse {
             texts.push(format!(
                 "SELECT toDate(s[1]) AS day, count(), avg(toUnixTimestamp64Milli(s[-1]) - toUnixTimestamp64Milli(s[1])) \

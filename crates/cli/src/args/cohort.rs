@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::ReportFormat;
+use super::{AnswerArgs, Overrides, ReportFormat};
 
 /// `tallymark cohort`
 #[derive(Debug, Args)]
@@ -36,5 +36,28 @@ pub(crate) enum CohortCommand {
     Delete {
         /// The cohort
         name: String,
+    },
+    /// List the members of a cohort
+    Members {
+        /// The cohort: a saved one, or a JSON file with a definition; - is standard input
+        #[arg(value_name = "NAME|FILE")]
+        cohort: String,
+        /// Show these properties of their profiles too, separated by commas
+        #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+        columns: Vec<String>,
+        /// The members at the end of this day, or at this time [default: now]
+        #[arg(long, value_name = "DATE")]
+        as_of: Option<String>,
+        #[command(flatten)]
+        answer: AnswerArgs,
+    },
+    /// Tell how many members a saved cohort has, or had over time
+    Size {
+        /// The cohort
+        name: String,
+        #[command(flatten)]
+        overrides: Overrides,
+        #[command(flatten)]
+        answer: AnswerArgs,
     },
 }

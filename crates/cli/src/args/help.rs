@@ -8,7 +8,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo"]),
     ("Data in", &["import", "attach", "detach"]),
-    ("Answers out", &["sql", "users", "user", "inspect", "export"]),
+    ("Answers out", &["report", "sql", "users", "user", "inspect", "export"]),
     ("What it means", &["lexicon", "cohort", "check-plan"]),
     ("Look after it", &["compact", "delete-user", "snapshots"]),
 ];
@@ -95,6 +95,24 @@ Tables:
 Names are taken as they are written, upper and lower case differ; those with blanks or signs go in
 double quotes: \"Order Total\". Texts go in single quotes. All times are UTC.";
 
+pub(super) const REPORT: &str = "\
+Examples, over the data of `tallymark demo --dataset ./shop`:
+  echo '{\"report\": \"insights\", \"range\": \"2010-12-01 to 2010-12-08\", \"interval\": \"day\",
+         \"metrics\": [{\"event\": \"Order Placed\", \"measure\": \"unique_users\"}]}' > orders.json
+  tallymark report orders.json --dataset ./shop
+
+  echo '{\"report\": \"insights\", \"range\": \"2024-01-01 to 2024-06-30\", \"breakdowns\": [\"platform\"],
+         \"metrics\": [{\"event\": \"purchase\"}, {\"event\": \"home\"}],
+         \"formulas\": [{\"name\": \"bought, %\", \"formula\": \"A / B * 100\"}]}' |
+    tallymark report - --dataset ./shop
+
+  tallymark report save Orders orders.json --dataset ./shop
+  tallymark report --saved Orders --interval hour --output csv --dataset ./shop
+
+A definition says metrics (events and what is measured of them), and perhaps range, interval,
+breakdowns, where, formulas, compare, time_zone: --schema prints all of it. In SQL the same is asked
+by SELECT * FROM insights('{…}').";
+
 pub(super) const COHORT: &str = "\
 Examples:
   tallymark cohort save Subscribers subscribers.json
@@ -102,6 +120,9 @@ Examples:
                  {\"where\": \"user.plan = 'pro'\"}]}' | tallymark cohort save 'Active pros' -
   echo '{\"any\": [{\"users\": [\"u1\", \"u2\"]}]}' | tallymark cohort save Testers -
   tallymark cohort list
+  tallymark cohort members Subscribers --columns plan,seats --output csv > subscribers.csv
+  tallymark cohort members 'Active pros' --as-of 2024-03-31
+  tallymark cohort size 'Active pros' --interval day --range 'last 30 days'
   tallymark cohort show Testers
   tallymark cohort delete Testers
 

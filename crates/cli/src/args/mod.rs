@@ -1,5 +1,6 @@
 //! What can be typed: commands, their arguments, and help that teaches.
 
+mod answer;
 mod cohort;
 mod export;
 mod help;
@@ -7,17 +8,20 @@ mod import;
 mod lexicon;
 mod maintain;
 mod plan;
+mod report;
 mod sql;
 mod users;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+pub(crate) use answer::{AnswerArgs, Overrides};
 pub(crate) use cohort::{CohortArgs, CohortCommand};
 pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use import::{AttachArgs, DetachArgs, IdentityChoice, ImportArgs};
 pub(crate) use lexicon::{LexiconArgs, LexiconCommand, LexiconListArgs, LexiconSetArgs};
 pub(crate) use maintain::{CompactArgs, DeleteUserArgs, InspectArgs, SnapshotsArgs};
 pub(crate) use plan::{CheckPlanArgs, PlanFormat};
+pub(crate) use report::{ReportArgs, ReportCommand};
 pub(crate) use sql::SqlArgs;
 pub(crate) use users::{UserArgs, UsersArgs};
 
@@ -57,6 +61,9 @@ pub(crate) enum Command {
     /// Ask in SQL: one question, a script, or a prompt
     #[command(after_help = help::SQL)]
     Sql(SqlArgs),
+    /// Answer a report: how many, how much, how often, over time and split by what
+    #[command(after_help = help::REPORT)]
+    Report(ReportArgs),
     /// Save sets of users under a name, to filter and split by
     #[command(after_help = help::COHORT)]
     Cohort(CohortArgs),

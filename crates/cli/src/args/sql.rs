@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::answer::seconds;
 use crate::output::Format;
 
 /// `tallymark sql`
@@ -36,11 +37,4 @@ pub(crate) struct SqlArgs {
     /// Stop a statement whose answer has more rows [default: no limit]
     #[arg(long, value_name = "N")]
     pub(crate) max_rows: Option<u64>,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "expected a number of seconds, such as 30 or 0.5".to_owned())
 }

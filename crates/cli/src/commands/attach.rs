@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use tallymark::{Attachment, EngineConfig};
 
-use super::{open_existing_for_writing, open_for_writing, report};
+use super::{open_existing_for_writing, open_for_writing, print};
 use crate::args::{AttachArgs, Dataset, DetachArgs, quoted};
 use crate::failure::Outcome;
 use crate::terminal::Terminal;
@@ -28,7 +28,7 @@ pub(super) async fn attach(
     let name = sql_name(&args.name);
     let question = quoted(&format!("SELECT event, count(*) FROM {name} GROUP BY event"));
     let paint = terminal.out;
-    report::print(&format!(
+    print::text(&format!(
         "{} {} as table {}\nask it: {}\n",
         paint.good("Attached"),
         args.path,
@@ -48,7 +48,7 @@ pub(super) async fn detach(
     let detached = engine.detach(&args.name).await;
     engine.close().await?;
     detached?;
-    report::print(&format!("{} {}; its files are as they were\n", terminal.out.good("Detached"), args.name))?;
+    print::text(&format!("{} {}; its files are as they were\n", terminal.out.good("Detached"), args.name))?;
     Ok(Outcome::Done)
 }
 

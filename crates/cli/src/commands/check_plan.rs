@@ -9,7 +9,7 @@ use tallymark::{
     DefinitionKind, Engine, PlanExample, PlanReport, PlanScope, PlanViolation, Timestamp, TrackingPlan,
 };
 
-use super::{definitions, open_existing_for_writing, open_for_reading, report};
+use super::{definitions, open_existing_for_writing, open_for_reading, print};
 use crate::args::{CheckPlanArgs, Dataset, PlanFormat};
 use crate::failure::{Outcome, advised};
 use crate::output::{Align, Format, Table, TableStyle, Target, write_rows};
@@ -35,7 +35,7 @@ pub(super) async fn run(
     let checked = engine.check_plan(&plan, PlanScope { since, ..PlanScope::default() }).await?;
     match args.output {
         PlanFormat::Table => print(&checked, terminal)?,
-        PlanFormat::Json => report::print_json(&checked)?,
+        PlanFormat::Json => print::json(&checked)?,
         PlanFormat::Csv => print_csv(&checked, terminal).await?,
     }
     Ok(outcome(&checked))
@@ -75,7 +75,7 @@ pub(super) fn print(checked: &PlanReport, terminal: Terminal) -> anyhow::Result<
     let paint = terminal.out;
     let events = counted(checked.events, "event");
     if checked.violations.is_empty() {
-        return report::print(&format!("{} {events} as planned\n", paint.good("All fine:")));
+        return print::text(&format!("{} {events} as planned\n", paint.good("All fine:")));
     }
     let mut table = Table::new(&[
         ("event", Align::Left),
@@ -96,9 +96,9 @@ pub(super) fn print(checked: &PlanReport, terminal: Terminal) -> anyhow::Result<
             examples.collect::<Vec<_>>().join("; "),
         ]);
     }
-    report::print_table(&table, terminal)?;
+    print::table(&table, terminal)?;
     let found = counted(checked.violations.len() as u64, "violation");
-    report::print(&format!("{}\n", paint.faint(format!("{found} in {events}"))))
+    print::text(&format!("{}\n", paint.faint(format!("{found} in {events}"))))
 }
 
 /// `"ten" by u1 at 2024-03-09T12:00:00Z (insert id a)`

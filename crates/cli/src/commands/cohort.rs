@@ -1,74 +1,109 @@
 //! `tallymark cohort`
 
-use tallymark::{DefinitionKind, EngineConfig, Error};
+use std::path::Path;
 
-use super::{definitions, open_existing_for_writing, open_for_reading, open_for_writing, report};
-use crate::args::{CohortArgs, CohortCommand, Dataset, ReportFormat};
+use serde_json::json;
+use tallymark::report::Report;
+use tallymark::{DefinitionKind, Engine};
+
+use super::definitions::{self, Definition};
+use super::{open_for_reading_with, report};
+use crate::args::{AnswerArgs, CohortArgs, CohortCommand, Dataset, Overrides};
+use crate::asker::Asker;
 use crate::failure::{Outcome, advised};
-use crate::output::{Align, Table};
+use crate::output::{TableStyle, Target, write_rows};
+use crate::prompt::{sql_literal, sql_name};
 use crate::terminal::Terminal;
-use crate::text::minute;
 
 const KIND: DefinitionKind = DefinitionKind::Cohort;
 
-/// Saves, lists, shows or deletes cohorts.
+/// Saves, lists, shows or deletes cohorts, or tells who or how many are in one.
 pub(super) async fn run(args: &CohortArgs, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
     match &args.command {
-        CohortCommand::Save { name, file } => save(name, file, dataset, terminal).await,
-        CohortCommand::List { output } => list(*output, dataset, terminal).await,
-        CohortCommand::Show { name } => show(name, dataset).await,
-        CohortCommand::Delete { name } => delete(name, dataset, terminal).await,
+        CohortCommand::Save { name, file } => definitions::save(KIND, name, file, dataset, terminal).await,
+        CohortCommand::List { output } => definitions::list(KIND, *output, dataset, terminal).await,
+        CohortCommand::Show { name } => definitions::show(KIND, name, dataset).await,
+        CohortCommand::Delete { name } => {
+            definitions::delete(KIND, name, "; its users are as they were", dataset, terminal).await
+        }
+        CohortCommand::Members { cohort, columns, as_of, answer } => {
+            let as_of = Overrides { as_of: as_of.clone(), ..Overrides::default() };
+            members(cohort, columns, &as_of, answer, dataset, terminal).await
+        }
+        CohortCommand::Size { name, overrides, answer } => {
+            size(name, overrides, answer, dataset, terminal).await
+        }
     }
 }
 
-async fn save(name: &str, file: &str, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
-    let json = definitions::read_text(file)?;
-    let engine = open_for_writing(dataset, "cohort save", EngineConfig::default()).await?;
-    let saved = engine.save_definition(KIND, name, &json).await;
-    engine.close().await?;
-    saved.map_err(|error| advised(error, "`tallymark cohort --help` has examples"))?;
-    report::print(&format!("{} cohort {}\n", terminal.out.good("Saved"), terminal.out.strong(name)))?;
+/// The members with some of their properties: SQL, so that profiles can be joined.
+async fn members(
+    cohort: &str,
+    columns: &[String],
+    as_of: &Overrides,
+    args: &AnswerArgs,
+    dataset: &Dataset,
+    terminal: Terminal,
+) -> anyhow::Result<Outcome> {
+    let target = Target::new(args.out.clone());
+    target.check(args.output, terminal)?;
+    let engine = open_for_reading_with(dataset, args.limits()).await?;
+    let report = definition(&engine, cohort)?.report(as_of)?;
+    let query = members_query(&report, columns);
+    let mut asker = Asker::new(engine, args.as_of_snapshot).await.map_err(report::with_advice)?;
+    let answer = asker.sql(&query).await.map_err(|error| {
+        if columns.is_empty() {
+            return error.into();
+        }
+        advised(error, "`tallymark sql 'DESCRIBE users'` lists the properties of profiles")
+    })?;
+    let (schema, style) = (answer.schema(), TableStyle::new(terminal, args.limit_rows, args.out.is_none()));
+    let written = write_rows(answer, schema, args.output, style, &target, terminal).await;
+    written.map_err(report::with_limit_named)?;
     Ok(Outcome::Done)
 }
 
-async fn list(output: ReportFormat, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
-    let engine = open_for_reading(dataset).await?;
-    let mut cohorts = engine.definitions();
-    cohorts.retain(|saved| saved.kind == KIND);
-    if output == ReportFormat::Json {
-        report::print_json(&cohorts)?;
-        return Ok(Outcome::Done);
+/// The cohort that is saved under a name, else the one that a file defines.
+fn definition(engine: &Engine, cohort: &str) -> anyhow::Result<Definition> {
+    let is_saved = engine.definitions().iter().any(|saved| saved.kind == KIND && saved.name == cohort);
+    if is_saved {
+        let condition = json!({ "report": "cohort", "all": [{ "in_cohort": cohort }] });
+        return Ok(Definition::made(condition, format!("cohort {cohort:?}")));
     }
-    let mut table =
-        Table::new(&[("cohort", Align::Left), ("saved (UTC)", Align::Left), ("definition", Align::Left)]);
-    for cohort in cohorts {
-        table.push([cohort.name, minute(cohort.saved_at), cohort.json]);
+    if cohort == "-" || Path::new(cohort).is_file() {
+        return Definition::read_cohort(cohort);
     }
-    report::print_table(&table, terminal)?;
-    Ok(Outcome::Done)
+    Definition::saved(engine, KIND, cohort)
 }
 
-async fn show(name: &str, dataset: &Dataset) -> anyhow::Result<Outcome> {
-    let engine = open_for_reading(dataset).await?;
-    let cohort = engine.definition(KIND, name).map_err(with_advice)?;
-    let json: serde_json::Value = serde_json::from_str(&cohort.json)?;
-    report::print_json(&json)?;
-    Ok(Outcome::Done)
-}
-
-async fn delete(name: &str, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
-    let engine = open_existing_for_writing(dataset, "cohort delete").await?;
-    let deleted = engine.delete_definition(KIND, name).await;
-    engine.close().await?;
-    deleted.map_err(with_advice)?;
-    report::print(&format!("{} cohort {name}; its users are as they were\n", terminal.out.good("Deleted")))?;
-    Ok(Outcome::Done)
-}
-
-fn with_advice(error: Error) -> anyhow::Error {
-    match error {
-        Error::NoDefinition { .. } => advised(error, "`tallymark cohort list` lists the saved ones"),
-        Error::DefinitionInUse { .. } => advised(error, "change or delete what needs it first"),
-        _ => error.into(),
+fn members_query(report: &Report, columns: &[String]) -> String {
+    let definition = sql_literal(&report.to_value().to_string());
+    let members = format!("SELECT user_id FROM cohort({definition})");
+    if columns.is_empty() {
+        return format!("{members} ORDER BY user_id");
     }
+    let wanted = columns.iter().filter(|name| *name != "user_id");
+    let shown: Vec<String> = std::iter::once("members.user_id".to_owned())
+        .chain(wanted.map(|name| format!("users.{}", sql_name(name))))
+        .collect();
+    format!(
+        "SELECT {} FROM ({members}) AS members \
+         LEFT JOIN users ON users.user_id = members.user_id ORDER BY members.user_id",
+        shown.join(", ")
+    )
+}
+
+/// The size is a metric like any other.
+async fn size(
+    name: &str,
+    overrides: &Overrides,
+    args: &AnswerArgs,
+    dataset: &Dataset,
+    terminal: Terminal,
+) -> anyhow::Result<Outcome> {
+    let engine = open_for_reading_with(dataset, args.limits()).await?;
+    Definition::saved(&engine, KIND, name)?;
+    let definition = json!({ "report": "insights", "metrics": [{ "cohort": name }] });
+    let definition = Definition::made(definition, format!("the size of cohort {name:?}"));
+    report::answer(engine, definition.report(overrides)?, args, terminal).await
 }

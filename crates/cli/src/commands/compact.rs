@@ -2,7 +2,7 @@
 
 use tallymark::CompactOptions;
 
-use super::{open_existing_for_writing, report};
+use super::{open_existing_for_writing, print};
 use crate::args::{CompactArgs, Dataset, ReportFormat};
 use crate::failure::Outcome;
 use crate::terminal::Terminal;
@@ -20,7 +20,7 @@ pub(super) async fn run(
     let compacted = compacted?;
     closed?;
     if args.output == ReportFormat::Json {
-        report::print_json(&compacted)?;
+        print::json(&compacted)?;
         return Ok(Outcome::Done);
     }
     let paint = terminal.out;
@@ -37,7 +37,7 @@ pub(super) async fn run(
             bytes(compacted.bytes_after),
         )
     };
-    report::print(&format!(
+    print::text(&format!(
         "{merged}{} {} that no snapshot needs any more ({})\n",
         paint.good("Deleted"),
         counted(compacted.deleted_objects, "file"),

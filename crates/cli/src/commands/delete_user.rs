@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, Write as _};
 use anyhow::Context as _;
 use tallymark::DeleteReport;
 
-use super::{open_existing_for_writing, report};
+use super::{open_existing_for_writing, print};
 use crate::args::{Dataset, DeleteUserArgs, ReportFormat};
 use crate::failure::{Outcome, failure};
 use crate::terminal::{Paint, Terminal, note};
@@ -27,8 +27,8 @@ pub(super) async fn run(
     let deleted = deleted?;
     closed?;
     match args.output {
-        ReportFormat::Json => report::print_json(&deleted)?,
-        ReportFormat::Table => report::print(&proof(&args.id, &deleted, terminal.out))?,
+        ReportFormat::Json => print::json(&deleted)?,
+        ReportFormat::Table => print::text(&proof(&args.id, &deleted, terminal.out))?,
     }
     if deleted.remaining > 0 {
         return Err(failure(

@@ -7,15 +7,19 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use tallymark::report::Report;
 use tallymark::{Engine, EngineConfig, ImportOptions, Input, Inspection};
 use tempfile::TempDir;
 
-use super::{import, inspect, open_for_writing, report};
+use super::{import, inspect, open_for_writing, print};
 use crate::args::{Dataset, quoted};
 use crate::failure::Outcome;
-use crate::output::{Format, TableStyle, Target, write_rows};
+use crate::output::{Format, TableStyle, Target, write_report, write_rows};
 use crate::terminal::{Paint, Terminal};
 use crate::text::{bytes, count, counted, duration, minute};
+
+/// Columns of the report where nobody says how many there are.
+const WIDTH_ASSUMED: usize = 100;
 
 /// Event names and properties listed.
 const NAMES_SHOWN: usize = 12;
@@ -58,6 +62,13 @@ struct Question {
     remark: &'static str,
 }
 
+/// A question as a definition.
+struct ReportQuestion {
+    heading: &'static str,
+    definition: &'static str,
+    remark: &'static str,
+}
+
 /// Imports the bundled data and asks it questions.
 pub(super) async fn run(dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
     let started = Instant::now();
@@ -68,8 +79,8 @@ pub(super) async fn run(dataset: &Dataset, terminal: Terminal) -> anyhow::Result
     } else {
         Dataset { url: temporary.path().join("dataset").display().to_string(), is_named: false }
     };
-    report::print(&format!(
-        "{}\nEvents in, SQL out. What follows is done here and now, with data inside this program.\n",
+    print::text(&format!(
+        "{}\nEvents in, answers out. What follows is done here and now, with data inside this program.\n",
         paint.strong(concat!("tallymark ", env!("CARGO_PKG_VERSION"), " demo")),
     ))?;
 
@@ -79,7 +90,7 @@ pub(super) async fn run(dataset: &Dataset, terminal: Terminal) -> anyhow::Result
         import_set(set, temporary.path(), &engine, terminal).await?;
     }
     let inspection = engine.inspect().await?;
-    report::print(&stored(&inspection, paint))?;
+    print::text(&stored(&inspection, paint))?;
 
     section("2. What is in there", paint)?;
     inspect::print_catalog(&inspection, NAMES_SHOWN, terminal)?;
@@ -88,11 +99,14 @@ pub(super) async fn run(dataset: &Dataset, terminal: Terminal) -> anyhow::Result
     for question in &QUESTIONS {
         ask(question, &engine, terminal).await?;
     }
+
+    section("4. Ask with a report", paint)?;
+    ask_report(&engine, terminal).await?;
     engine.close().await?;
 
-    section("4. What to try next", paint)?;
-    report::print(&next(&dataset, paint))?;
-    report::print(&format!(
+    section("5. What to try next", paint)?;
+    print::text(&next(&dataset, paint))?;
+    print::text(&format!(
         "\n{}\n",
         paint.faint(format!("All of this took {}.", duration(started.elapsed())))
     ))?;
@@ -101,7 +115,7 @@ pub(super) async fn run(dataset: &Dataset, terminal: Terminal) -> anyhow::Result
 
 fn section(heading: &str, paint: Paint) -> anyhow::Result<()> {
     let rule = "─".repeat(72 - heading.chars().count());
-    report::print(&format!("\n{} {}\n\n", paint.strong(heading), paint.faint(rule)))
+    print::text(&format!("\n{} {}\n\n", paint.strong(heading), paint.faint(rule)))
 }
 
 async fn import_set(set: &Set, directory: &Path, engine: &Engine, terminal: Terminal) -> anyhow::Result<()> {
@@ -116,7 +130,7 @@ async fn import_set(set: &Set, directory: &Path, engine: &Engine, terminal: Term
     if imported.refused > 0 {
         parts.push(format!("{} refused", count(imported.refused)));
     }
-    report::print(&format!(
+    print::text(&format!(
         "{} {}  {}\n  {} of JSON in {:.2} s: {}\n",
         paint.good("✓"),
         paint.strong(set.name),
@@ -154,12 +168,25 @@ fn stored(inspection: &Inspection, paint: Paint) -> String {
 
 async fn ask(question: &Question, engine: &Engine, terminal: Terminal) -> anyhow::Result<()> {
     let paint = terminal.out;
-    report::print(&format!("{}\n{}\n", paint.strong(question.heading), paint.code(question.sql)))?;
+    print::text(&format!("{}\n{}\n", paint.strong(question.heading), paint.code(question.sql)))?;
     let answer = engine.sql(question.sql).await?;
     let schema = answer.schema();
     let style = TableStyle { timing: true, ..TableStyle::new(terminal, Some(0), true) };
     write_rows(answer, schema, Format::Table, style, &Target::Stdout, terminal).await?;
-    report::print(&format!("{}\n\n", question.remark))
+    print::text(&format!("{}\n\n", question.remark))
+}
+
+/// A report instead of SQL, shown as on a terminal wherever it goes.
+async fn ask_report(engine: &Engine, terminal: Terminal) -> anyhow::Result<()> {
+    let paint = terminal.out;
+    print::text(&format!("{}\n{}\n", paint.strong(REPORT.heading), paint.code(REPORT.definition)))?;
+    let report = Report::parse(REPORT.definition).context("cannot read the demo's report")?;
+    let answer = engine.report(report.clone()).await?;
+    let style = TableStyle::new(terminal, Some(0), true);
+    let width = style.width.or(Some(WIDTH_ASSUMED));
+    let style = TableStyle { timing: true, width, ..style };
+    write_report(answer, &report, Format::Table, style, &Target::Stdout, terminal).await?;
+    print::text(&format!("{}\n", REPORT.remark))
 }
 
 fn next(dataset: &Dataset, paint: Paint) -> String {
@@ -168,6 +195,7 @@ fn next(dataset: &Dataset, paint: Paint) -> String {
     let mut lines = Vec::new();
     if dataset.is_named {
         lines.push((format!("{program} sql{flag}"), "a prompt over this data; \\h helps"));
+        lines.push((format!("{program} report{flag} FILE"), "answer a report; report --help has some"));
         lines.push((format!("{program} inspect{flag}"), "everything that is in it"));
         lines.push((format!("{program} export{flag} --event purchase | head -3"), "events back as JSON"));
     } else {
@@ -193,6 +221,17 @@ fn program() -> String {
     let called = std::env::args().next().filter(|name| name.contains(std::path::MAIN_SEPARATOR));
     called.map_or_else(|| "tallymark".to_owned(), |name| quoted(&name))
 }
+
+/// What `tallymark report` would read from a file.
+const REPORT: ReportQuestion = ReportQuestion {
+    heading: "How many who said where to ship did buy? (ecom-sessions)",
+    definition: r#"{"report": "insights", "range": "2024-01-01 to 2024-06-30", "interval": "month",
+ "metrics": [{"name": "buyers", "event": "purchase"}, {"name": "at shipping", "event": "shipping_details"}],
+ "formulas": [{"name": "bought, %", "formula": "A / B * 100"}],
+ "breakdowns": ["platform"]}"#,
+    remark: "A definition says what is measured, over which time, split by what; `tallymark report FILE` answers it.\n\
+             From 9 April to 9 May a bug sent mobile shoppers back from shipping to the cart.",
+};
 
 const QUESTIONS: [Question; 6] = [
     Question {

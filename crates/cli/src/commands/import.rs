@@ -11,7 +11,7 @@ use tallymark::{
     PlanScope,
 };
 
-use super::{check_plan, open_for_writing, report};
+use super::{check_plan, open_for_writing, print};
 use crate::args::{Dataset, IdentityChoice, ImportArgs, ReportFormat};
 use crate::failure::{Outcome, advised, failure};
 use crate::interrupt::Interrupt;
@@ -63,8 +63,8 @@ pub(super) async fn run(args: &ImportArgs, dataset: &Dataset, terminal: Terminal
     closed?;
     let checked = checked?;
     match args.output {
-        ReportFormat::Json => report::print_json(&Imported { imported: &imported, plan: checked.as_ref() })?,
-        ReportFormat::Table => report::print(&summary(&imported, dataset, terminal.out))?,
+        ReportFormat::Json => print::json(&Imported { imported: &imported, plan: checked.as_ref() })?,
+        ReportFormat::Table => print::text(&summary(&imported, dataset, terminal.out))?,
     }
     warn(&imported, args, terminal.err);
     if let Some(checked) = checked.as_ref().filter(|_| args.output == ReportFormat::Table) {

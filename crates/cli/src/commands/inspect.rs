@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use tallymark::{DataFile, Inspection, PropertySummary};
 
-use super::{identity_name, memory, open_for_reading, report};
+use super::{identity_name, memory, open_for_reading, print};
 use crate::args::{Dataset, InspectArgs, ReportFormat};
 use crate::failure::Outcome;
 use crate::output::{Align, Table};
@@ -24,7 +24,7 @@ pub(super) async fn run(
     if args.files {
         let files = engine.live_files();
         match args.output {
-            ReportFormat::Json => report::print_json(&files)?,
+            ReportFormat::Json => print::json(&files)?,
             ReportFormat::Table => print_files(&files, terminal)?,
         }
         return Ok(Outcome::Done);
@@ -34,17 +34,17 @@ pub(super) async fn run(
         engine.preload(&columns).await?;
         let Some(usage) = engine.memory_usage() else { return Ok(Outcome::Done) };
         match args.output {
-            ReportFormat::Json => report::print_json(&usage)?,
+            ReportFormat::Json => print::json(&usage)?,
             ReportFormat::Table => memory::print(&usage, terminal)?,
         }
         return Ok(Outcome::Done);
     }
     let inspection = engine.inspect().await?;
     match args.output {
-        ReportFormat::Json => report::print_json(&inspection)?,
+        ReportFormat::Json => print::json(&inspection)?,
         ReportFormat::Table => {
-            report::print(&overview(&inspection, dataset, terminal.out))?;
-            report::print("\n")?;
+            print::text(&overview(&inspection, dataset, terminal.out))?;
+            print::text("\n")?;
             print_catalog(&inspection, NAMES_SHOWN, terminal)?;
         }
     }
@@ -55,23 +55,20 @@ pub(super) async fn run(
 pub(super) fn print_catalog(inspection: &Inspection, most: usize, terminal: Terminal) -> anyhow::Result<()> {
     let paint = terminal.out;
     if inspection.events == 0 {
-        return report::print("There are no events yet: `tallymark import FILE` brings some\n");
+        return print::text("There are no events yet: `tallymark import FILE` brings some\n");
     }
-    report::print(&format!(
-        "{}\n",
-        paint.strong(counted(inspection.event_names.len() as u64, "event name"))
-    ))?;
+    print::text(&format!("{}\n", paint.strong(counted(inspection.event_names.len() as u64, "event name"))))?;
     let mut events = Table::new(&[("event", Align::Left), ("events", Align::Right), ("share", Align::Right)]);
     for event in inspection.event_names.iter().take(most) {
         let part = event.events as f64 / inspection.events as f64;
         events.push([event.name.clone(), count(event.events), share(part)]);
     }
-    report::print_table(&events, terminal)?;
+    print::table(&events, terminal)?;
     print_rest(inspection.event_names.len(), most, "event_catalog", paint)?;
 
     let noun = if inspection.properties.len() == 1 { "property" } else { "properties" };
     let heading = format!("{} {noun}", count(inspection.properties.len() as u64));
-    report::print(&format!("\n{}\n", paint.strong(heading)))?;
+    print::text(&format!("\n{}\n", paint.strong(heading)))?;
     let mut properties = Table::new(&[
         ("property", Align::Left),
         ("column", Align::Left),
@@ -83,7 +80,7 @@ pub(super) fn print_catalog(inspection: &Inspection, most: usize, terminal: Term
     for property in inspection.properties.iter().take(most) {
         push_property(&mut properties, property, inspection.events);
     }
-    report::print_table(&properties, terminal)?;
+    print::table(&properties, terminal)?;
     print_rest(inspection.properties.len(), most, "property_catalog", paint)
 }
 
@@ -108,7 +105,7 @@ fn print_rest(total: usize, shown: usize, table: &str, paint: Paint) -> anyhow::
     if total <= shown {
         return Ok(());
     }
-    report::print(&format!(
+    print::text(&format!(
         "{}\n",
         paint.faint(format!("and {} more, in the table {table}", count((total - shown) as u64)))
     ))
@@ -188,9 +185,9 @@ fn print_files(files: &[DataFile], terminal: Terminal) -> anyhow::Result<()> {
             file.max_time.to_string(),
         ]);
     }
-    report::print_table(&table, terminal)?;
+    print::table(&table, terminal)?;
     let (rows, size) = files.iter().fold((0, 0), |(rows, size), file| (rows + file.rows, size + file.bytes));
-    report::print(&format!(
+    print::text(&format!(
         "{}\n",
         terminal.out.faint(format!(
             "{}, {}, {}",

@@ -13,7 +13,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use tallymark::{Engine, EngineConfig, Lexicon, LexiconEntry, LexiconKind, closest};
 
-use super::{definitions, open_existing_for_writing, open_for_reading, open_for_writing, report};
+use super::{definitions, open_existing_for_writing, open_for_reading, open_for_writing, print};
 use crate::args::{Dataset, LexiconArgs, LexiconCommand, LexiconListArgs, LexiconSetArgs};
 use crate::failure::{Outcome, advised, failure};
 use crate::output::{TableStyle, Target, write_rows};
@@ -69,7 +69,7 @@ async fn set(args: &LexiconSetArgs, dataset: &Dataset, terminal: Terminal) -> an
     engine.close().await?;
     changed?;
     let (paint, what) = (terminal.out, kind.name());
-    report::print(&format!("{} {what} {}\n", paint.good("Noted"), paint.strong(&args.name)))?;
+    print::text(&format!("{} {what} {}\n", paint.good("Noted"), paint.strong(&args.name)))?;
     let seen = seen?;
     if !seen.contains_key(&args.name) {
         let known = closest(&args.name, seen.keys().map(String::as_str));
@@ -123,7 +123,7 @@ async fn import(file: &str, replace: bool, dataset: &Dataset, paint: Paint) -> a
     engine.close().await?;
     changed?;
     let names = counted(count as u64, "name");
-    report::print(&format!("{} what is said of {names}\n", paint.good("Took over")))?;
+    print::text(&format!("{} what is said of {names}\n", paint.good("Took over")))?;
     Ok(Outcome::Done)
 }
 

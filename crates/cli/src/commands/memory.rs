@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tallymark::{ColumnUsage, Encoding, MemoryUsage};
 
-use super::report;
+use super::print;
 use crate::output::{Align, Table};
 use crate::terminal::Terminal;
 use crate::text::{bytes, count, counted};
@@ -45,7 +45,7 @@ impl Total {
 pub(crate) fn print(usage: &MemoryUsage, terminal: Terminal) -> anyhow::Result<()> {
     let rows: u64 = usage.segments.iter().map(|segment| segment.rows).sum();
     if rows == 0 {
-        return report::print("Nothing is in memory yet: the first question brings what it needs\n");
+        return print::text("Nothing is in memory yet: the first question brings what it needs\n");
     }
     let sum = |part: fn(&tallymark::SegmentUsage) -> u64| usage.segments.iter().map(part).sum::<u64>();
     let mut columns: BTreeMap<&str, Total> = BTreeMap::new();
@@ -86,8 +86,8 @@ pub(crate) fn print(usage: &MemoryUsage, terminal: Terminal) -> anyhow::Result<(
     for column in &usage.profile_columns {
         push(&format!("user.{}", column.property), usage.users, column.bytes, "by user".to_owned());
     }
-    report::print_table(&table, terminal)?;
-    report::print(&format!(
+    print::table(&table, terminal)?;
+    print::text(&format!(
         "{}\n",
         terminal.out.faint(format!(
             "{} of {} in {}; {} read from storage, {} given up for room",

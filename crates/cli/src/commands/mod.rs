@@ -4,7 +4,7 @@ mod attach;
 mod check_plan;
 mod cohort;
 mod compact;
-mod definitions;
+pub(crate) mod definitions;
 mod delete_user;
 mod demo;
 mod export;
@@ -12,7 +12,8 @@ mod import;
 mod inspect;
 mod lexicon;
 pub(crate) mod memory;
-pub(crate) mod report;
+mod print;
+mod report;
 mod snapshots;
 mod sql;
 mod user;
@@ -33,6 +34,7 @@ pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::R
         Command::Attach(args) => attach::attach(args, dataset, terminal).await,
         Command::Detach(args) => attach::detach(args, dataset, terminal).await,
         Command::Sql(args) => sql::run(args, dataset, terminal).await,
+        Command::Report(args) => report::run(args, dataset, terminal).await,
         Command::Cohort(args) => cohort::run(args, dataset, terminal).await,
         Command::Users(args) => users::run(args, dataset, terminal).await,
         Command::User(args) => user::run(args, dataset, terminal).await,

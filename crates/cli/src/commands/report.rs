@@ -1,29 +1,85 @@
-//! What commands print that answer with a report rather than rows.
+//! `tallymark report`
 
-use std::io::{self, Write as _};
+use tallymark::report::Report;
+use tallymark::{DefinitionKind, Engine, Error, ErrorKind};
 
-use anyhow::Context as _;
-use serde::Serialize;
-
-use crate::output::Table;
+use super::definitions::{self, Definition};
+use super::{open_for_reading_with, print};
+use crate::args::{AnswerArgs, Dataset, ReportArgs, ReportCommand};
+use crate::asker::Asker;
+use crate::failure::{Outcome, advised};
+use crate::output::{TableStyle, Target, write_report};
 use crate::terminal::Terminal;
 
-/// Prints text that ends in a line break.
-pub(super) fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot print")
+const KIND: DefinitionKind = DefinitionKind::Report;
+
+/// Answers a report; saves, lists, shows or deletes reports.
+pub(super) async fn run(args: &ReportArgs, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
+    match &args.command {
+        Some(ReportCommand::Save { name, file }) => {
+            definitions::save(KIND, name, file, dataset, terminal).await
+        }
+        Some(ReportCommand::List { output }) => definitions::list(KIND, *output, dataset, terminal).await,
+        Some(ReportCommand::Show { name }) => definitions::show(KIND, name, dataset).await,
+        Some(ReportCommand::Delete { name }) => definitions::delete(KIND, name, "", dataset, terminal).await,
+        None if args.schema => {
+            print::json(&Report::json_schema())?;
+            Ok(Outcome::Done)
+        }
+        None => ask(args, dataset, terminal).await,
+    }
 }
 
-/// Prints one JSON object.
-pub(super) fn print_json(report: &impl Serialize) -> anyhow::Result<()> {
-    let mut text = serde_json::to_string_pretty(report).context("cannot say the report in JSON")?;
-    text.push('\n');
-    print(&text)
+async fn ask(args: &ReportArgs, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
+    Target::new(args.answer.out.clone()).check(args.answer.output, terminal)?;
+    // A wrong definition is wrong over any dataset.
+    let read =
+        args.file.as_deref().map(|file| Definition::read(file)?.report(&args.overrides)).transpose()?;
+    let engine = open_for_reading_with(dataset, args.answer.limits()).await?;
+    let report = match (read, &args.saved) {
+        (Some(report), _) => report,
+        (None, saved) => {
+            let name = saved.as_deref().unwrap_or_default();
+            Definition::saved(&engine, KIND, name)?.report(&args.overrides)?
+        }
+    };
+    answer(engine, report, &args.answer, terminal).await
 }
 
-/// Prints a table that fits the terminal.
-pub(super) fn print_table(table: &Table, terminal: Terminal) -> anyhow::Result<()> {
-    let mut text = Vec::new();
-    table.write(&mut text, terminal.width(), terminal.out).context("cannot print")?;
-    print(&String::from_utf8_lossy(&text))
+/// Answers a report over a dataset and writes the answer.
+pub(super) async fn answer(
+    engine: Engine,
+    report: Report,
+    args: &AnswerArgs,
+    terminal: Terminal,
+) -> anyhow::Result<Outcome> {
+    let target = Target::new(args.out.clone());
+    target.check(args.output, terminal)?;
+    let style = TableStyle::new(terminal, args.limit_rows, args.out.is_none());
+    let asker = Asker::new(engine, args.as_of_snapshot).await.map_err(with_advice)?;
+    let answer = asker.report(report.clone()).await.map_err(|error| with_limit_named(error.into()))?;
+    let written = write_report(answer, &report, args.output, style, &target, terminal).await;
+    written.map_err(with_limit_named)?;
+    Ok(Outcome::Done)
+}
+
+/// A dataset that cannot be asked as it was, with what to do.
+pub(super) fn with_advice(error: Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::NotFound => advised(error, "`tallymark snapshots` lists those that are retained"),
+        _ => error.into(),
+    }
+}
+
+/// An error, with the flag that set the limit if one was reached.
+pub(super) fn with_limit_named(error: anyhow::Error) -> anyhow::Error {
+    let flag = error.chain().find_map(|cause| match cause.downcast_ref() {
+        Some(Error::QueryTime { .. }) => Some("--timeout"),
+        Some(Error::AnswerRows { .. }) => Some("--max-rows"),
+        _ => None,
+    });
+    match flag {
+        Some(flag) => advised(error, format!("ask for less, or raise {flag}")),
+        None => error,
+    }
 }

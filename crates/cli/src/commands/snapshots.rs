@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tallymark::Timestamp;
 
-use super::{open_for_reading, report};
+use super::{open_for_reading, print};
 use crate::args::{Dataset, ReportFormat, SnapshotsArgs};
 use crate::failure::Outcome;
 use crate::output::{Align, Table};
@@ -37,7 +37,7 @@ pub(super) async fn run(
         })
         .collect();
     if args.output == ReportFormat::Json {
-        report::print_json(&entries)?;
+        print::json(&entries)?;
         return Ok(Outcome::Done);
     }
     let mut table = Table::new(&[("snapshot", Align::Right), ("made (UTC)", Align::Left), ("", Align::Left)]);
@@ -45,8 +45,8 @@ pub(super) async fn run(
         let remark = if entry.is_newest { "newest" } else { "" };
         table.push([count(entry.version), entry.created_at.clone(), remark.to_owned()]);
     }
-    report::print_table(&table, terminal)?;
-    report::print(&format!(
+    print::table(&table, terminal)?;
+    print::text(&format!(
         "{}\n",
         terminal.out.faint("older ones are gone; `tallymark sql --as-of-snapshot N` asks one of these")
     ))?;

@@ -5,10 +5,10 @@ use std::io::{self, Read as _};
 use anyhow::Context as _;
 use tallymark::EngineConfig;
 
-use super::open_for_reading_with;
+use super::{open_for_reading_with, report};
 use crate::args::{Dataset, SqlArgs};
 use crate::asker::Asker;
-use crate::failure::{Outcome, advised, failure};
+use crate::failure::{Outcome, failure};
 use crate::output::{Format, TableStyle, Target, write_rows};
 use crate::prompt;
 use crate::statements::Script;
@@ -29,33 +29,15 @@ pub(super) async fn run(args: &SqlArgs, dataset: &Dataset, terminal: Terminal) -
     };
     let engine = open_for_reading_with(dataset, limits).await?;
     let style = TableStyle::new(terminal, args.limit_rows, args.out.is_none());
-    let mut asker = Asker::new(engine, args.as_of_snapshot).await.map_err(|error| match error.kind() {
-        tallymark::ErrorKind::NotFound => {
-            advised(error, "`tallymark snapshots` lists those that are retained")
-        }
-        _ => error.into(),
-    })?;
+    let mut asker = Asker::new(engine, args.as_of_snapshot).await.map_err(report::with_advice)?;
     match script {
         None => prompt::run(asker, dataset, args.output, style, terminal).await?,
         Some(script) => {
             let answered = run_script(&mut asker, &script, args.output, style, &target, terminal).await;
-            answered.map_err(with_limit_named)?;
+            answered.map_err(report::with_limit_named)?;
         }
     }
     Ok(Outcome::Done)
-}
-
-/// An error, with the flag that set the limit if one was reached.
-fn with_limit_named(error: anyhow::Error) -> anyhow::Error {
-    let flag = error.chain().find_map(|cause| match cause.downcast_ref() {
-        Some(tallymark::Error::QueryTime { .. }) => Some("--timeout"),
-        Some(tallymark::Error::AnswerRows { .. }) => Some("--max-rows"),
-        _ => None,
-    });
-    match flag {
-        Some(flag) => advised(error, format!("ask for less, or raise {flag}")),
-        None => error,
-    }
 }
 
 /// Of a script, a table shows every answer; other formats could not be told apart and have the last

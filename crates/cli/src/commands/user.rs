@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use tallymark::{Error, Timestamp, User, UserOptions};
 
-use super::{open_for_reading, report};
+use super::{open_for_reading, print};
 use crate::args::{Dataset, ReportFormat, UserArgs};
 use crate::failure::{Outcome, advised};
 use crate::output::{Align, Table};
@@ -25,10 +25,10 @@ pub(super) async fn run(args: &UserArgs, dataset: &Dataset, terminal: Terminal) 
         _ => error.into(),
     })?;
     if args.output == ReportFormat::Json {
-        report::print_json(&user)?;
+        print::json(&user)?;
         return Ok(Outcome::Done);
     }
-    report::print(&overview(&user, terminal.out))?;
+    print::text(&overview(&user, terminal.out))?;
     print_profile(&user, terminal)?;
     print_events(&user, terminal)?;
     print_feed(&user, args, terminal)?;
@@ -54,7 +54,7 @@ fn overview(user: &User, paint: Paint) -> String {
 
 fn print_profile(user: &User, terminal: Terminal) -> anyhow::Result<()> {
     let Some(profile) = &user.profile else {
-        return report::print("\nno profile\n");
+        return print::text("\nno profile\n");
     };
     let mut table = Table::new(&[("property", Align::Left), ("value", Align::Left)]);
     for (name, value) in &profile.0 {
@@ -64,8 +64,8 @@ fn print_profile(user: &User, terminal: Terminal) -> anyhow::Result<()> {
     if let Some(seen) = user.profile_last_seen {
         table.push(["$last_seen".to_owned(), seen.to_string()]);
     }
-    report::print(&format!("\n{}\n", terminal.out.strong("profile")))?;
-    report::print_table(&table, terminal)
+    print::text(&format!("\n{}\n", terminal.out.strong("profile")))?;
+    print::table(&table, terminal)
 }
 
 fn print_events(user: &User, terminal: Terminal) -> anyhow::Result<()> {
@@ -86,8 +86,8 @@ fn print_events(user: &User, terminal: Terminal) -> anyhow::Result<()> {
             minute(of_name.last),
         ]);
     }
-    report::print(&format!("\n{}\n", terminal.out.strong("events")))?;
-    report::print_table(&table, terminal)
+    print::text(&format!("\n{}\n", terminal.out.strong("events")))?;
+    print::table(&table, terminal)
 }
 
 fn print_feed(user: &User, args: &UserArgs, terminal: Terminal) -> anyhow::Result<()> {
@@ -104,8 +104,8 @@ fn print_feed(user: &User, args: &UserArgs, terminal: Terminal) -> anyhow::Resul
         table.push([event.time.to_string(), event.event.clone(), properties.collect::<Vec<_>>().join("  ")]);
     }
     let (paint, shown) = (terminal.out, user.feed.len());
-    report::print(&format!("\n{}\n", paint.strong("newest events")))?;
-    report::print_table(&table, terminal)?;
+    print::text(&format!("\n{}\n", paint.strong("newest events")))?;
+    print::table(&table, terminal)?;
     let mut advice = Vec::new();
     if shown == args.limit {
         advice.push("--limit N shows more".to_owned());
@@ -115,5 +115,5 @@ fn print_feed(user: &User, args: &UserArgs, terminal: Terminal) -> anyhow::Resul
         advice.push(format!("of {days} up to the last one; --days 0 is all"));
     }
     let advice = if advice.is_empty() { String::new() } else { format!(" ({})", advice.join("; ")) };
-    report::print(&format!("{}\n", paint.faint(format!("{}{advice}", counted(shown as u64, "event")))))
+    print::text(&format!("{}\n", paint.faint(format!("{}{advice}", counted(shown as u64, "event")))))
 }

@@ -1,10 +1,10 @@
 //! `tallymark version`
 
-use super::report;
+use super::print;
 use crate::failure::Outcome;
 
 /// Prints the same as `--version`.
 pub(super) fn run() -> anyhow::Result<Outcome> {
-    report::print(concat!("tallymark ", env!("CARGO_PKG_VERSION"), "\n"))?;
+    print::text(concat!("tallymark ", env!("CARGO_PKG_VERSION"), "\n"))?;
     Ok(Outcome::Done)
 }

@@ -2,8 +2,10 @@
 //!
 //! 1. [`Target`]: standard output or a file; binary formats don't go to a terminal.
 //! 2. [`text`]: columns a format has no word for become text.
-//! 3. [`Table`] for people, [`RowWriter`] for programs, which keeps no more than one batch.
+//! 3. [`Table`] for people, [`RowWriter`] for programs, which keeps no more than one batch; on a
+//!    terminal, reports have a form of their own ([`write_report`]).
 
+mod report;
 mod row_writer;
 mod sink;
 mod table;
@@ -22,6 +24,7 @@ use crate::terminal::Terminal;
 use crate::text::{counted, duration};
 use row_writer::RowWriter;
 
+pub(crate) use report::write_report;
 pub(crate) use sink::{Sink, Target};
 pub(crate) use table::{Align, Table};
 

@@ -97,6 +97,28 @@ impl Table {
         self.rows_total += 1;
     }
 
+    /// Adds a row of as many cells as there are columns.
+    pub(crate) fn push_row(&mut self, cells: &[String]) {
+        self.push_cells(&cells.iter().map(|cell| clean(cell)).collect::<Vec<_>>());
+        self.rows_shown += 1;
+        self.rows_total += 1;
+    }
+
+    /// How many terminal cells it takes if nothing is clipped.
+    pub(crate) fn width(&self) -> usize {
+        1 + self.widths().iter().map(|width| width + 3).sum::<usize>()
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.columns.iter().map(|column| width(&column.name)).collect();
+        for line in &self.lines {
+            for (widest, cell) in widths.iter_mut().zip(line) {
+                *widest = (*widest).max(width(cell));
+            }
+        }
+        widths
+    }
+
     /// Adds the rows of a batch, as far as there is room.
     pub(crate) fn push_batch(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         self.rows_total += batch.num_rows() as u64;
@@ -178,12 +200,7 @@ struct Layout {
 
 impl Layout {
     fn new(table: &Table, limit: Option<usize>) -> Self {
-        let mut widths: Vec<usize> = table.columns.iter().map(|column| width(&column.name)).collect();
-        for line in &table.lines {
-            for (widest, cell) in widths.iter_mut().zip(line) {
-                *widest = (*widest).max(width(cell));
-            }
-        }
+        let mut widths = table.widths();
         let limit = limit.unwrap_or(usize::MAX);
         shrink(&mut widths, limit);
         let mut columns: Vec<_> = widths

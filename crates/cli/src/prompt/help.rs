@@ -11,6 +11,7 @@ pub(super) fn text(paint: Paint) -> String {
         ("\\d TABLE", "its columns and their types"),
         ("\\de", "event names, how often, from when to when"),
         ("\\dp", "properties, their columns and types"),
+        ("\\report NAME", "answer a saved report, or a file with a definition"),
         ("\\memory", "which columns are in memory, and what they cost"),
         ("\\o FORMAT", "show answers as table, csv, json or ndjson"),
         ("\\limit N", "show at most so many rows of a table; 0 shows all"),

@@ -14,6 +14,8 @@ pub(super) enum Line {
     Statements,
     /// `\d` and its like: a query whose answer is always a table.
     Query(String),
+    /// `\report NAME` or `\report FILE`
+    Report(String),
     /// `\o FORMAT`
     Output(Format),
     /// `\limit N`
@@ -57,6 +59,10 @@ impl Line {
             "h" | "?" => Self::Help,
             "timing" => Self::Timing,
             "memory" => Self::Memory,
+            "report" if rest.is_empty() => {
+                Self::Unknown("\\report takes a saved report's name, or a file with a definition".to_owned())
+            }
+            "report" => Self::Report(rest.to_owned()),
             "d" if !rest.is_empty() => Self::Query(describe(rest)),
             "d" | "dt" => Self::Query(TABLES.to_owned()),
             "de" => Self::Query(EVENTS.to_owned()),
@@ -102,6 +108,7 @@ mod tests {
             ("\\o json", Line::Output(Format::Json)),
             ("\\o CSV", Line::Output(Format::Csv)),
             ("\\limit 0", Line::LimitRows(0)),
+            ("\\report my plays.json", Line::Report("my plays.json".to_owned())),
             ("\\timing", Line::Timing),
             ("\\d", Line::Query(TABLES.to_owned())),
             ("\\dt;", Line::Query(TABLES.to_owned())),

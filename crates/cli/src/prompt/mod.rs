@@ -17,17 +17,18 @@ use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{CompletionType, Config, Editor};
 
-use crate::args::Dataset;
+use crate::args::{Dataset, Overrides};
 use crate::asker::Asker;
+use crate::commands::definitions::Definition;
 use crate::failure::report;
-use crate::output::{Format, TableStyle, Target, write_rows};
+use crate::output::{Format, TableStyle, Target, write_report, write_rows};
 use crate::statements::Script;
 use crate::terminal::{Terminal, note};
 use complete::PromptHelper;
 use line::Line;
 use names::Names;
 
-pub(crate) use names::sql_name;
+pub(crate) use names::{sql_literal, sql_name};
 
 /// Reads statements until somebody has had enough.
 pub(crate) async fn run(
@@ -91,6 +92,15 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// What is asked.
+#[derive(Clone, Copy)]
+enum Question<'a> {
+    /// A statement of SQL.
+    Statement(&'a str),
+    /// A report: the name of a saved one, or a file.
+    Report(&'a str),
+}
+
 struct Prompt {
     asker: Asker,
     format: Format,
@@ -119,11 +129,12 @@ impl Prompt {
             Line::LimitRows(rows) => {
                 self.style.rows_max = if rows == 0 { usize::MAX } else { rows };
             }
-            Line::Query(query) => self.show(&query, Format::Table).await?,
+            Line::Query(query) => self.show(Question::Statement(&query), Format::Table).await?,
+            Line::Report(source) => self.show(Question::Report(&source), self.format).await?,
             Line::Unknown(message) => note(message),
             Line::Statements => {
                 for statement in Script::split(text).statements() {
-                    self.show(statement, self.format).await?;
+                    self.show(Question::Statement(statement), self.format).await?;
                 }
             }
         }
@@ -139,9 +150,9 @@ impl Prompt {
     }
 
     /// Asks and prints; Ctrl-C gives up on the answer.
-    async fn show(&mut self, statement: &str, format: Format) -> anyhow::Result<()> {
+    async fn show(&mut self, question: Question<'_>, format: Format) -> anyhow::Result<()> {
         let asked = tokio::select! {
-            asked = self.ask(statement, format) => asked,
+            asked = self.ask(question, format) => asked,
             _ = tokio::signal::ctrl_c() => {
                 note("stopped");
                 return Ok(());
@@ -157,15 +168,26 @@ impl Prompt {
         }
     }
 
-    async fn ask(&mut self, statement: &str, format: Format) -> anyhow::Result<()> {
+    async fn ask(&mut self, question: Question<'_>, format: Format) -> anyhow::Result<()> {
         self.asker.refresh().await?;
-        let answer = self.asker.sql(statement).await?;
-        let schema = answer.schema();
-        if schema.fields().is_empty() {
-            answer.collect().await?;
-            return Ok(());
+        let (style, target, terminal) = (self.style, &Target::Stdout, self.terminal);
+        match question {
+            Question::Statement(statement) => {
+                let answer = self.asker.sql(statement).await?;
+                let schema = answer.schema();
+                if schema.fields().is_empty() {
+                    answer.collect().await?;
+                    return Ok(());
+                }
+                write_rows(answer, schema, format, style, target, terminal).await
+            }
+            Question::Report(source) => {
+                let definition = Definition::named(self.asker.engine(), source)?;
+                let report = definition.report(&Overrides::default())?;
+                let answer = self.asker.report(report.clone()).await?;
+                write_report(answer, &report, format, style, target, terminal).await
+            }
         }
-        write_rows(answer, schema, format, self.style, &Target::Stdout, self.terminal).await
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) fn sql_name(name: &str) -> Cow<'_, str> {
 }
 
 /// A text as it has to be written in SQL.
-pub(super) fn sql_literal(text: &str) -> String {
+pub(crate) fn sql_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

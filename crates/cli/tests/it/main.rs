@@ -8,6 +8,7 @@ mod import;
 mod lexicon;
 mod maintain;
 mod plan;
+mod report;
 mod sql;
 mod support;
 mod users;

@@ -42,6 +42,8 @@ fn m28_what_is_not_as_planned_is_counted_with_examples() {
     assert_eq!(json["events"], 10);
     assert_eq!(json["violations"][0]["examples"][0]["insert_id"], "p2");
 
+    let since = ["check-plan", "plan.json", "--since", "2023-11-14", "--output", "json"];
+    assert_eq!(place.run(&since).fails(1).json(), json);
     let later = place.run(&["check-plan", "plan.json", "--since", "2023-11-15"]).ok().out;
     insta::assert_snapshot!(later, @"All fine: 0 events as planned");
     place.feed(&["check-plan", "-"], br#"{"events": {}, "allow_other_events": true}"#).ok();

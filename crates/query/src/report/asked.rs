@@ -1,16 +1,18 @@
 //! What a report is asked of: the tables of a snapshot, a calendar, and now.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, AsArray as _, BooleanArray, ListBuilder, StringViewBuilder, UInt32Array};
 use arrow::compute::{cast, take};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, ScalarValue, TableReference};
+use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlanBuilder, lit};
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Ident, visit_expressions_mut};
 use tallymark_event::PropertyCatalog;
 use tallymark_event::columns::{TIME, USER_ID};
 use tallymark_report::{Calendar, Cohort, EventChoice, EventSelector, Filter, Instants, Property, Scope};
@@ -25,6 +27,13 @@ use crate::{Error, Result};
 
 /// The function that asks in a report's SQL whether the event's user is in a cohort.
 pub(super) const COHORT: &str = "cohort";
+
+/// What the names of profile columns begin with while SQL is read.
+const OF_PROFILE: char = '\u{1}';
+/// What profiles of users are called in SQL.
+const USER: &str = "user";
+/// What profiles of groups are called.
+const GROUP: &str = "group";
 
 /// Ids of users.
 pub(super) type UserIds = Arc<hashbrown::HashSet<String>>;
@@ -213,46 +222,70 @@ impl Asked {
         let expr = self.parsed(sql)?;
         let (users, groups) = (self.tables.users(), self.tables.groups());
         let rewritten = expr.transform_up(|expr| {
-            Ok(match &expr {
-                Expr::Column(Column { relation: Some(TableReference::Bare { table }), name, .. })
-                    if table.as_ref() == "user" =>
-                {
-                    Transformed::yes(profile_of_user(&users, name))
-                }
-                Expr::Column(Column {
-                    relation: Some(TableReference::Partial { schema, table }),
-                    name,
-                    ..
-                }) if schema.as_ref() == "group" => {
-                    let key = self.values(&Property::Event { name: table.to_string() });
-                    let key = key.ok().and_then(|values| values.scalar_text());
-                    let key = key.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
-                    Transformed::yes(profile_of_group(&groups, table, &key, name))
-                }
-                _ => match named_cohort(&expr) {
+            let Expr::Column(named) = &expr else {
+                return Ok(match named_cohort(&expr) {
                     Some(name) => Transformed::yes(self.in_cohort(&name)),
                     None => Transformed::no(expr),
-                },
+                });
+            };
+            Ok(match named.name.strip_prefix(OF_PROFILE).and_then(|name| name.split_once('.')) {
+                Some((USER, lane)) => Transformed::yes(profile_of_user(&users, lane)),
+                Some((_, rest)) => {
+                    // The longest group key: names of properties have dots too.
+                    let keys = self.group_keys_known();
+                    let key = keys.into_iter().rev().find(|key| rest.starts_with(&format!("{key}.")));
+                    let key = key.unwrap_or_default();
+                    let of_key = self.group_keys(key).ok().and_then(|values| values.scalar_text());
+                    let of_key = of_key.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
+                    let lane = rest.get(key.len() + 1..).unwrap_or_default();
+                    Transformed::yes(profile_of_group(&groups, key, &of_key, lane))
+                }
+                None => Transformed::no(expr),
             })
         });
         Ok(rewritten.map_err(plan_error)?.data)
     }
 
-    /// The expression as it is written.
+    fn group_keys_known(&self) -> BTreeSet<&str> {
+        self.tables.snapshot().profiles.groups().map(|(key, _, _)| key).collect()
+    }
+
+    /// The expression as it is written. Columns of profiles have names that begin with
+    /// [`OF_PROFILE`]: properties of events may be called the same.
     fn parsed(&self, sql: &str) -> Result<Expr> {
-        let mut fields: Vec<(Option<TableReference>, _)> =
-            self.events().schema.fields().iter().map(|field| (None, Arc::clone(field))).collect();
-        let qualified = |reference: TableReference, table: &ProfilesTable| {
-            table.lane_fields().map(move |field| (Some(reference.clone()), field)).collect::<Vec<_>>()
+        let renamed = |names: &str, field: &FieldRef| {
+            let name = format!("{OF_PROFILE}{names}.{}", field.name());
+            Arc::new(field.as_ref().clone().with_name(name))
         };
-        fields.extend(qualified(TableReference::bare("user"), &self.tables.users()));
+        let mut fields: Vec<FieldRef> = self.events().schema.fields().iter().cloned().collect();
+        fields.extend(self.tables.users().lane_fields().map(|field| renamed(USER, &field)));
         let groups = self.tables.groups();
-        let keys: BTreeSet<&str> = self.tables.snapshot().profiles.groups().map(|(key, _, _)| key).collect();
-        for key in keys {
-            fields.extend(qualified(TableReference::partial("group", key), &groups));
+        for key in self.group_keys_known() {
+            fields.extend(groups.lane_fields().map(|field| renamed(&format!("{GROUP}.{key}"), &field)));
         }
-        let schema = DFSchema::new_with_metadata(fields, HashMap::new()).map_err(plan_error)?;
-        self.state.create_logical_expr(sql, &schema).map_err(crate::statement::explained)
+        let schema = DFSchema::from_unqualified_fields(fields.into(), HashMap::new()).map_err(plan_error)?;
+        let dialect = self.state.config().options().sql_parser.dialect;
+        let mut written =
+            self.state.sql_to_expr_with_alias(sql, &dialect).map_err(|source| Error::Parse { source })?;
+        let _ = visit_expressions_mut(&mut written.expr, |expr| {
+            if let SqlExpr::CompoundIdentifier(names) = expr
+                && let [of, ..] = &names[..]
+                && [USER, GROUP].contains(&of.value.as_str())
+            {
+                let name = names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(".");
+                *expr = SqlExpr::Identifier(Ident::with_quote('"', format!("{OF_PROFILE}{name}")));
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        let expr = self.state.create_logical_expr_from_sql_expr(written, &schema);
+        expr.map_err(|source| match crate::statement::explained(source) {
+            Error::UnknownColumn { name, suggestions } => {
+                let plain = |name: String| name.trim_start_matches(OF_PROFILE).to_owned();
+                let suggestions = suggestions.into_iter().map(plain).collect();
+                Error::UnknownColumn { name: plain(name), suggestions }
+            }
+            other => other,
+        })
     }
 
     /// The cohorts that a filter names, added to `names`.

@@ -18,6 +18,7 @@ use tallymark_report::{
     Aggregate, Cohort, CohortCondition, DefinitionError, Did, EventSelector, Filter, Instants, Measure,
     Metric, Times,
 };
+use tokio::sync::OnceCell;
 
 use super::asked::{Asked, Cohorts, UserIds, arrow_error, column, plan_error};
 use super::convert::TEXT;
@@ -27,6 +28,22 @@ use crate::{Error, Result};
 
 /// A set of users while a cohort is worked out.
 type Ids = HashSet<String>;
+
+/// Everyone with an event up to now, or a profile (C-2): found when first asked for.
+#[derive(Default)]
+struct Universe(OnceCell<Ids>);
+
+impl Universe {
+    async fn ids(&self, asked: &Asked) -> Result<&Ids> {
+        self.0.get_or_try_init(|| asked.universe()).await
+    }
+
+    /// Everyone but these.
+    async fn without(&self, asked: &Asked, members: &Ids) -> Result<Ids> {
+        let everyone = self.ids(asked).await?.iter();
+        Ok(everyone.filter(|id| !members.contains(*id)).cloned().collect())
+    }
+}
 
 impl Asked {
     /// Works out the cohorts of these names, and those they refer to.
@@ -76,13 +93,12 @@ impl Asked {
         within: &'a mut Vec<String>,
     ) -> Pin<Box<dyn Future<Output = Result<Ids>> + Send + 'a>> {
         Box::pin(async move {
-            let universe = self.universe().await?;
             let (conditions, all) = cohort.conditions();
-            self.combined(conditions, all, &universe, cohorts, within).await
+            self.combined(conditions, all, &Universe::default(), cohorts, within).await
         })
     }
 
-    /// Everyone with an event up to now, or a profile (C-2).
+    /// See [`Universe`].
     async fn universe(&self) -> Result<Ids> {
         let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
         let plan = self
@@ -106,7 +122,7 @@ impl Asked {
         &'a mut self,
         conditions: &'a [CohortCondition],
         all: bool,
-        universe: &'a Ids,
+        universe: &'a Universe,
         cohorts: &'a Cohorts,
         within: &'a mut Vec<String>,
     ) -> Pin<Box<dyn Future<Output = Result<Ids>> + Send + 'a>> {
@@ -130,16 +146,16 @@ impl Asked {
     async fn meeting(
         &mut self,
         condition: &CohortCondition,
-        universe: &Ids,
+        universe: &Universe,
         cohorts: &Cohorts,
         within: &mut Vec<String>,
     ) -> Result<Ids> {
-        let without = |members: &Ids| universe.iter().filter(|id| !members.contains(*id)).cloned().collect();
         if let Some(did) = &condition.did {
             return self.who_did(did, universe).await;
         }
         if let Some(did) = &condition.did_not {
-            return Ok(without(&self.who_did(did, universe).await?));
+            let members = self.who_did(did, universe).await?;
+            return universe.without(self, &members).await;
         }
         if let Some(filter) = &condition.filter {
             let mut names = BTreeSet::new();
@@ -147,21 +163,22 @@ impl Asked {
             for name in names {
                 self.work_out_one(&name, cohorts, within).await?;
             }
-            return self.who_is(filter, universe).await;
+            return self.who_is(filter, universe.ids(self).await?).await;
         }
         if let Some(name) = &condition.in_cohort {
             let members = self.work_out_one(name, cohorts, within).await?;
-            return Ok(universe.iter().filter(|id| members.contains(*id)).cloned().collect());
+            return Ok(members.as_ref().clone());
         }
         if let Some(name) = &condition.not_in_cohort {
             let members = self.work_out_one(name, cohorts, within).await?;
-            return Ok(without(&members));
+            return universe.without(self, &members).await;
         }
         if let Some(users) = &condition.users {
             // C-17.
             let identities = &self.tables.snapshot().identities;
             let users = users.iter().map(|id| identities.canonical(id));
-            return Ok(users.filter(|id| universe.contains(*id)).map(str::to_owned).collect());
+            let everyone = universe.ids(self).await?;
+            return Ok(users.filter(|id| everyone.contains(*id)).map(str::to_owned).collect());
         }
         if let Some(all) = &condition.all {
             return self.combined(all, true, universe, cohorts, within).await;
@@ -172,7 +189,7 @@ impl Asked {
         match &condition.not {
             Some(not) => {
                 let members = Box::pin(self.meeting(not, universe, cohorts, within)).await?;
-                Ok(without(&members))
+                universe.without(self, &members).await
             }
             None => Ok(Ids::new()),
         }
@@ -196,7 +213,7 @@ impl Asked {
     }
 
     /// Those users who did something so often, or so much (C-4 … C-9).
-    async fn who_did(&self, did: &Did, universe: &Ids) -> Result<Ids> {
+    async fn who_did(&self, did: &Did, universe: &Universe) -> Result<Ids> {
         let range = match &did.range {
             Some(range) => self.calendar.resolve(range, self.as_of)?,
             None => Instants { from: i64::MIN / 2, to: i64::MAX, days: None },
@@ -259,7 +276,7 @@ impl Asked {
         }
         // C-7: who never did it counts too.
         if times.accepts(of_nothing) {
-            found.extend(universe.iter().filter(|id| !met.contains(*id)).cloned());
+            found.extend(universe.without(self, &met).await?);
         }
         Ok(found)
     }

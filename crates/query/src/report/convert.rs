@@ -248,8 +248,8 @@ pub(super) fn texts_of(values: &ArrayRef) -> Result<Vec<Vec<String>>> {
     Ok(texts.as_string_view().iter().map(|text| text.map(str::to_owned).into_iter().collect()).collect())
 }
 
-/// The distinct items of each row: of whichever list there is, else the scalar. `args` are the
-/// scalar and the lists; `of_items` makes texts of the items of each list.
+/// The distinct items of each row: of whichever list there is, else the scalar; null where there is
+/// none, for taking a list of nothing apart leaves no row. `args` are the scalar and the lists; `of_items` makes texts of the items of each list.
 pub(super) fn distinct_items(args: &[ArrayRef], of_items: &[OverItems]) -> Result<ArrayRef> {
     let scalars = cast(&args[0], &TEXT)?;
     let scalars = scalars.as_string_view();
@@ -260,8 +260,8 @@ pub(super) fn distinct_items(args: &[ArrayRef], of_items: &[OverItems]) -> Resul
         .collect::<Result<Vec<_>>>()?;
     let mut found = ListBuilder::new(StringViewBuilder::new());
     for row in 0..scalars.len() {
+        let mut seen: Vec<&str> = Vec::new();
         if let Some(items) = lists.iter().find_map(|list| list[row].as_ref()) {
-            let mut seen: Vec<&str> = Vec::new();
             for item in items.iter().filter_map(Option::as_deref) {
                 if !seen.contains(&item) {
                     seen.push(item);
@@ -269,9 +269,10 @@ pub(super) fn distinct_items(args: &[ArrayRef], of_items: &[OverItems]) -> Resul
                 }
             }
         } else if scalars.is_valid(row) {
+            seen.push(scalars.value(row));
             found.values().append_value(scalars.value(row));
         }
-        found.append(true);
+        found.append(!seen.is_empty());
     }
     Ok(Arc::new(found.finish()))
 }

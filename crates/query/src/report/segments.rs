@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arrow::array::{Array as _, ArrayRef, AsArray as _, ListBuilder, StringViewArray, StringViewBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
-use datafusion::common::{Column, Result as DfResult, ScalarValue};
+use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{Case, Expr, lit};
 use tallymark_report::{Breakdown, Buckets, Calendar, CastType, EvenBuckets, Property, Unit};
 
-use super::asked::Asked;
+use super::asked::{Asked, column};
 use super::convert::{self, DatePart, TEXT, list_of_text};
 use super::filter::{OverItems, utf8};
 use super::function::call;
@@ -209,13 +209,13 @@ impl Asked {
 
     /// The labels of items, all at once.
     fn item_labels(&self, of: Item, labelled: &Labels<'_>) -> Result<OverItems> {
-        let values = Values::of_item(of, Expr::Column(Column::from_name("item")));
+        let sent = Values::of_item(of, column("item"));
+        let is_set = sent.is_set();
         let values = match labelled.to {
-            Some(to) => values.cast(to, self.calendar),
-            None => values,
+            Some(to) => sent.cast(to, self.calendar),
+            None => sent,
         };
-        let label =
-            first_set([labelled.scalar(&values, &values.is_set()), utf8(NOT_SET)]).unwrap_or_else(none);
+        let label = first_set([labelled.scalar(&values, &is_set), utf8(NOT_SET)]).unwrap_or_else(none);
         self.over_items(label, of.data_type())
     }
 }

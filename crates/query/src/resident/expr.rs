@@ -6,7 +6,8 @@
 //! evaluated row by row, as anywhere else in DataFusion.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions,
@@ -21,8 +22,11 @@ use datafusion::physical_expr::expressions::{CastExpr, Column, Literal};
 use datafusion::physical_expr::utils::{Guarantee, LiteralGuarantee, collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use tallymark_event::columns::{TIME, USER_ID};
+use tallymark_memory::UserDirectory;
 
-use super::inputs::{BoundSegment, Inputs, Rows, UserRuns, map_codes, values_and_null, with_dictionary};
+use super::inputs::{
+    BoundSegment, Inputs, NOBODY, Rows, UserRuns, map_codes, values_and_null, with_dictionary,
+};
 
 /// Minutes of a day.
 pub(crate) const MINUTES: usize = 24 * 60;
@@ -45,6 +49,16 @@ pub(crate) struct SegmentExpr {
     by_minute: bool,
     /// The only users it can be true for, if it names them and reads nothing else.
     named_users: Option<Arc<BTreeSet<String>>>,
+    of_all_users: Arc<OfAllUsers>,
+}
+
+/// The values of an expression over the user alone: once it was asked for as many users as there
+/// are, in one segment after the other, it is evaluated for all of them, and looked up from then on.
+#[derive(Debug, Default)]
+struct OfAllUsers {
+    asked: AtomicUsize,
+    /// One for each ordinal, and last the one for nobody.
+    values: OnceLock<(Arc<UserDirectory>, ArrayRef)>,
 }
 
 impl SegmentExpr {
@@ -66,7 +80,7 @@ impl SegmentExpr {
         let expr = reassign_expr_columns(Arc::clone(expr), &schema)?;
         let by_minute = same_within_minute(&expr);
         let named_users = named_users(&expr, &schema).map(Arc::new);
-        Ok(Self { expr, schema, inputs: positions, by_minute, named_users })
+        Ok(Self { expr, schema, inputs: positions, by_minute, named_users, of_all_users: Arc::default() })
     }
 
     pub(crate) fn data_type(&self) -> Result<DataType> {
@@ -130,8 +144,33 @@ impl SegmentExpr {
 
     /// Its values at users of a segment, one for each ordinal.
     pub(crate) fn of_users(&self, segment: &BoundSegment, ordinals: &[u32]) -> Result<ArrayRef> {
+        if let Some(values) = self.of_all_users(segment, ordinals.len())? {
+            let nobody = values.len() as u32 - 1;
+            let places: UInt32Array =
+                ordinals.iter().map(|ordinal| (*ordinal).min(nobody)).collect::<Vec<_>>().into();
+            return Ok(take(&values, &places, None)?);
+        }
         let columns = self.inputs.iter().map(|input| segment.array_of_users(*input, ordinals));
         self.on_rows(columns.collect::<Result<_>>()?, ordinals.len())
+    }
+
+    /// See [`OfAllUsers`]; `None` while it is not worth it.
+    fn of_all_users(&self, segment: &BoundSegment, count: usize) -> Result<Option<ArrayRef>> {
+        let [input] = self.inputs[..] else { return Ok(None) };
+        if !segment.is_user(input) || self.expr.is::<Column>() {
+            return Ok(None);
+        }
+        let (all, users) = (&self.of_all_users, segment.directory());
+        if let Some((known, values)) = all.values.get() {
+            return Ok(Arc::ptr_eq(known, users).then(|| Arc::clone(values)));
+        }
+        if all.asked.fetch_add(count, Ordering::Relaxed) + count < users.len() {
+            return Ok(None);
+        }
+        let everyone: Vec<u32> = (0..users.len() as u32).chain([NOBODY]).collect();
+        let values = self.on_rows(vec![segment.array_of_users(input, &everyone)?], everyone.len())?;
+        let (known, values) = all.values.get_or_init(|| (Arc::clone(users), values));
+        Ok(Arc::ptr_eq(known, users).then(|| Arc::clone(values)))
     }
 
     fn on(&self, columns: Vec<ArrayRef>) -> Result<ArrayRef> {

@@ -175,6 +175,11 @@ impl BoundSegment {
         &self.segment
     }
 
+    /// The users that ordinals are of.
+    pub(crate) fn directory(&self) -> &Arc<UserDirectory> {
+        &self.users
+    }
+
     /// The dictionary an input is kept as, if it is.
     pub(crate) fn dictionary(&self, input: usize) -> Option<Dictionary<'_>> {
         match &self.sources[input] {

@@ -244,6 +244,22 @@ async fn only_nobody_did_anything() {
     }
 }
 
+/// The rows of one day have a value each, those of the next day none: whoever is only there on the
+/// second day has no value, whatever the accumulators saw first.
+#[tokio::test]
+async fn users_without_a_value_have_none() {
+    let mut dataset = TestDataset::new();
+    dataset.files(&[event("Visit", "u2", "2024-03-30T23:30:00Z", r#"{"mins": 18.5}"#)]).await;
+    dataset.files(&[event("Visit", "u1", "2024-03-31T01:00:00Z", "{}")]).await;
+    let (files, memory) = (dataset.session(), dataset.resident_session());
+    for question in [
+        "SELECT user_id, min(mins), max(mins), sum(mins), avg(mins), count(mins) FROM events GROUP BY user_id",
+        "SELECT median(of_user) FROM (SELECT user_id, min(mins) AS of_user FROM events GROUP BY user_id)",
+    ] {
+        assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+    }
+}
+
 /// The plan of a question without what differs from run to run.
 async fn plan(session_ctx: &SessionContext, question: &str) -> String {
     answer(session_ctx, &format!("EXPLAIN FORMAT indent {question}")).await

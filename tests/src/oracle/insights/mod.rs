@@ -8,6 +8,31 @@
 //! 4. `ranges.rs`, `breakdown.rs`: in which segments (B-…).
 //! 5. `metric.rs`, `measure.rs`: for each bucket and segment the list of events, and its measure.
 //! 6. `formula.rs`, `rows.rs`: what is made of the measures (S-70 … S-76), and the rows.
+//!
+//! Not here: SQL in filters and properties, "include matching items" (P-32), `list_contains` (P-33),
+//! virtual session events, hours of the day and days of the week (D-52).
+//!
+//! Where the rules leave something open, this is how it is read:
+//!
+//! - B-6: all matching events are counted, with a number or without; for trailing users (S-40) those
+//!   of the trailing days, for sessions those in a session that starts in the bucket. The lead of a
+//!   rolling mean and the range of a comparison list no segments.
+//! - B-31: the least minimum ranks first, nothing ranks last; keys are compared as text. B-32: shown
+//!   are the segments that any metric lists; one that the first does not list ranks as nothing does.
+//! - B-4: a user is in all segments of the deciding event, with all they did in the bucket.
+//! - B-10: the ranges of a comparison are those of the report.
+//! - C-8: the distinct count of nothing is 0. C-9: both ends lie in the one time of the condition.
+//! - C-20: "now" is the last millisecond of the bucket as clipped (G-5).
+//! - D-27: lists are cast item by item everywhere; the table's "list" is a list in a list.
+//! - G-9: nobody's events pass "not in cohort", as they do not pass "in cohort".
+//! - P-23: "in the next N months" ends with the day of that number N months on; a civil date lies
+//!   where its first instant does.
+//! - S-21: the number 5 and the text "5" are two values. S-28: the first value is the first number.
+//! - S-51: "filtered" looks at the filters of the events chosen, not at those of metric and report.
+//! - S-73, S-74: a running sum passes over nulls and starts at 0; a mean has the first bucket as
+//!   clipped, and whole ones before it.
+//! - U-32, X-8: with a group key a session needs an event of a group. X-20: users without a session
+//!   are not in "sessions per user".
 
 mod breakdown;
 mod civil;

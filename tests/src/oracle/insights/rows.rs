@@ -187,9 +187,7 @@ fn rolled(outcomes: &[Outcome], count: usize) -> Vec<Outcome> {
 
 /// S-74: nulls add nothing, and the sum of nothing is 0.
 fn summed(outcomes: &[Outcome]) -> Vec<Outcome> {
-    let sum = |at: usize| -> f64 {
-        outcomes[..=at].iter().filter_map(only).sum()
-    };
+    let sum = |at: usize| -> f64 { outcomes[..=at].iter().filter_map(only).sum() };
     (0..outcomes.len()).map(|at| vec![(None, Some(sum(at)))]).collect()
 }
 

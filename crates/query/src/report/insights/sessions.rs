@@ -19,6 +19,12 @@ pub(super) async fn measured(asked: &Asked, scope: &Scope, question: &Question<'
     let scan = asked.session_scan(scope, &question.range, chosen)?;
     let segments = asked.segments(question.breakdowns, &question.automatic)?;
     let mut labels: Vec<Expr> = segments.into_iter().map(|segment| segment.label).collect();
+    // U-30: each of the groups has the sessions its events are in.
+    let by_group =
+        question.metric.count_by.is_some() && matches!(question.metric.measure, Measure::OverUsers { .. });
+    if by_group {
+        labels.push(asked.actor(question.metric)?.label);
+    }
     let walk = asked.session_walk(scope, labels.len());
     labels.extend(scan.id);
     let events = asked.events();
@@ -32,22 +38,32 @@ pub(super) async fn measured(asked: &Asked, scope: &Scope, question: &Question<'
         left_out: question.left_out,
         interval: question.interval,
         breakdown_count: question.breakdowns.len(),
+        by_group,
         except: question.except.map(|except| except.iter().cloned().collect()),
     };
     let counted = users.run(layout, matcher, &asked.state.runtime_env().memory_pool).await;
     Ok(cells(question, counted.map_err(failed)?))
 }
 
-/// Each user's sessions, by bucket and segments.
-type Counts = BTreeMap<(Option<i64>, Vec<String>), Vec<u32>>;
+/// Sessions by bucket and segments.
+type Counts = BTreeMap<(Option<i64>, Vec<String>), OfActors>;
+
+/// How many sessions each has.
+#[derive(Debug, Default)]
+struct OfActors {
+    users: Vec<u32>,
+    /// Groups have sessions of several users.
+    groups: BTreeMap<String, u32>,
+}
 
 fn cells(question: &Question<'_>, counts: Counts) -> Vec<Cell> {
     let measure = &question.metric.measure;
     let mut cells = Vec::new();
-    for ((bucket, segments), of_users) in counts {
+    for ((bucket, segments), OfActors { users, groups }) in counts {
         let cell =
             |of: Option<f64>, value: Option<f64>| Cell { segments: segments.clone(), bucket, of, value };
-        let numbers = || of_users.iter().map(|count| f64::from(*count)).collect::<Vec<_>>();
+        let numbers =
+            || users.iter().chain(groups.values()).map(|count| f64::from(*count)).collect::<Vec<_>>();
         match measure {
             Measure::OverUsers { .. } if is_distribution(measure) => {
                 let bins = distribution(numbers());
@@ -68,6 +84,8 @@ struct Counted {
     left_out: Option<(i64, i64)>,
     interval: Option<Unit>,
     breakdown_count: usize,
+    /// Whether the label after those of breakdowns says whose sessions are counted.
+    by_group: bool,
     except: Option<hashbrown::HashSet<Vec<String>>>,
 }
 
@@ -103,26 +121,35 @@ impl Counted {
         if is_left_out || !(self.range.from..self.range.to).contains(&start) {
             return;
         }
-        let mut found: Vec<Vec<String>> = Vec::new();
+        let mut found: Vec<(Vec<String>, Option<String>)> = Vec::new();
         for record in session.records.iter().filter(|record| record.meets(CHOSEN)) {
-            if self.breakdown_count == 0 && !found.is_empty() {
+            if self.breakdown_count == 0 && !self.by_group && !found.is_empty() {
                 break;
             }
+            let groups: Vec<Option<String>> = if self.by_group {
+                let at = self.breakdown_count;
+                user.labels(at, record).iter().map(|label| Some(user.text(at, *label).to_owned())).collect()
+            } else {
+                vec![None]
+            };
             for segments in self.segments(user, record) {
-                if !found.contains(&segments) {
-                    found.push(segments);
+                for group in &groups {
+                    let one = (segments.clone(), group.clone());
+                    if !found.contains(&one) {
+                        found.push(one);
+                    }
                 }
             }
         }
-        let bucket = || self.interval.map(|unit| self.calendar.bucket(start, unit));
-        for segments in found {
-            *counts.entry((bucket(), segments)).or_default() += 1;
+        let bucket = self.interval.map(|unit| self.calendar.bucket(start, unit));
+        for (segments, group) in found {
+            *counts.entry((bucket, segments, group)).or_default() += 1;
         }
     }
 }
 
-/// One user's sessions, by bucket and segments.
-type OfUser = BTreeMap<(Option<i64>, Vec<String>), u32>;
+/// One user's sessions, by bucket, segments and group.
+type OfUser = BTreeMap<(Option<i64>, Vec<String>, Option<String>), u32>;
 
 impl Matcher for Counted {
     type Partial = Counts;
@@ -134,18 +161,27 @@ impl Matcher for Counted {
     fn user(&self, user: &UserEvents<'_>, partial: &mut Counts) {
         let mut counts = OfUser::new();
         self.walk.sessions(user, |session| self.add(user, session, &mut counts));
-        for (key, count) in counts {
-            partial.entry(key).or_default().push(count);
+        for ((bucket, segments, group), count) in counts {
+            let of_actors = partial.entry((bucket, segments)).or_default();
+            match group {
+                None => of_actors.users.push(count),
+                Some(group) => *of_actors.groups.entry(group).or_default() += count,
+            }
         }
     }
 
     fn merge(&self, total: &mut Counts, later: Counts) {
-        for (key, counts) in later {
-            total.entry(key).or_default().extend(counts);
+        for (key, OfActors { users, groups }) in later {
+            let of_actors = total.entry(key).or_default();
+            of_actors.users.extend(users);
+            for (group, count) in groups {
+                *of_actors.groups.entry(group).or_default() += count;
+            }
         }
     }
 
     fn bytes(&self, partial: &Counts) -> usize {
-        partial.values().map(|counts| counts.capacity() * 4 + 96).sum()
+        let of = |counts: &OfActors| counts.users.capacity() * 4 + counts.groups.len() * 64 + 96;
+        partial.values().map(of).sum()
     }
 }

@@ -176,6 +176,12 @@ impl<'a> PartWork<'a> {
         loop {
             let end = start.saturating_add(self.morsel_users()).min(users.end);
             self.begin_morsel(Morsel(start..end));
+            if self.plan.groups_are_users() {
+                // Else an accumulator may take it that all users have the values of its first rows.
+                for (aggregate, accumulator) in self.plan.aggregates.iter().zip(&mut self.accumulators) {
+                    aggregate.make_room(accumulator, self.present.len())?;
+                }
+            }
             for (prepared, keys) in &all {
                 let segment = prepared.segment.segment();
                 let at = segment.users_in(start..end);

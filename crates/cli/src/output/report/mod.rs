@@ -1,0 +1,140 @@
+//! The answer of an insights report for a person at a terminal; elsewhere, and for programs, it is
+//! rows like any other.
+//!
+//! 1. [`series`]: rows become series, one for each metric, segment and bin, with a point a bucket.
+//! 2. What was asked decides the form: [`over_time`] is a column a bucket, or a line of blocks where
+//!    those are too many; [`bars`] are for the whole range; what is compared is a [`Table`].
+
+mod bars;
+mod over_time;
+mod series;
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use arrow::array::RecordBatch;
+use futures::TryStreamExt as _;
+use tallymark::Answer;
+use tallymark::report::{Insights, Question, Report};
+
+use self::series::{Answered, Series};
+use super::{Align, Format, Table, TableStyle, Target, write_rows};
+use crate::terminal::{Paint, Terminal};
+use crate::text::{counted, duration, number};
+
+/// Writes the answer of a report to `target`: as a form for people if it is to be a table of a
+/// certain width.
+///
+/// # Errors
+/// As for [`write_rows`].
+pub(crate) async fn write_report(
+    answer: Answer,
+    report: &Report,
+    format: Format,
+    style: TableStyle,
+    target: &Target,
+    terminal: Terminal,
+) -> anyhow::Result<()> {
+    let schema = answer.schema();
+    match (&report.question, style.width) {
+        (Question::Insights(insights), Some(width))
+            if format == Format::Table && insights.users_of.is_none() =>
+        {
+            let started = Instant::now();
+            let batches: Vec<RecordBatch> = answer.try_collect().await?;
+            let answered = Answered::read(insights, &schema, &batches)?;
+            let elapsed = style.timing.then(|| started.elapsed());
+            let form = Form { insights, style, width, elapsed, paint: terminal.out };
+            let mut sink = target.open()?;
+            let watch = sink.watch();
+            let written = form.write(&answered, &mut sink).and_then(|()| sink.flush());
+            written.context("cannot print").map_err(|error| target.abandon(error, &watch))
+        }
+        _ => write_rows(answer, schema, format, style, target, terminal).await,
+    }
+}
+
+/// How an answer is to look.
+struct Form<'a> {
+    insights: &'a Insights,
+    style: TableStyle,
+    width: usize,
+    elapsed: Option<Duration>,
+    paint: Paint,
+}
+
+impl Form<'_> {
+    fn write(&self, answered: &Answered, out: &mut impl Write) -> std::io::Result<()> {
+        if let Some(name) = answered.only_metric() {
+            writeln!(out, "{}", self.paint.strong(name))?;
+        }
+        let mut notes = Vec::new();
+        let mut shown = answered.series.len();
+        if self.insights.interval.is_some() {
+            shown = shown.min(self.style.rows_max);
+            notes.extend(over_time::write(answered, shown, self.width, self.paint, out)?);
+        } else if self.insights.compare.is_some() {
+            shown = shown.min(self.style.rows_max);
+            compared(answered, shown).write(out, Some(self.width), self.paint)?;
+        } else {
+            shown = bars::write(self, answered, out)?;
+        }
+        let mut footer = counted(answered.series.len() as u64, "line");
+        if shown < answered.series.len() {
+            footer = format!("{shown} of {footer} shown ({} shows all)", self.style.limit_advice);
+        }
+        notes.insert(0, footer);
+        notes.extend(answered.year.as_ref().map(|year| format!("all in {year}")));
+        notes.extend(self.elapsed.map(duration));
+        writeln!(out, "{}", self.paint.faint(notes.join(", ")))
+    }
+}
+
+/// The columns that tell series apart: metric, if there are several, breakdowns, bin.
+fn label_columns(answered: &Answered) -> Vec<&str> {
+    let metric = answered.only_metric().is_none().then_some("metric");
+    let bin = answered.has_bins.then_some("value");
+    metric.into_iter().chain(answered.breakdowns.iter().map(String::as_str)).chain(bin).collect()
+}
+
+/// What a series has in these columns.
+fn labels(answered: &Answered, series: &Series) -> Vec<String> {
+    let metric = answered.only_metric().is_none().then(|| series.metric());
+    let bin = answered.has_bins.then(|| series.bin.clone().unwrap_or_default());
+    metric.into_iter().chain(series.segments.iter().cloned()).chain(bin).collect()
+}
+
+/// S-76 of a whole range: the value, the one before, and by how much it changed.
+fn compared(answered: &Answered, shown: usize) -> Table {
+    let mut columns: Vec<_> = label_columns(answered).into_iter().map(|name| (name, Align::Left)).collect();
+    columns.extend(["now", "before", "change"].map(|name| (name, Align::Right)));
+    let mut table = Table::new(&columns);
+    for series in answered.series.iter().take(shown) {
+        let point = series.points.first().copied().unwrap_or_default();
+        let decimals = answered.decimals(series);
+        let mut cells = labels(answered, series);
+        cells.extend([
+            number(point.value, decimals),
+            number(point.compared, decimals),
+            percent(point.change),
+        ]);
+        table.push_row(&cells);
+    }
+    table
+}
+
+/// A relative change: `+12.5 %`.
+fn percent(change: Option<f64>) -> String {
+    change.map_or_else(
+        || number(None, 0),
+        |change| {
+            // Not −0.0 or +0.0.
+            let percent = (change * 1000.0).round() / 10.0;
+            if percent == 0.0 { "0.0 %".to_owned() } else { format!("{percent:+.1} %") }
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! What answers look like on a terminal.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, StringArray, TimestampMillisecondArray};
+use arrow::datatypes::DataType;
+
+use super::*;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// A cell of an answer.
+enum Cell {
+    Text(&'static str),
+    Time(i64),
+    Number(f64),
+    Nothing,
+}
+
+use Cell::{Nothing, Number, Text, Time};
+
+/// The form of these rows as the answer of a report.
+fn form(definition: &str, rows: &[Vec<Cell>], width: usize, rows_max: usize) -> String {
+    let report = Report::parse(definition).unwrap();
+    let schema = tallymark::report_schema(&report).unwrap();
+    let column = |at: usize| -> ArrayRef {
+        let cells = rows.iter().map(|row| &row[at]);
+        match schema.field(at).data_type() {
+            DataType::Float64 => Arc::new(
+                cells
+                    .map(|cell| if let Number(number) = cell { Some(*number) } else { None })
+                    .collect::<Float64Array>(),
+            ),
+            DataType::Timestamp(_, zone) => {
+                let times = cells.map(|cell| if let Time(time) = cell { Some(*time) } else { None });
+                Arc::new(times.collect::<TimestampMillisecondArray>().with_timezone_opt(zone.clone()))
+            }
+            _ => Arc::new(
+                cells
+                    .map(|cell| if let Text(text) = cell { Some(*text) } else { None })
+                    .collect::<StringArray>(),
+            ),
+        }
+    };
+    let columns = (0..schema.fields().len()).map(column).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
+    let Question::Insights(insights) = &report.question else { unreachable!() };
+    let answered = Answered::read(insights, &schema, &[batch]).unwrap();
+    let style = TableStyle { rows_max, width: Some(width), limit_advice: "--limit-rows 0", timing: false };
+    let form = Form { insights, style, width, elapsed: None, paint: Paint(false) };
+    let mut text = Vec::new();
+    form.write(&answered, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+fn insights(rest: &str) -> String {
+    format!(r#"{{"report": "insights", "metrics": [{{"event": "Visit"}}], {rest}}}"#)
+}
+
+/// Two segments over so many days from 2024-01-01 on.
+fn days(count: i64) -> Vec<Vec<Cell>> {
+    let segments: [(&'static str, f64); 2] = [("$overall", 1000.0), ("東京", 0.5)];
+    let rows = segments.into_iter().flat_map(|(segment, scale)| {
+        (0..count).map(move |day| {
+            let time = 1_704_067_200_000 + day * 24 * HOUR_MS;
+            let number = if day == 1 { Nothing } else { Number(day as f64 * scale) };
+            vec![Text("A"), Text("Visit: unique_users"), Time(time), Text(segment), number]
+        })
+    });
+    rows.collect()
+}
+
+#[test]
+fn few_buckets_are_columns_and_many_are_blocks() {
+    let definition = insights(r#""interval": "day", "breakdowns": ["city"]"#);
+    insta::assert_snapshot!("few_buckets", form(&definition, &days(4), 100, 50));
+    insta::assert_snapshot!("many_buckets", form(&definition, &days(60), 110, 50));
+    insta::assert_snapshot!("more_buckets_than_blocks", form(&definition, &days(366), 80, 1));
+    for width in 20..200 {
+        let text = form(&definition, &days(60), width, 50);
+        let widest = text.lines().filter(|line| line.starts_with('│')).map(crate::text::width).max();
+        assert!(widest.unwrap() <= width.max(90), "{width}: {text}");
+    }
+}
+
+#[test]
+fn two_hours_of_one_name_are_told_apart() {
+    let definition = insights(r#""interval": "hour", "time_zone": "Europe/Berlin""#);
+    // 2024-10-27, 00:00 to 02:00 in UTC.
+    let row = |hour: i64| {
+        vec![Text("A"), Text("Visit"), Time(1_729_987_200_000 + hour * HOUR_MS), Number(hour as f64)]
+    };
+    insta::assert_snapshot!(form(&definition, &[row(0), row(1), row(2)], 100, 50));
+}
+
+#[test]
+fn larger_units_are_named_as_people_do() {
+    let named = |unit: &str, time: i64| {
+        let definition = insights(&format!(r#""interval": "{unit}""#));
+        let row = |time| vec![Text("A"), Text("Visit"), Time(time), Number(1.0)];
+        form(&definition, &[row(time), row(time + 400 * 24 * HOUR_MS)], 100, 50)
+    };
+    for (unit, name) in [
+        ("week", "2024-04-01"),
+        ("month", "2024-04"),
+        ("quarter", "2024-Q2"),
+        ("year", "2024"),
+        ("hour", "2024-04-01 00:00"),
+    ] {
+        let text = named(unit, 1_711_929_600_000);
+        assert!(text.contains(&format!(" {name} ")), "{text}");
+    }
+}
+
+#[test]
+fn a_whole_range_is_bars_with_the_longest_first() {
+    let rows = |segments: &[(&'static str, Cell)]| -> Vec<Vec<Cell>> {
+        let number = |cell: &Cell| if let Number(number) = cell { Number(*number) } else { Nothing };
+        let row = |(segment, cell): &(&'static str, Cell)| {
+            vec![Text("A"), Text("Visit: unique_users"), Text(segment), number(cell)]
+        };
+        segments.iter().map(row).collect()
+    };
+    let cities = [
+        ("$overall", Number(12_000.0)),
+        ("Łódź", Number(3.0)),
+        ("東京", Number(10_500.25)),
+        ("(not set)", Nothing),
+        ("a city with a name that is longer than half of the line", Number(1_000.0)),
+        ("Graz", Number(-500.0)),
+    ];
+    let definition = insights(r#""breakdowns": ["city"]"#);
+    insta::assert_snapshot!("bars", form(&definition, &rows(&cities), 70, 50));
+    insta::assert_snapshot!("some_bars", form(&definition, &rows(&cities), 70, 3));
+    // Ranges of numbers have an order of their own.
+    let ages =
+        [("$overall", Number(9.0)), ("< 20", Number(1.0)), ("20 – 40", Number(6.0)), ("≥ 40", Number(2.0))];
+    let definition = insights(r#""breakdowns": [{"property": "age", "buckets": {"at": [20, 40]}}]"#);
+    insta::assert_snapshot!("ordered_bars", form(&definition, &rows(&ages), 70, 50));
+}
+
+#[test]
+fn a_distribution_is_a_histogram() {
+    let definition = r#"{"report": "insights", "metrics": [{"event": "Visit",
+        "measure": {"aggregate": "distribution", "per_user": "events"}}]}"#;
+    let row = |bin, users| vec![Text("A"), Text("Visit"), Text(bin), Number(users)];
+    insta::assert_snapshot!(form(definition, &[row("1", 20.0), row("2", 35.0), row("3", 1.0)], 60, 50));
+}
+
+#[test]
+fn what_is_compared_has_a_change_in_percent() {
+    let definition = insights(r#""breakdowns": ["city"], "compare": {"previous": "month"}"#);
+    let row = |segment, now, before, change| {
+        vec![Text("A"), Text("Visit: unique_users"), Text(segment), now, before, change]
+    };
+    let rows = [
+        row("$overall", Number(1500.0), Number(1200.0), Number(0.25)),
+        row("Graz", Number(0.0), Number(10.0), Number(-1.0)),
+        row("Łódź", Number(5.0), Number(0.0), Nothing),
+    ];
+    insta::assert_snapshot!("compared", form(&definition, &rows, 100, 50));
+    let definition = insights(r#""interval": "day", "compare": {"previous": "week"}"#);
+    let row = |day: i64, now, before, change| {
+        vec![Text("A"), Text("Visit"), Time(1_704_067_200_000 + day * 24 * HOUR_MS), now, before, change]
+    };
+    let rows = [row(0, Number(4.0), Number(5.0), Number(-0.2)), row(1, Number(3.0), Number(0.0), Nothing)];
+    insta::assert_snapshot!("compared_over_time", form(&definition, &rows, 100, 50));
+}
+
+#[test]
+fn metrics_without_segments_are_a_list() {
+    let definition = r#"{"report": "insights", "metrics": [{"event": "Visit"}, {"event": "Buy"}]}"#;
+    let rows = [
+        vec![Text("A"), Text("Visit: unique_users"), Number(1234.0)],
+        vec![Text("B"), Text("Buy: unique_users"), Number(0.5)],
+    ];
+    insta::assert_snapshot!("several_metrics", form(definition, &rows, 100, 50));
+    insta::assert_snapshot!("one_number", form(&insights(r#""top": 3"#), &rows[..1], 100, 50));
+    insta::assert_snapshot!("no_rows", form(definition, &[], 100, 50));
+}
