@@ -4,6 +4,8 @@
 //! function; what a parametric call `f(parameters)(arguments)` takes becomes `f(parameters,
 //! arguments)`. `FUNCTIONS.md` beside this crate is the user's page.
 //!
+//! `formula` is apart from these: scalar functions for custom properties, Mixpanel's names.
+//!
 //! A slice a function. In each, `mod.rs` says what the function means, `matcher.rs` is plain Rust
 //! over the [`Record`](record::Record)s of one user, and `udaf.rs` adapts it. What the adapters
 //! share:
@@ -15,6 +17,7 @@
 
 mod aggregate;
 mod arguments;
+mod formula;
 mod grouped;
 mod masks;
 mod per_user;
@@ -49,6 +52,9 @@ pub fn register(session: &SessionContext) {
     }
     session.register_udwf(sessionize::sessionize_udwf());
     session.register_udf(time_bucket::time_bucket_udf());
+    for function in formula::formula_udfs() {
+        session.register_udf(function);
+    }
 }
 
 /// Which arguments of a call are conditions, if it calls one of these functions and rows that meet
