@@ -363,8 +363,8 @@ fn profile_of_group(groups: &Arc<ProfilesTable>, group_key: &str, key: &Expr, la
     profile(groups, name, key.clone(), lane, move |id| ProfilesTable::group_row_key(&of_key, id))
 }
 
-/// What a property of each of the groups is that `ids` name: lists of JSON texts, null where a group
-/// has none.
+/// What a property of each of the groups is that `ids` name: lists of JSON texts. Groups that have
+/// none add no item.
 fn values_of_groups(tables: &DatasetTables, group_key: &str, property: &str, ids: Expr) -> Expr {
     let snapshot = Arc::clone(tables.snapshot());
     let (group_key, property) = (group_key.to_owned(), property.to_owned());
@@ -372,13 +372,16 @@ fn values_of_groups(tables: &DatasetTables, group_key: &str, property: &str, ids
     call(name, convert::list_of_text(), vec![ids], move |args| {
         let mut lists = ListBuilder::new(StringViewBuilder::new());
         for ids in convert::texts_of(&args[0])? {
+            let mut is_set = false;
             for id in &ids {
                 let key = ProfileKey::Group { key: group_key.clone(), id: id.clone() };
                 let value = snapshot.profiles.get(&key).and_then(|profile| profile.property(&property));
-                lists.values().append_option(value.map(ToString::to_string));
+                if let Some(value) = value {
+                    lists.values().append_value(value.to_string());
+                    is_set = true;
+                }
             }
-            // No group is no list.
-            lists.append(!ids.is_empty());
+            lists.append(is_set);
         }
         Ok(Arc::new(lists.finish()))
     })

@@ -15,8 +15,8 @@ use datafusion::logical_expr::{Case, Expr, LogicalPlanBuilder, lit};
 use hashbrown::HashSet;
 use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
 use tallymark_report::{
-    Aggregate, Cohort, CohortCondition, DefinitionError, Did, EventSelector, Filter, Instants, Measure,
-    Metric, Times,
+    Aggregate, Cohort, CohortCondition, DateRange, DefinitionError, Did, EventSelector, Filter, Instants,
+    Measure, Metric, Times,
 };
 use tokio::sync::OnceCell;
 
@@ -215,6 +215,10 @@ impl Asked {
     /// Those users who did something so often, or so much (C-4 … C-9).
     async fn who_did(&self, did: &Did, universe: &Universe) -> Result<Ids> {
         let range = match &did.range {
+            // Of the past, a range may not have begun (C-20): nobody has done anything in it.
+            Some(DateRange::Since(since)) if self.calendar.start_of(since)? > self.as_of => {
+                Instants { from: i64::MAX, to: i64::MAX, days: None }
+            }
             Some(range) => self.calendar.resolve(range, self.as_of)?,
             None => Instants { from: i64::MIN / 2, to: i64::MAX, days: None },
         };
@@ -225,11 +229,7 @@ impl Asked {
         }
         let at_least_once = Times { at_least: Some(1.0), ..Times::default() };
         let times = did.times.as_ref().unwrap_or(&at_least_once);
-        let mut chosen = self.within(&range).and(self.selects(&did.event)?);
-        if let Some(first_time) = did.event.first_time {
-            let metric = metric_of(&did.event);
-            chosen = chosen.and(self.is_first(&metric, first_time).await?);
-        }
+        let chosen = self.within(&range).and(self.selected(&did.event).await?);
         let (value, of) = match (&times.of, times.distinct) {
             (Some(of), _) => {
                 let aggregate = times.aggregate.unwrap_or(Aggregate::Sum);
@@ -281,6 +281,15 @@ impl Asked {
         Ok(found)
     }
 
+    /// Whether an event is one of those selected, first times included (C-3 g).
+    async fn selected(&self, event: &EventSelector) -> Result<Expr> {
+        let selects = self.selects(event)?;
+        Ok(match event.first_time {
+            Some(first_time) => selects.and(self.is_first(&metric_of(event), first_time).await?),
+            None => selects,
+        })
+    }
+
     /// C-9.
     async fn who_then(
         &self,
@@ -289,7 +298,7 @@ impl Asked {
         wanted: bool,
         range: &Instants,
     ) -> Result<Ids> {
-        let (is_first, is_then) = (self.selects(first)?, self.selects(then)?);
+        let (is_first, is_then) = (self.selected(first).await?, self.selected(then).await?);
         let chosen = self.within(range).and(is_first.clone().or(is_then.clone()));
         // G-1: by time, then in order of arrival.
         let place = || named_struct(vec![lit("time"), column(TIME), lit("sequence"), column(SEQUENCE)]);

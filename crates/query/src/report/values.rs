@@ -26,6 +26,8 @@ pub(super) struct Values {
     pub(super) boolean: Option<Expr>,
     /// Dates of one spelling each: Date32, or Timestamp(ms, UTC).
     pub(super) dates: Vec<(DateShape, Expr)>,
+    /// Texts that count only as the dates that some of them are; the instants of these.
+    pub(super) cast_dates: Option<(Expr, Expr)>,
     /// Lists, and what their items are.
     pub(super) lists: Vec<(Item, Expr)>,
     /// Objects as JSON text.
@@ -142,6 +144,7 @@ impl Values {
             text: Some(json(column, path, JsonPart::Text)),
             boolean: Some(json(column, path, JsonPart::Boolean)),
             dates: Vec::new(),
+            cast_dates: None,
             lists: vec![(Item::Json, json(column, path, JsonPart::Items))],
             object: Some(json(column, path, JsonPart::Object)),
         }
@@ -168,7 +171,8 @@ impl Values {
     /// Everything but lists and objects.
     fn scalars(&self) -> Vec<&Expr> {
         let slots = [&self.number, &self.text, &self.boolean];
-        slots.into_iter().flatten().chain(self.dates.iter().map(|(_, date)| date)).collect()
+        let cast = self.cast_dates.iter().map(|(_, instant)| instant);
+        slots.into_iter().flatten().chain(self.dates.iter().map(|(_, date)| date)).chain(cast).collect()
     }
 
     /// Whether there is a value (D-26).
@@ -208,7 +212,8 @@ impl Values {
     /// A part of the date, of values that are dates (D-22).
     pub(super) fn date(&self, part: DatePart, calendar: Calendar) -> Option<Expr> {
         let dates = self.dates.iter().map(|(_, date)| date_of(date, part, calendar));
-        let texts = self.text.iter().map(|text| date_of(text, part, calendar));
+        let cast = self.cast_dates.iter().map(|(text, _)| text);
+        let texts = self.text.iter().chain(cast).map(|text| date_of(text, part, calendar));
         first_set(dates.chain(texts))
     }
 
@@ -248,14 +253,25 @@ impl Values {
                     })
                 });
                 let any = self.boolean.iter().cloned().chain(number).chain(text).chain(object);
-                Self { boolean: first_set(any.chain([lit(false)])), lists, ..Self::default() }
+                let scalar = first_set(any.chain([lit(false)]));
+                // A list is cast item by item, and is no scalar that is missing.
+                let is_list = lists.iter().map(|(_, list)| list.clone().is_not_null()).reduce(Expr::or);
+                let boolean = match (scalar, is_list) {
+                    (Some(scalar), Some(is_list)) => Some(Expr::Case(Case {
+                        expr: None,
+                        when_then_expr: vec![(Box::new(is_list.is_not_true()), Box::new(scalar))],
+                        else_expr: None,
+                    })),
+                    (scalar, _) => scalar,
+                };
+                Self { boolean, lists, ..Self::default() }
             }
             CastType::Date => {
                 let numbers = self.number.iter().map(|number| date_of(number, DatePart::Instant, calendar));
                 let mut dates = self.dates.clone();
                 dates.extend(numbers.map(|instant| (DateShape::MillisZ, instant)));
-                // What texts are dates is seen when a part of the date is asked for.
-                Self { text: self.text.clone(), dates, lists, ..Self::default() }
+                let cast = |text: &Expr| (text.clone(), date_of(text, DatePart::Instant, calendar));
+                Self { cast_dates: self.text.as_ref().map(cast), dates, lists, ..Self::default() }
             }
         }
     }

@@ -104,7 +104,8 @@ fn lines(civil: Civil, insights: &Insights, metrics: &[Counted<'_>], range: Rang
     let mut ranked: Vec<(Option<f64>, Segment)> =
         listed.into_iter().map(|segment| (metrics[0].rank(range, &segment), segment)).collect();
     // Greatest first, none last; equal ones stay in the order of their labels.
-    let key = |rank: Option<f64>| rank.unwrap_or(f64::NEG_INFINITY);
+    // A sum of nothing is minus zero.
+    let key = |rank: Option<f64>| rank.map_or(f64::NEG_INFINITY, |rank| rank + 0.0);
     ranked.sort_by(|(a, _), (b, _)| key(*b).total_cmp(&key(*a)));
     let mut shown: Vec<Segment> = ranked.into_iter().map(|(_, segment)| segment).collect();
     let top = insights.top.unwrap_or(shown.len());

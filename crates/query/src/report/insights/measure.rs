@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, ListBuilder, RecordBatch, StringViewBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
 use datafusion::common::ScalarValue;
@@ -20,7 +20,7 @@ use tallymark_report::{
 };
 
 use super::super::asked::{Asked, arrow_error, column, instant, plan_error};
-use super::super::convert::{self, TEXT};
+use super::super::convert::{self, TEXT, list_of_text};
 use super::super::function::call;
 use super::super::segments::{Ranges, Segment};
 use crate::Result;
@@ -35,6 +35,9 @@ const INNER: &str = "inner";
 pub(super) fn segment_column(at: usize) -> String {
     format!("segment_{at}")
 }
+
+/// When somebody did something first, by id.
+type FirstTimes = hashbrown::HashMap<String, i64>;
 
 /// What is to be measured in one go.
 #[derive(Debug, Clone)]
@@ -72,7 +75,19 @@ impl Asked {
         let (plan, keys) = self.prepared(question).await?;
         let segment_count = if question.except.is_some() { 0 } else { question.breakdowns.len() };
         let segments = self.segments(question.breakdowns, &question.automatic)?;
-        let plan = aggregated(plan, question.metric, keys, &segments)?;
+        let plan = match (question.except, question.metric.count_once) {
+            (Some(shown), Some(once)) if counts_once(question.metric) => {
+                // Whose only segment is not shown.
+                let users = of_users_once(plan, once, keys.clone(), &segments)?;
+                let of_user = keys.iter().cloned().chain([column(USER)]).collect::<Vec<_>>();
+                users
+                    .filter(is_other(segments.len(), shown))
+                    .and_then(|plan| plan.aggregate(of_user, Vec::<Expr>::new()))
+                    .and_then(|plan| plan.aggregate(keys, [aggregate::count(lit(1i64)).alias(VALUE)]))
+                    .map_err(plan_error)?
+            }
+            _ => aggregated(plan, question.metric, keys, &segments)?,
+        };
         read_cells(&self.collect(plan).await?, segment_count)
     }
 
@@ -99,9 +114,25 @@ impl Asked {
         Ok(chosen)
     }
 
-    /// Whether an event is among the first of its user (S-50, S-51).
+    /// Whether an event is among the first of its user, or of one of its groups (S-50, S-51).
     pub(in super::super) async fn is_first(&self, metric: &Metric, first_time: FirstTime) -> Result<Expr> {
-        let Some(selector) = &metric.event else { return Ok(lit(false)) };
+        let times = self.first_times(metric, first_time).await?;
+        let actor = self.actor(metric)?;
+        Ok(call("is_first", DataType::Boolean, vec![actor.label, column(TIME)], move |args| {
+            let happened = args[1].as_primitive::<TimestampMillisecondType>();
+            let users = convert::texts_of(&args[0])?;
+            let is_first = users.into_iter().zip(happened).map(|(users, time)| {
+                let is_first = |user: &String| times.get(user).copied() == time;
+                Some(users.iter().any(is_first))
+            });
+            Ok(std::sync::Arc::new(is_first.collect::<arrow::array::BooleanArray>()))
+        }))
+    }
+
+    /// When each user, or group, did something for the first time.
+    async fn first_times(&self, metric: &Metric, first_time: FirstTime) -> Result<FirstTimes> {
+        let mut times = FirstTimes::new();
+        let Some(selector) = &metric.event else { return Ok(times) };
         let mut chosen = match first_time {
             FirstTime::Ever => self.named(&selector.any_of.iter().collect::<Vec<_>>()),
             FirstTime::Filtered => self.selects(selector)?,
@@ -124,7 +155,6 @@ impl Asked {
             .filter(column(USER).is_not_null())
             .and_then(|plan| plan.aggregate([column(USER)], [aggregate::min(column(TIME)).alias(TIME)]))
             .map_err(plan_error)?;
-        let mut times: hashbrown::HashMap<String, i64> = hashbrown::HashMap::new();
         for batch in self.collect(first).await? {
             let users = cast(batch.column(0), &TEXT).map_err(arrow_error)?;
             let first = batch.column(1).as_primitive::<TimestampMillisecondType>();
@@ -132,17 +162,28 @@ impl Asked {
                 times.extend(user.map(str::to_owned).zip(time));
             }
         }
+        Ok(times)
+    }
+
+    /// Who is counted for an event: of several groups, under a filter of first times, those whose
+    /// first it is (S-52).
+    pub(super) async fn counted(&self, metric: &Metric) -> Result<Segment> {
         let actor = self.actor(metric)?;
-        let name = format!("first_time({})", selector.label());
-        Ok(call(name, DataType::Boolean, vec![actor.label, column(TIME)], move |args| {
+        let first_time = metric.event.as_ref().and_then(|selector| selector.first_time);
+        let Some(first_time) = first_time.filter(|_| actor.is_list) else { return Ok(actor) };
+        let times = self.first_times(metric, first_time).await?;
+        let label = call("first_of", list_of_text(), vec![actor.label, column(TIME)], move |args| {
             let happened = args[1].as_primitive::<TimestampMillisecondType>();
-            let users = convert::texts_of(&args[0])?;
-            let is_first = users.into_iter().zip(happened).map(|(users, time)| {
-                let is_first = |user: &String| times.get(user).copied() == time;
-                Some(users.iter().any(is_first))
-            });
-            Ok(std::sync::Arc::new(is_first.collect::<arrow::array::BooleanArray>()))
-        }))
+            let mut lists = ListBuilder::new(StringViewBuilder::new());
+            for (groups, time) in convert::texts_of(&args[0])?.into_iter().zip(happened) {
+                for group in groups.iter().filter(|group| times.get(*group).copied() == time) {
+                    lists.values().append_value(group);
+                }
+                lists.append(true);
+            }
+            Ok(std::sync::Arc::new(lists.finish()))
+        });
+        Ok(Segment { label, is_list: true })
     }
 
     /// Who is counted: the user, or the values of a property of the event (U-30, U-31). Null, or an
@@ -182,7 +223,7 @@ impl Asked {
         let Question { metric, interval, breakdowns, automatic, except, .. } = question;
         let measure = &metric.measure;
         let segments = self.segments(breakdowns, automatic)?;
-        let actor = self.actor(metric)?;
+        let actor = self.counted(metric).await?;
         let mut chosen = self.chosen(question).await?;
         let of_actors = is_of_actors(measure);
         if of_actors && !actor.is_list {
@@ -216,7 +257,7 @@ impl Asked {
         let mut plan =
             self.scan()?.filter(chosen).and_then(|plan| plan.project(projected)).map_err(plan_error)?;
         // B-4 looks at the first event, with all its labels.
-        let segments_later = metric.count_once.is_some() && *measure == Measure::UniqueUsers;
+        let segments_later = counts_once(metric);
         if !segments_later {
             plan = apart(plan, &segments)?;
         }
@@ -226,7 +267,7 @@ impl Asked {
                 .and_then(|plan| plan.filter(column(USER).is_not_null()))
                 .map_err(plan_error)?;
         }
-        if let Some(except) = except {
+        if let Some(except) = except.filter(|_| !segments_later) {
             plan = beyond(plan, except, segments.len(), interval.is_some(), of_actors, value.is_some())?;
         }
         if value.as_ref().is_some_and(|value| value.is_list) {
@@ -296,6 +337,11 @@ fn is_of_actors(measure: &Measure) -> bool {
     }
 }
 
+/// Whether each user is counted in one segment only (B-4).
+fn counts_once(metric: &Metric) -> bool {
+    metric.count_once.is_some() && metric.measure == Measure::UniqueUsers
+}
+
 fn needs_order(metric: &Metric) -> bool {
     metric.count_once.is_some()
         || matches!(metric.measure, Measure::OfProperty { aggregate: Aggregate::First, .. })
@@ -311,6 +357,22 @@ pub(super) fn apart(mut plan: LogicalPlanBuilder, segments: &[Segment]) -> Resul
     Ok(plan)
 }
 
+/// Whether the labels are none of the combinations that are shown.
+fn is_other(segment_count: usize, shown: &[Vec<String>]) -> Expr {
+    let labels: Vec<Expr> = (0..segment_count).map(|at| column(&segment_column(at))).collect();
+    let shown: hashbrown::HashSet<Vec<String>> = shown.iter().cloned().collect();
+    call("is_other", DataType::Boolean, labels, move |args| {
+        let columns = args.iter().map(|labels| cast(labels, &TEXT)).collect::<Result<Vec<_>, _>>()?;
+        let rows = columns.first().map_or(0, Array::len);
+        let is_beyond = (0..rows).map(|row| {
+            let labels: Vec<String> =
+                columns.iter().map(|labels| labels.as_string_view().value(row).to_owned()).collect();
+            Some(!shown.contains(&labels))
+        });
+        Ok(std::sync::Arc::new(is_beyond.collect::<arrow::array::BooleanArray>()))
+    })
+}
+
 /// The events that fall in a segment which is not one of those shown; each once.
 fn beyond(
     plan: LogicalPlanBuilder,
@@ -320,23 +382,11 @@ fn beyond(
     has_user: bool,
     has_value: bool,
 ) -> Result<LogicalPlanBuilder> {
-    let labels: Vec<Expr> = (0..segment_count).map(|at| column(&segment_column(at))).collect();
-    let shown: hashbrown::HashSet<Vec<String>> = shown.iter().cloned().collect();
-    let is_beyond = call("is_other", DataType::Boolean, labels, move |args| {
-        let columns = args.iter().map(|labels| cast(labels, &TEXT)).collect::<Result<Vec<_>, _>>()?;
-        let rows = columns.first().map_or(0, Array::len);
-        let is_beyond = (0..rows).map(|row| {
-            let labels: Vec<String> =
-                columns.iter().map(|labels| labels.as_string_view().value(row).to_owned()).collect();
-            Some(!shown.contains(&labels))
-        });
-        Ok(std::sync::Arc::new(is_beyond.collect::<arrow::array::BooleanArray>()))
-    });
     let mut kept = vec![column(TIME), column(SEQUENCE)];
     kept.extend(has_bucket.then(|| column(BUCKET)));
     kept.extend(has_user.then(|| column(USER)));
     kept.extend(has_value.then(|| column(VALUE)));
-    plan.filter(is_beyond)
+    plan.filter(is_other(segment_count, shown))
         .and_then(|plan| plan.project(kept))
         .and_then(LogicalPlanBuilder::distinct)
         .map_err(plan_error)

@@ -69,7 +69,8 @@ pub(super) async fn shown_segments(
     for metric in &insights.metrics {
         automatic.push(chosen_ranges(asked, scope, insights, metric, range).await?);
     }
-    // Every segment of any metric is known; those of the first one have a rank.
+    // Segments of any metric are listed; the first one ranks them.
+    let mut listed: BTreeSet<Vec<String>> = BTreeSet::new();
     let mut ranks: BTreeMap<Vec<String>, Option<f64>> = BTreeMap::new();
     for (at, metric) in insights.metrics.iter().enumerate() {
         let ranked = Metric { measure: rank_of(&metric.measure), ..metric.clone() };
@@ -77,6 +78,7 @@ pub(super) async fn shown_segments(
         if let Some(filter) = &metric.profiles {
             let breakdowns = &insights.breakdowns;
             found = profiles::measured(asked, &ranked, filter, breakdowns, &automatic[at]).await?;
+            listed.extend(found.iter().map(|cell| cell.segments.clone()));
         } else if metric.event.is_some() {
             let question = Question {
                 metric: &ranked,
@@ -95,19 +97,21 @@ pub(super) async fn shown_segments(
             if active::days_of(&metric.measure).is_some() {
                 let mut counted = cells(asked, scope, &as_measured).await?;
                 counted.retain(|cell| cell.value.is_some_and(|value| value > 0.0));
-                found.retain(|cell| counted.iter().any(|counted| counted.segments == cell.segments));
-                found.extend(counted.into_iter().map(|cell| Cell { value: None, ..cell }));
-            } else if metric.count_once.is_some() && insights.interval.is_some() {
-                let counted = cells(asked, scope, &as_measured).await?;
-                found.extend(counted.into_iter().map(|cell| Cell { value: None, ..cell }));
+                listed.extend(counted.into_iter().map(|cell| cell.segments));
+            } else {
+                listed.extend(found.iter().map(|cell| cell.segments.clone()));
+                if metric.count_once.is_some() && insights.interval.is_some() {
+                    let counted = cells(asked, scope, &as_measured).await?;
+                    listed.extend(counted.into_iter().map(|cell| cell.segments));
+                }
             }
         }
-        for cell in found {
-            let rank = if at == 0 { cell.value } else { None };
-            let known = ranks.entry(cell.segments).or_default();
-            *known = known.or(rank);
+        if at == 0 {
+            ranks = found.into_iter().map(|cell| (cell.segments, cell.value)).collect();
         }
     }
+    let mut ranks: BTreeMap<Vec<String>, Option<f64>> =
+        listed.into_iter().map(|segments| (segments.clone(), ranks.remove(&segments).flatten())).collect();
     // What the first metric does not have ranks as nothing of it does.
     let of_nothing =
         insights.metrics.first().is_some_and(|metric| is_zero_of_nothing(&rank_of(&metric.measure)));

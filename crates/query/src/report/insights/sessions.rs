@@ -23,7 +23,7 @@ pub(super) async fn measured(asked: &Asked, scope: &Scope, question: &Question<'
     let by_group =
         question.metric.count_by.is_some() && matches!(question.metric.measure, Measure::OverUsers { .. });
     if by_group {
-        labels.push(asked.actor(question.metric)?.label);
+        labels.push(asked.counted(question.metric).await?.label);
     }
     let walk = asked.session_walk(scope, labels.len());
     labels.extend(scan.id);
