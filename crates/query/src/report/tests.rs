@@ -1,1 +1,151 @@
+//! Sessions as rows, and the users behind numbers. What insights and cohorts answer is compared with
+//! the oracle in the suites.
 
+use std::fmt::Write as _;
+
+use crate::testing::{TestDataset, event, rows};
+
+/// Events given as `user time name properties`, times of 2 January 2024 unless they have a date.
+async fn dataset(events: &[(&str, &str, &str, &str)]) -> TestDataset {
+    let mut dataset = TestDataset::new();
+    let events = events.iter().map(|(user, time, name, properties)| {
+        let time = if time.len() == 5 { format!("2024-01-02T{time}:00Z") } else { format!("{time}:00Z") };
+        event(name, user, &time, properties)
+    });
+    dataset.files(&events.collect::<Vec<_>>()).await;
+    dataset
+}
+
+/// The sessions of a definition: user, start, end, seconds, events, first and last name.
+async fn sessions(dataset: &TestDataset, more: &str) -> Vec<String> {
+    let definition = format!(r#"{{"range": "2024-01-01 to 2024-01-04", "as_of": "2024-01-05"{more}}}"#);
+    let question = format!(
+        "SELECT user_id || ' ' || to_char(start, '%d %H:%M') || ' ' || coalesce(to_char(\"end\", '%H:%M'), '-') \
+         || ' ' || coalesce(CAST(CAST(duration_s AS BIGINT) AS TEXT), '-') || ' ' || event_count || ' ' \
+         || origin_start || ' ' || origin_end FROM sessions('{definition}')"
+    );
+    rows(&dataset.resident_session(), &question).await
+}
+
+#[tokio::test]
+async fn x_2_x_5_timeouts_and_midnight_end_sessions() {
+    let dataset = dataset(&[
+        ("u1", "13:00", "A", "{}"),
+        ("u1", "13:10", "B", "{}"),
+        ("u1", "13:50", "C", "{}"),
+        ("u1", "14:10", "D", "{}"),
+        ("u1", "14:25", "E", "{}"),
+        ("u2", "2024-01-02T23:30", "A", "{}"),
+        ("u2", "2024-01-02T23:50", "B", "{}"),
+        ("u2", "2024-01-03T00:05", "C", "{}"),
+        ("u2", "2024-01-03T00:10", "D", "{}"),
+        ("", "13:05", "A", "{}"),
+    ])
+    .await;
+    assert_eq!(
+        sessions(&dataset, "").await,
+        [
+            "u1 02 13:00 13:10 600 2 A B",
+            "u1 02 13:50 14:25 2100 3 C E",
+            "u2 02 23:30 23:50 1200 2 A B",
+            "u2 03 00:05 00:10 300 2 C D"
+        ]
+    );
+    let uncut = sessions(&dataset, r#", "sessions": {"midnight_cut": false}"#).await;
+    assert_eq!(uncut[2..], ["u2 02 23:30 00:10 2400 4 A D"]);
+}
+
+#[tokio::test]
+async fn x_3_x_12_sessions_from_event_to_event() {
+    let dataset = dataset(&[
+        ("u1", "2024-01-01T23:15", "Login", "{}"),
+        ("u1", "2024-01-01T23:45", "B", "{}"),
+        ("u1", "2024-01-02T00:15", "Logout", "{}"),
+        ("u2", "11:00", "Login", "{}"),
+        ("u2", "11:15", "Login", "{}"),
+        ("u2", "11:45", "Logout", "{}"),
+        ("u2", "12:15", "Logout", "{}"),
+    ])
+    .await;
+    assert_eq!(
+        sessions(&dataset, r#", "sessions": {"start": "Login", "end": "Logout"}"#).await,
+        ["u1 01 23:15 - - 2 Login B", "u2 02 11:00 11:45 2700 3 Login Logout"]
+    );
+}
+
+#[tokio::test]
+async fn x_4_sessions_by_id() {
+    let dataset = dataset(&[
+        ("u1", "11:00", "A", r#"{"id": 123}"#),
+        ("u1", "11:15", "B", r#"{"id": 456}"#),
+        ("u1", "11:20", "X", "{}"),
+        ("u1", "11:45", "C", r#"{"id": 456}"#),
+        ("u1", "12:15", "D", r#"{"id": 456}"#),
+    ])
+    .await;
+    assert_eq!(
+        sessions(&dataset, r#", "sessions": {"id": "id"}"#).await,
+        ["u1 02 11:00 11:00 0 1 A A", "u1 02 11:15 12:15 3600 3 B D"]
+    );
+}
+
+#[tokio::test]
+async fn x_7_x_11_excluded_events_and_inherited_properties() {
+    let dataset = dataset(&[
+        ("u1", "10:00", "A", "{}"),
+        ("u1", "10:20", "$campaign_delivery", "{}"),
+        ("u1", "10:40", "B", r#"{"utm": "x"}"#),
+        ("u2", "10:00", "A", "{}"),
+        ("u2", "10:10", "B", r#"{"utm": "x"}"#),
+    ])
+    .await;
+    let inherited = |rule: &str| {
+        let mut question = "SELECT user_id || ' ' || coalesce(utm, '-') FROM sessions('".to_owned();
+        let _ = write!(
+            question,
+            r#"{{"range": "2024-01-01 to 2024-01-04", "as_of": "2024-01-05", "properties": ["utm"]{rule}}}')"#
+        );
+        question
+    };
+    let session = dataset.resident_session();
+    assert_eq!(rows(&session, &inherited("")).await, ["u1 -", "u1 x", "u2 x"]);
+    let by_event = inherited(r#", "sessions": {"start": "A", "end": "Z"}"#);
+    assert_eq!(rows(&session, &by_event).await, ["u1 -", "u2 -"]);
+}
+
+#[tokio::test]
+async fn t_13_the_users_behind_a_number_are_as_many_as_it_says() {
+    let dataset = dataset(&[
+        ("u1", "2024-01-01T09:00", "Play", r#"{"genre": "rock"}"#),
+        ("u1", "2024-01-02T09:00", "Play", r#"{"genre": "jazz"}"#),
+        ("u2", "2024-01-02T10:00", "Play", r#"{"genre": "rock"}"#),
+        ("u3", "2024-01-03T10:00", "Buy", "{}"),
+        ("", "2024-01-02T10:00", "Play", r#"{"genre": "rock"}"#),
+    ])
+    .await;
+    let session = dataset.resident_session();
+    let report = |more: &str| {
+        format!(
+            r#"{{"range": "2024-01-01 to 2024-01-03", "as_of": "2024-01-03", "interval": "day", "breakdowns": ["genre"],
+                "metrics": [{{"event": "Play"}}, {{"event": "Play", "measure": "weekly_active_users"}}]{more}}}"#
+        )
+    };
+    let numbers = rows(
+        &session,
+        &format!(
+            "SELECT metric || '|' || to_char(time, '%Y-%m-%d') || '|' || genre || '|' || CAST(value AS BIGINT) \
+             FROM insights('{}')",
+            report("")
+        ),
+    )
+    .await;
+    assert_eq!(numbers.len(), 2 * 3 * 3);
+    for number in numbers {
+        let parts: Vec<&str> = number.split('|').collect();
+        let [metric, time, genre, count] = parts[..] else { unreachable!("{number}") };
+        let segments = if genre == "$overall" { String::new() } else { format!(r#", "segments": ["{genre}"]"#) };
+        let cell = format!(r#", "users_of": {{"metric": "{metric}", "time": "{time}"{segments}}}"#);
+        let users = rows(&session, &format!("SELECT user_id FROM insights('{}')", report(&cell))).await;
+        assert_eq!(users.len().to_string(), count, "{number}: {users:?}");
+    }
+}
