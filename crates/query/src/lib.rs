@@ -31,6 +31,7 @@ mod events_table;
 mod export;
 pub mod functions;
 mod identity;
+mod leaf;
 pub mod plan;
 mod report;
 mod resident;

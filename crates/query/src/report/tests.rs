@@ -143,7 +143,8 @@ async fn t_13_the_users_behind_a_number_are_as_many_as_it_says() {
     for number in numbers {
         let parts: Vec<&str> = number.split('|').collect();
         let [metric, time, genre, count] = parts[..] else { unreachable!("{number}") };
-        let segments = if genre == "$overall" { String::new() } else { format!(r#", "segments": ["{genre}"]"#) };
+        let segments =
+            if genre == "$overall" { String::new() } else { format!(r#", "segments": ["{genre}"]"#) };
         let cell = format!(r#", "users_of": {{"metric": "{metric}", "time": "{time}"{segments}}}"#);
         let users = rows(&session, &format!("SELECT user_id FROM insights('{}')", report(&cell))).await;
         assert_eq!(users.len().to_string(), count, "{number}: {users:?}");
