@@ -51,7 +51,7 @@ pub struct Case {
     pub definition: &'static str,
     /// Which rows are compared.
     pub compared: Compared,
-    /// The rows as [`line`] spells them, or the members of a cohort.
+    /// The rows as [`line()`] spells them, or the members of a cohort.
     pub expected: &'static [&'static str],
 }
 
