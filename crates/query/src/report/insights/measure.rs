@@ -5,8 +5,9 @@
 //! aggregations.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, ListBuilder, RecordBatch, StringViewBuilder};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
 use datafusion::common::ScalarValue;
@@ -15,12 +16,10 @@ use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::prelude::DataFrame;
 use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
-use tallymark_report::{
-    Aggregate, Breakdown, CountOnce, Filter, FirstTime, Instants, Measure, Metric, PerUser, Property, Unit,
-};
+use tallymark_report::{Aggregate, Breakdown, CountOnce, Filter, Instants, Measure, Metric, PerUser, Unit};
 
 use super::super::asked::{Asked, arrow_error, column, instant, plan_error};
-use super::super::convert::{self, TEXT, list_of_text};
+use super::super::convert::TEXT;
 use super::super::function::call;
 use super::super::segments::{Ranges, Segment};
 use crate::Result;
@@ -35,9 +34,6 @@ const INNER: &str = "inner";
 pub(super) fn segment_column(at: usize) -> String {
     format!("segment_{at}")
 }
-
-/// When somebody did something first, by id.
-type FirstTimes = hashbrown::HashMap<String, i64>;
 
 /// What is to be measured in one go.
 #[derive(Debug, Clone)]
@@ -112,110 +108,6 @@ impl Asked {
             chosen = chosen.and(self.is_first(metric, first_time).await?);
         }
         Ok(chosen)
-    }
-
-    /// Whether an event is among the first of its user, or of one of its groups (S-50, S-51).
-    pub(in super::super) async fn is_first(&self, metric: &Metric, first_time: FirstTime) -> Result<Expr> {
-        let times = self.first_times(metric, first_time).await?;
-        let actor = self.actor(metric)?;
-        Ok(call("is_first", DataType::Boolean, vec![actor.label, column(TIME)], move |args| {
-            let happened = args[1].as_primitive::<TimestampMillisecondType>();
-            let users = convert::texts_of(&args[0])?;
-            let is_first = users.into_iter().zip(happened).map(|(users, time)| {
-                let is_first = |user: &String| times.get(user).copied() == time;
-                Some(users.iter().any(is_first))
-            });
-            Ok(std::sync::Arc::new(is_first.collect::<arrow::array::BooleanArray>()))
-        }))
-    }
-
-    /// When each user, or group, did something for the first time.
-    async fn first_times(&self, metric: &Metric, first_time: FirstTime) -> Result<FirstTimes> {
-        let mut times = FirstTimes::new();
-        let Some(selector) = &metric.event else { return Ok(times) };
-        let mut chosen = match first_time {
-            FirstTime::Ever => self.named(&selector.any_of.iter().collect::<Vec<_>>()),
-            FirstTime::Filtered => self.selects(selector)?,
-        };
-        if let (FirstTime::Filtered, Some(filter)) = (first_time, &metric.filter) {
-            chosen = chosen.and(self.filter(filter)?);
-        }
-        let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
-        let actor = self.actor(metric)?.label.alias(USER);
-        let is_list = self.actor(metric)?.is_list;
-        let mut plan = self
-            .scan()?
-            .filter(self.within(&ever).and(chosen))
-            .and_then(|plan| plan.project([actor, column(TIME)]))
-            .map_err(plan_error)?;
-        if is_list {
-            plan = plan.unnest_column(USER).map_err(plan_error)?;
-        }
-        let first = plan
-            .filter(column(USER).is_not_null())
-            .and_then(|plan| plan.aggregate([column(USER)], [aggregate::min(column(TIME)).alias(TIME)]))
-            .map_err(plan_error)?;
-        for batch in self.collect(first).await? {
-            let users = cast(batch.column(0), &TEXT).map_err(arrow_error)?;
-            let first = batch.column(1).as_primitive::<TimestampMillisecondType>();
-            for (user, time) in users.as_string_view().iter().zip(first) {
-                times.extend(user.map(str::to_owned).zip(time));
-            }
-        }
-        Ok(times)
-    }
-
-    /// Who is counted for an event: of several groups, under a filter of first times, those whose
-    /// first it is (S-52).
-    pub(super) async fn counted(&self, metric: &Metric) -> Result<Segment> {
-        let actor = self.actor(metric)?;
-        let first_time = metric.event.as_ref().and_then(|selector| selector.first_time);
-        let Some(first_time) = first_time.filter(|_| actor.is_list) else { return Ok(actor) };
-        let times = self.first_times(metric, first_time).await?;
-        let label = call("first_of", list_of_text(), vec![actor.label, column(TIME)], move |args| {
-            let happened = args[1].as_primitive::<TimestampMillisecondType>();
-            let mut lists = ListBuilder::new(StringViewBuilder::new());
-            for (groups, time) in convert::texts_of(&args[0])?.into_iter().zip(happened) {
-                for group in groups.iter().filter(|group| times.get(*group).copied() == time) {
-                    lists.values().append_value(group);
-                }
-                lists.append(true);
-            }
-            Ok(std::sync::Arc::new(lists.finish()))
-        });
-        Ok(Segment { label, is_list: true })
-    }
-
-    /// Who is counted: the user, or the values of a property of the event (U-30, U-31). Null, or an
-    /// empty list, where nobody is.
-    pub(super) fn actor(&self, metric: &Metric) -> Result<Segment> {
-        let Some(key) = &metric.count_by else {
-            return Ok(Segment { label: column(USER_ID), is_list: false });
-        };
-        let values = self.values(&Property::Event { name: key.clone() })?;
-        let scalar = values.scalar_text().unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
-        // G-12: the empty id is nobody.
-        let scalar = datafusion::functions::expr_fn::nullif(scalar, super::super::filter::utf8(""));
-        if values.lists.is_empty() {
-            return Ok(Segment { label: scalar, is_list: false });
-        }
-        let label = self.items_as_text(&values, scalar, "")?;
-        Ok(Segment { label, is_list: true })
-    }
-
-    /// Whether an event is some group's where groups are counted (U-32); true where users are.
-    pub(super) fn is_attributed(&self, metric: &Metric) -> Result<Expr> {
-        if metric.count_by.is_none() {
-            return Ok(lit(true));
-        }
-        let actor = self.actor(metric)?;
-        if !actor.is_list {
-            return Ok(actor.label.is_not_null());
-        }
-        Ok(call("has_items", DataType::Boolean, vec![actor.label], |args| {
-            let has = convert::texts_of(&args[0])?.into_iter().map(|items| Some(!items.is_empty()));
-            Ok(std::sync::Arc::new(has.collect::<arrow::array::BooleanArray>()))
-        }))
     }
 
     /// The events of a question with what is needed of each, and the keys they are grouped by.
@@ -369,7 +261,7 @@ fn is_other(segment_count: usize, shown: &[Vec<String>]) -> Expr {
                 columns.iter().map(|labels| labels.as_string_view().value(row).to_owned()).collect();
             Some(!shown.contains(&labels))
         });
-        Ok(std::sync::Arc::new(is_beyond.collect::<arrow::array::BooleanArray>()))
+        Ok(Arc::new(is_beyond.collect::<BooleanArray>()))
     })
 }
 

@@ -1,12 +1,14 @@
 //! Insights: measures over time and segments (section 5).
 //!
-//! 1. [`measure`]: one metric → cells, measured where there were events.
+//! 1. [`measure`]: one metric → cells, measured where there were events; [`actors`] says who is
+//!    counted.
 //! 2. [`series`]: cells → one series for each segment, gaps filled, ranked, cut to the top.
 //! 3. [`formula`]: series of formulas from those of metrics.
 //! 4. Rolling means, running sums and comparison, and the rows (here).
 //! 5. [`users`]: who is behind a number.
 
 mod active;
+mod actors;
 mod formula;
 pub(super) mod measure;
 mod profiles;
