@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use tallymark_users::ProfileKey;
+
 use crate::testing::{TestDataset, event, rows};
 
 /// Events given as `user time name properties`, times of 2 January 2024 unless they have a date.
@@ -149,4 +151,21 @@ async fn t_13_the_users_behind_a_number_are_as_many_as_it_says() {
         let users = rows(&session, &format!("SELECT user_id FROM insights('{}')", report(&cell))).await;
         assert_eq!(users.len().to_string(), count, "{number}: {users:?}");
     }
+}
+
+#[tokio::test]
+async fn m_4_profiles_behind_a_metric_of_profiles() {
+    let mut dataset = dataset(&[("u1", "10:00", "Play", r#"{"plan": "free"}"#)]).await;
+    dataset.set(ProfileKey::User("u1".to_owned()), r#"{"plan": "pro"}"#);
+    dataset.set(ProfileKey::User("u2".to_owned()), r#"{"plan": "free"}"#);
+    let users = |filter: &str| {
+        format!(
+            r#"SELECT user_id FROM insights('{{"metrics": [{{"profiles": {filter}}}], "users_of": {{"metric": "A"}}}}')"#
+        )
+    };
+    let session = dataset.resident_session();
+    assert_eq!(rows(&session, &users(r#"{"all": []}"#)).await, ["u1", "u2"]);
+    assert_eq!(rows(&session, &users(r#"{"property": "user.plan", "equals": "pro"}"#)).await, ["u1"]);
+    // Profiles have no properties of events.
+    assert_eq!(rows(&session, &users(r#"{"property": "plan", "equals": "free"}"#)).await, [""; 0]);
 }

@@ -14,6 +14,7 @@ use super::super::filter::utf8;
 use super::measure::{Question, USER, segment_column};
 use super::{OTHER, OVERALL, active, letter, profiles, series};
 use crate::Result;
+use tallymark_event::columns::USER_ID;
 
 /// Who is counted in a cell, or whose events are.
 pub(in super::super) async fn behind(
@@ -48,12 +49,9 @@ pub(in super::super) async fn behind(
         return Ok(then.members.get(cohort).into_iter().flat_map(|ids| ids.iter().cloned()).collect());
     }
     if let Some(filter) = &metric.profiles {
-        return users_in(
-            asked,
-            profiles::matching(asked, filter)?
-                .project([column(tallymark_event::columns::USER_ID).alias(USER)]),
-        )
-        .await;
+        let of_profiles = Asked { is_of_profiles: true, ..asked.clone() };
+        let plan = profiles::matching(&of_profiles, filter)?;
+        return users_in(asked, plan.project([column(USER_ID)])).await;
     }
     if matches!(metric.measure, Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. }) {
         let error = wrong("metric", "the users behind a number of sessions are not told".to_owned());
