@@ -151,10 +151,6 @@ impl WordOr<'_> for EventChoice {
     fn of_object(object: ChoiceObject) -> Result<Self, String> {
         Ok(Self { event: object.event, filter: object.filter })
     }
-
-    fn of_list(list: Self::List) -> Result<Self, String> {
-        match list {}
-    }
 }
 
 impl<'de> Deserialize<'de> for EventChoice {

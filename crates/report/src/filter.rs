@@ -119,10 +119,6 @@ impl WordOr<'_> for Period {
     fn of_object(object: PeriodObject) -> Result<Self, String> {
         Ok(Self { count: object.count, unit: object.unit })
     }
-
-    fn of_list(list: NoList) -> Result<Self, String> {
-        match list {}
-    }
 }
 
 impl<'de> Deserialize<'de> for Period {

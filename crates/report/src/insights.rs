@@ -229,10 +229,6 @@ impl WordOr<'_> for Breakdown {
             _ => Err("a breakdown is property, with perhaps as, buckets and unit, or cohorts".to_owned()),
         }
     }
-
-    fn of_list(list: NoList) -> Result<Self, String> {
-        match list {}
-    }
 }
 
 impl<'de> Deserialize<'de> for Breakdown {

@@ -217,10 +217,6 @@ impl WordOr<'_> for Measure {
             _ => Err("an aggregate is either of a property or per_user".to_owned()),
         }
     }
-
-    fn of_list(list: NoList) -> Result<Self, String> {
-        match list {}
-    }
 }
 
 impl<'de> Deserialize<'de> for Measure {
@@ -266,10 +262,6 @@ impl WordOr<'_> for PerUser {
             }
             other => Err(format!("per user are sum, average, distinct, min, max, not {}", other.name())),
         }
-    }
-
-    fn of_list(list: NoList) -> Result<Self, String> {
-        match list {}
     }
 }
 

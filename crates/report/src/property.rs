@@ -104,10 +104,6 @@ impl WordOr<'_> for Property {
         }
         found.pop().ok_or_else(|| format!("a property is {KINDS}"))
     }
-
-    fn of_list(list: NoList) -> Result<Self, String> {
-        match list {}
-    }
 }
 
 impl<'de> Deserialize<'de> for Property {

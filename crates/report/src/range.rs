@@ -148,10 +148,6 @@ impl WordOr<'_> for DateRange {
             _ => Err("a range is from and to, or since, or last with perhaps ending_days_ago".to_owned()),
         }
     }
-
-    fn of_list(list: NoList) -> Result<Self, String> {
-        match list {}
-    }
 }
 
 impl<'de> Deserialize<'de> for DateRange {

@@ -24,15 +24,20 @@ pub(crate) trait WordOr<'de>: Sized {
 
     fn of_word(word: &str) -> Result<Self, String>;
     fn of_object(object: Self::Object) -> Result<Self, String>;
-    fn of_list(list: Self::List) -> Result<Self, String>;
+
+    fn of_list(_list: Self::List) -> Result<Self, String> {
+        Err(NO_LIST.to_owned())
+    }
 }
+
+const NO_LIST: &str = "a list is not expected here";
 
 /// No list is expected.
 pub(crate) enum NoList {}
 
 impl<'de> Deserialize<'de> for NoList {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(D::Error::custom("a list is not expected here"))
+        Err(D::Error::custom(NO_LIST))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who belongs to a cohort (section 9).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -52,6 +52,13 @@ impl Asked {
             self.work_out_one(&name, cohorts, &mut Vec::new()).await?;
         }
         Ok(())
+    }
+
+    /// The members of a cohort as of an instant, not later than now (C-20).
+    pub(super) async fn members_at(&self, name: &str, cohorts: &Cohorts, instant: i64) -> Result<UserIds> {
+        let as_of = instant.min(self.as_of);
+        let mut then = Self { as_of, members: HashMap::new(), ..self.clone() };
+        then.work_out_one(name, cohorts, &mut Vec::new()).await
     }
 
     fn work_out_one<'a>(

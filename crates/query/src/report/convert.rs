@@ -8,11 +8,10 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Int64Type, TimestampMillisecondType};
-use chrono::Datelike as _;
 use datafusion::common::Result;
 use serde_json::Value;
 use tallymark_event::columns::timestamp_type;
-use tallymark_event::{DateShape, DateValue, Timestamp, parse_date};
+use tallymark_event::{DateShape, DateValue, Day, Timestamp, parse_date};
 use tallymark_report::Calendar;
 
 use super::filter::OverItems;
@@ -87,7 +86,7 @@ pub(super) fn date_part(values: &ArrayRef, part: DatePart, calendar: Calendar) -
         DataType::Date32 => values
             .as_primitive::<Date32Type>()
             .iter()
-            .map(|days| days.map(|days| DateValue::Civil(tallymark_event::Day::from_days(days))))
+            .map(|days| days.map(|days| DateValue::Civil(Day::from_days(days))))
             .collect(),
         DataType::Timestamp(..) => {
             let values = cast(values, &timestamp_type())?;
@@ -106,7 +105,7 @@ pub(super) fn date_part(values: &ArrayRef, part: DatePart, calendar: Calendar) -
     };
     let day_of = |date: DateValue| match date {
         DateValue::Civil(day) => day.days(),
-        DateValue::Instant(time) => calendar.day(time.millis()).num_days_from_ce() - UNIX_EPOCH_FROM_CE,
+        DateValue::Instant(time) => Day::from(calendar.day(time.millis())).days(),
     };
     Ok(match part {
         DatePart::Day => Arc::new(dates.into_iter().map(|date| date.map(day_of)).collect::<Date32Array>()),
@@ -120,9 +119,6 @@ pub(super) fn date_part(values: &ArrayRef, part: DatePart, calendar: Calendar) -
         }
     })
 }
-
-/// 1970-01-01, counted in days from the year 1.
-const UNIX_EPOCH_FROM_CE: i32 = 719_163;
 
 /// What is looked for in JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

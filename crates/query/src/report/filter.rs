@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
-use chrono::{Datelike as _, NaiveDate};
+use chrono::NaiveDate;
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::functions::expr_fn::{contains, ends_with, lower, starts_with};
 use datafusion::logical_expr::{Expr, lit};
+use tallymark_event::Day;
 use tallymark_report::{
     CastType, Condition, DateRange, Filter, Instants, Items, Operator, Period, Scalar, Unit,
 };
@@ -48,11 +49,7 @@ impl Asked {
 
     fn condition(&self, condition: &Condition) -> Result<Expr> {
         let Condition { property, cast, items, match_case, operator } = condition;
-        let values = self.values(property)?;
-        let values = match cast {
-            Some(to) => values.cast(*to, self.calendar),
-            None => values,
-        };
+        let values = self.values(property)?.cast_if(*cast, self.calendar);
         let (operator, is_negative) = positive(operator);
         if let Operator::IsSet(_) = operator {
             let is_set = match cast {
@@ -95,11 +92,7 @@ impl Asked {
         match_case: Option<bool>,
         cast: Option<CastType>,
     ) -> Result<Option<OverItems>> {
-        let item = Values::of_item(of, Expr::Column(Column::from_name(ITEM)));
-        let item = match cast {
-            Some(to) => item.cast(to, self.calendar),
-            None => item,
-        };
+        let item = Values::of_item(of, Expr::Column(Column::from_name(ITEM))).cast_if(cast, self.calendar);
         let Some(expr) = self.scalar(&item, operator, match_case)? else { return Ok(None) };
         Ok(Some(self.over_items(expr, of.data_type())?))
     }
@@ -290,5 +283,5 @@ pub(super) fn utf8(text: &str) -> Expr {
 }
 
 fn date(day: NaiveDate) -> Expr {
-    lit(ScalarValue::Date32(Some(day.num_days_from_ce() - 719_163)))
+    lit(ScalarValue::Date32(Some(Day::from(day).days())))
 }

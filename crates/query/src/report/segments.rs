@@ -130,11 +130,7 @@ impl Asked {
         let Breakdown::Property { property, cast, buckets: Some(Buckets::Auto), .. } = breakdown else {
             return Ok(None);
         };
-        let values = self.values(property)?;
-        Ok(Some(match cast {
-            Some(to) => values.cast(*to, self.calendar),
-            None => values,
-        }))
+        Ok(Some(self.values(property)?.cast_if(*cast, self.calendar)))
     }
 
     fn cohort_segment(&self, cohorts: &[String]) -> Segment {
@@ -185,10 +181,7 @@ impl Asked {
     ) -> Result<Segment> {
         let sent = self.values(property)?;
         let is_set = sent.is_set();
-        let values = match to {
-            Some(to) => sent.cast(to, self.calendar),
-            None => sent,
-        };
+        let values = sent.cast_if(to, self.calendar);
         let labelled = Labels { to, buckets, unit, automatic, calendar: self.calendar };
         let scalar = labelled.scalar(&values, &is_set);
         if values.lists.is_empty() {
@@ -211,10 +204,7 @@ impl Asked {
     fn item_labels(&self, of: Item, labelled: &Labels<'_>) -> Result<OverItems> {
         let sent = Values::of_item(of, column("item"));
         let is_set = sent.is_set();
-        let values = match labelled.to {
-            Some(to) => sent.cast(to, self.calendar),
-            None => sent,
-        };
+        let values = sent.cast_if(labelled.to, self.calendar);
         let label = first_set([labelled.scalar(&values, &is_set), utf8(NOT_SET)]).unwrap_or_else(none);
         self.over_items(label, of.data_type())
     }

@@ -217,8 +217,16 @@ impl Values {
         first_set(dates.chain(texts))
     }
 
-    /// The values turned into another type (D-27). Lists are cast item by item.
-    pub(super) fn cast(&self, to: CastType, calendar: Calendar) -> Self {
+    /// The values turned into another type, if one is said (D-27).
+    pub(super) fn cast_if(self, to: Option<CastType>, calendar: Calendar) -> Self {
+        match to {
+            Some(to) => self.cast(to, calendar),
+            None => self,
+        }
+    }
+
+    /// Lists are cast item by item.
+    fn cast(&self, to: CastType, calendar: Calendar) -> Self {
         let lists = self.lists.clone();
         match to {
             CastType::String => {

@@ -293,7 +293,6 @@ fn aggregated(
 ) -> Result<LogicalPlanBuilder> {
     let count = || aggregate::count(lit(1i64));
     let with = |keys: &[Expr], more: Expr| keys.iter().cloned().chain([more]).collect::<Vec<_>>();
-    let number = || column(VALUE);
     let planned = match &metric.measure {
         Measure::TotalEvents => plan.aggregate(keys, [count().alias(VALUE)]),
         Measure::UniqueUsers => match metric.count_once {
@@ -325,12 +324,7 @@ fn aggregated(
                     let value = datafusion::logical_expr::cast(column(INNER), DataType::Float64);
                     plan.project(keys.iter().cloned().chain([value.alias(VALUE)]).collect::<Vec<_>>())
                 });
-            match of {
-                Aggregate::Distribution => per_user
-                    .and_then(|plan| plan.filter(number().is_not_null()))
-                    .and_then(|plan| plan.aggregate(with(&keys, number()), [count().alias(INNER)])),
-                other => per_user.and_then(|plan| plan.aggregate(keys, [over_column(*other).alias(VALUE)])),
-            }
+            per_user.and_then(|plan| over_property(plan, *of, keys))
         }
         // These are made elsewhere.
         Measure::DailyActiveUsers
@@ -341,7 +335,7 @@ fn aggregated(
     planned.map_err(plan_error)
 }
 
-/// An aggregate over the values of events.
+/// An aggregate over values: of events, or of users, one row each.
 pub(super) fn over_property(
     plan: LogicalPlanBuilder,
     of: Aggregate,

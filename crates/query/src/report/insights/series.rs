@@ -335,11 +335,7 @@ async fn cohort_sizes(
     };
     let mut sizes = Vec::with_capacity(ends.len());
     for (bucket, end) in ends {
-        let mut then = asked.clone();
-        then.as_of = end.min(asked.as_of);
-        then.members.clear();
-        then.work_out(BTreeSet::from([name.to_owned()]), cohorts).await?;
-        let size = then.members.get(name).map_or(0, |members| members.len());
+        let size = asked.members_at(name, cohorts, end).await?.len();
         sizes.push(Cell { segments: Vec::new(), bucket, of: None, value: Some(size as f64) });
     }
     Ok(sizes)

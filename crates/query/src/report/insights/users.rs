@@ -42,11 +42,8 @@ pub(in super::super) async fn behind(
         _ => range,
     };
     if let Some(cohort) = &metric.cohort {
-        let mut then = asked.clone();
-        then.as_of = (range.to - 1).min(asked.as_of);
-        then.members.clear();
-        then.work_out(BTreeSet::from([cohort.clone()]), cohorts).await?;
-        return Ok(then.members.get(cohort).into_iter().flat_map(|ids| ids.iter().cloned()).collect());
+        let members = asked.members_at(cohort, cohorts, range.to - 1).await?;
+        return Ok(members.iter().cloned().collect());
     }
     if let Some(filter) = &metric.profiles {
         let of_profiles = Asked { is_of_profiles: true, ..asked.clone() };
