@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use datafusion::prelude::SessionContext;
 use tallymark_users::ProfileKey;
 
 use crate::testing::{TestDataset, event, rows};
@@ -122,35 +123,65 @@ async fn t_13_the_users_behind_a_number_are_as_many_as_it_says() {
         ("u1", "2024-01-02T09:00", "Play", r#"{"genre": "jazz"}"#),
         ("u2", "2024-01-02T10:00", "Play", r#"{"genre": "rock"}"#),
         ("u3", "2024-01-03T10:00", "Buy", "{}"),
+        ("u0", "2024-01-01T11:00", "Watch", r#"{"mins": 0}"#),
+        ("u1", "2024-01-01T11:00", "Watch", r#"{"mins": 10}"#),
+        ("u2", "2024-01-01T11:00", "Watch", r#"{"mins": 20}"#),
+        ("u3", "2024-01-01T11:00", "Watch", r#"{"mins": 30}"#),
+        ("u4", "2024-01-01T11:00", "Watch", r#"{"mins": 40}"#),
+        ("u5", "2024-01-01T11:00", "Watch", r#"{"mins": 50}"#),
+        ("u6", "2024-01-01T11:00", "Watch", r#"{"mins": 60}"#),
+        ("u7", "2024-01-01T11:00", "Watch", r#"{"mins": 70}"#),
+        ("u8", "2024-01-01T11:00", "Watch", r#"{"mins": 80}"#),
+        ("u9", "2024-01-01T11:00", "Watch", r#"{"mins": 90}"#),
+        ("u10", "2024-01-01T11:00", "Watch", r#"{"mins": 100}"#),
+        ("u11", "2024-01-02T11:00", "Watch", r#"{"mins": 5}"#),
         ("", "2024-01-02T10:00", "Play", r#"{"genre": "rock"}"#),
     ])
     .await;
     let session = dataset.resident_session();
-    let report = |more: &str| {
+    let metrics = r#"[{"event": "Play"}, {"event": "Play", "measure": "weekly_active_users"}]"#;
+    let numbers = numbers_with_their_users(&session, metrics, r#"["genre"]"#, "genre", "").await;
+    assert_eq!(numbers, 2 * 3 * 3);
+    // Of what is beyond the top, and of ranges chosen from the values of all days.
+    let top = r#", "top": 1, "other": true"#;
+    assert_eq!(
+        numbers_with_their_users(&session, r#"[{"event": "Play"}]"#, r#"["genre"]"#, "genre", top).await,
+        9
+    );
+    let auto = r#"[{"property": "mins", "buckets": "auto"}]"#;
+    assert_eq!(numbers_with_their_users(&session, r#"[{"event": "Watch"}]"#, auto, "mins", "").await, 3 * 12);
+}
+
+/// Asks for the users behind every number of a report by day; how many numbers there are.
+async fn numbers_with_their_users(
+    session: &SessionContext,
+    metrics: &str,
+    breakdowns: &str,
+    column: &str,
+    more: &str,
+) -> usize {
+    let report = |cell: &str| {
         format!(
-            r#"{{"range": "2024-01-01 to 2024-01-03", "as_of": "2024-01-03", "interval": "day", "breakdowns": ["genre"],
-                "metrics": [{{"event": "Play"}}, {{"event": "Play", "measure": "weekly_active_users"}}]{more}}}"#
+            r#"{{"range": "2024-01-01 to 2024-01-03", "as_of": "2024-01-03", "interval": "day",
+                "breakdowns": {breakdowns}, "metrics": {metrics}{more}{cell}}}"#
         )
     };
-    let numbers = rows(
-        &session,
-        &format!(
-            "SELECT metric || '|' || to_char(time, '%Y-%m-%d') || '|' || genre || '|' || CAST(value AS BIGINT) \
-             FROM insights('{}')",
-            report("")
-        ),
-    )
-    .await;
-    assert_eq!(numbers.len(), 2 * 3 * 3);
-    for number in numbers {
+    let question = format!(
+        "SELECT metric || '|' || to_char(time, '%Y-%m-%d') || '|' || {column} || '|' || CAST(value AS BIGINT) \
+         FROM insights('{}')",
+        report("")
+    );
+    let numbers = rows(session, &question).await;
+    for number in &numbers {
         let parts: Vec<&str> = number.split('|').collect();
-        let [metric, time, genre, count] = parts[..] else { unreachable!("{number}") };
+        let [metric, time, segment, count] = parts[..] else { unreachable!("{number}") };
         let segments =
-            if genre == "$overall" { String::new() } else { format!(r#", "segments": ["{genre}"]"#) };
+            if segment == "$overall" { String::new() } else { format!(r#", "segments": ["{segment}"]"#) };
         let cell = format!(r#", "users_of": {{"metric": "{metric}", "time": "{time}"{segments}}}"#);
-        let users = rows(&session, &format!("SELECT user_id FROM insights('{}')", report(&cell))).await;
+        let users = rows(session, &format!("SELECT user_id FROM insights('{}')", report(&cell))).await;
         assert_eq!(users.len().to_string(), count, "{number}: {users:?}");
     }
+    numbers.len()
 }
 
 #[tokio::test]

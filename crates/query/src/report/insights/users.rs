@@ -32,14 +32,14 @@ pub(in super::super) async fn behind(
         return Err(error.hint("a formula has no users of its own").into());
     };
     let metric = &insights.metrics[at];
-    let range = asked.calendar.resolve(&scope.range, asked.as_of)?;
+    let whole = asked.calendar.resolve(&scope.range, asked.as_of)?;
     let range = match (&cell.time, insights.interval) {
         (Some(time), Some(unit)) => {
             let inside = asked.calendar.start_of(time).map_err(|error| error.within("users_of.time"))?;
             let (from, to) = (asked.calendar.bucket(inside, unit), asked.calendar.next_bucket(inside, unit));
-            Instants { from: from.max(range.from), to: to.min(range.to), days: None }
+            Instants { from: from.max(whole.from), to: to.min(whole.to), days: None }
         }
-        _ => range,
+        _ => whole,
     };
     if let Some(cohort) = &metric.cohort {
         let members = asked.members_at(cohort, cohorts, range.to - 1).await?;
@@ -65,8 +65,9 @@ pub(in super::super) async fn behind(
         None => range,
     };
     let is_split = !cell.segments.is_empty() && cell.segments.iter().any(|label| label != OVERALL);
+    // Ranges and ranks are those of the whole report (B-10, B-32).
     let shown =
-        if is_split { Some(series::shown_segments(asked, scope, insights, &range).await?) } else { None };
+        if is_split { Some(series::shown_segments(asked, scope, insights, &whole).await?) } else { None };
     let is_other = is_split && cell.segments.iter().all(|label| label == OTHER);
     let automatic = shown.as_ref().map_or_else(BTreeMap::new, |shown| shown.automatic(at));
     let question = Question {
