@@ -29,11 +29,14 @@
 //!
 //! Rule ids such as G-8 refer to `crates/query/SEMANTICS.md`.
 
+mod attempt;
 mod calendar;
 mod cohort;
 mod error;
 mod event;
 mod filter;
+mod flows;
+mod funnel;
 mod insights;
 mod lexicon;
 mod measure;
@@ -41,17 +44,24 @@ mod plan;
 mod property;
 mod range;
 mod report;
+mod retention;
 mod saved;
 mod sessions;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use attempt::{CountOf, Exclusion, Window, WindowUnit};
 pub use calendar::{Calendar, Instants, Unit, WeekStart};
 pub use cohort::{Cohort, CohortCondition, Did, Times};
 pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
 pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
+pub use flows::{Anchor, Expansion, FlowForm, Flows};
+pub use funnel::{
+    Attribution, Funnel, FunnelStep, IntervalAttempts, Reentry, Significance, StepMeasure, StepOf, StepOrder,
+    TimeBuckets, TimeMeasure,
+};
 pub use insights::{
     Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric, ValueGroup,
 };
@@ -62,6 +72,10 @@ pub use plan::{
 };
 pub use property::Property;
 pub use range::{DateRange, Instant};
-pub use report::{Question, Report, Scope};
+pub use report::{Question, REPORT_KINDS, Report, Scope};
+pub use retention::{
+    Alignment, Criterion, Frequency, Lifecycle, Retention, RetentionCell, RetentionMeasure, Stickiness,
+    StickinessPeriod,
+};
 pub use saved::{CohortNeeds, DefinitionKind, check_acyclic, check_saved};
 pub use sessions::{SessionList, SessionRule};

@@ -60,11 +60,77 @@ const EVERYTHING: &str = r#"{
     "compare": {"previous": "month"}
 }"#;
 
+const BEHAVIOUR: [&str; 4] = [
+    r#"{
+        "report": "funnel",
+        "steps": ["View", {"event": "Add", "where": "amount > 3", "optional": true},
+                  {"any_of": ["Buy", "Order"], "name": "pay", "times": 2, "within": "1 hour"}],
+        "window": "90 minutes", "reentry": "optimized", "count": "totals", "grace_seconds": 0,
+        "hold_constant": ["item"], "exclude": [{"event": "Leave", "after_step": 1}],
+        "breakdowns": ["country"], "attribution": {"step": 2}, "top": 5, "other": true,
+        "time_buckets": {"buckets": {"at": [60, 3600]}}, "interval": "week", "interval_attempts": "shared",
+        "measures": [{"aggregate": "sum", "of": "amount"}], "times": [{"aggregate": "p90"}],
+        "significance": {"control": ["DE"]}, "users_of": {"step": 2, "dropped_off": true}
+    }"#,
+    r#"{
+        "report": "retention", "birth": {"event": "Sign up", "first_time": "ever"}, "return": "Play",
+        "unit": "week", "alignment": "calendar", "criterion": "streak", "buckets": 8,
+        "measure": {"aggregate": "average", "of": "amount"}, "breakdowns": ["user.plan"], "top": 3,
+        "users_of": {"time": "2024-01-01", "bucket": 2, "dropped_off": true, "segments": ["pro"]}
+    }"#,
+    r#"{
+        "report": "flows", "anchors": ["Open", {"event": "Buy", "before": 2, "after": 1}], "count": "sessions",
+        "window": "1 session", "rows": 5, "hide": ["Tick"], "collapse_repeated": true,
+        "expand": [{"event": "View", "property": "page"}], "custom_events": [["Play", "Stream"]],
+        "hold_constant": ["item"], "exclude": [{"event": "Leave"}], "form": "tree", "breakdowns": ["country"]
+    }"#,
+    r#"{"report": "frequency", "event": "Play", "period": "month", "cumulative": false, "birth": "Open"}"#,
+];
+
 #[test]
 fn a_definition_reads_back_as_the_same() {
-    let report = parse(EVERYTHING);
-    let again = Report::from_value(report.to_value());
-    assert_eq!(again.as_ref(), Ok(&report), "{}", report.to_value());
+    for text in BEHAVIOUR.into_iter().chain([EVERYTHING]) {
+        let report = parse(text);
+        let again = Report::from_value(report.to_value());
+        assert_eq!(again.as_ref(), Ok(&report), "{}", report.to_value());
+    }
+}
+
+#[test]
+fn errors_of_behaviour_say_where_and_what_would_be_right() {
+    let funnel = |rest: &str| format!(r#"{{"report": "funnel", "steps": ["a", "b"]{rest}}}"#);
+    let errors = [
+        wrong(r#"{"report": "funnel", "steps": ["a"]}"#),
+        wrong(r#"{"report": "funnel", "steps": ["a", {"event": "b", "optional": true}]}"#),
+        wrong(r#"{"report": "funnel", "steps": ["a", {"event": "b", "where": {"property": "x"}}]}"#),
+        wrong(r#"{"report": "funnel", "steps": ["a", {"event": "b", "within": "2 sessions"}]}"#),
+        wrong(r#"{"report": "funnel", "steps": ["a", {"event": "b", "anchored": true}]}"#),
+        wrong(&funnel(r#", "window": "7 dayz""#)),
+        wrong(&funnel(r#", "window": "0 days""#)),
+        wrong(&funnel(r#", "count": "unique""#)),
+        wrong(&funnel(r#", "order": "strikt""#)),
+        wrong(&funnel(r#", "grace_seconds": -1"#)),
+        wrong(&funnel(r#", "exclude": [{"event": "x", "after_step": 2}]"#)),
+        wrong(&funnel(r#", "attribution": {"step": 3}"#)),
+        wrong(&funnel(r#", "time_buckets": {"to_step": 1, "buckets": "auto"}"#)),
+        wrong(&funnel(r#", "measures": [{"aggregate": "distinct", "of": "x"}]"#)),
+        wrong(&funnel(r#", "significance": {}"#)),
+        wrong(&funnel(r#", "users_of": {"step": 3}"#)),
+        wrong(&funnel(r#", "users_of": {"step": 1, "time": "2024-01-01"}"#)),
+        wrong(r#"{"report": "retention", "return": "b"}"#),
+        wrong(r#"{"report": "retention", "birth": "a", "unit": "quarter"}"#),
+        wrong(r#"{"report": "retention", "birth": "a", "buckets": 3, "brackets": [1, 2]}"#),
+        wrong(r#"{"report": "retention", "birth": "a", "measure": {"aggregate": "max", "of": "x"}}"#),
+        wrong(
+            r#"{"report": "retention", "birth": "a", "users_of": {"time": "2024-01-01", "dropped_off": true}}"#,
+        ),
+        wrong(r#"{"report": "frequency", "period": "year"}"#),
+        wrong(r#"{"report": "flows", "anchors": []}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "rows": 0}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "hide": ["x"], "show_only": ["y"]}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "exclude": [{"event": "x", "after_step": 1}]}"#),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
 }
 
 #[test]
@@ -108,7 +174,7 @@ fn the_schema_is_one_of_the_reports() {
         .flatten()
         .map(|kind| kind["properties"]["report"]["const"].to_string())
         .collect();
-    assert_eq!(kinds, ["\"insights\"", "\"cohort\"", "\"sessions\""]);
+    assert_eq!(kinds, REPORT_KINDS.map(|kind| format!("\"{kind}\"")));
     assert!(schema["oneOf"][0]["properties"]["time_zone"].is_object());
     assert!(schema["$defs"]["Metric"].is_object());
 }

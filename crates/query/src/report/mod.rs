@@ -49,6 +49,43 @@ pub(crate) use self::table::register;
 /// `compared` and `change`, the relative change (S-77). Rows are ordered by metric, then overall
 /// before the segments in order of rank (B-31), then time.
 ///
+/// A funnel has `time` (the start of the bucket; only with an interval), a Utf8 column for each
+/// breakdown, `time_to_convert` (Utf8; only with `time_buckets`: the range of seconds, or `Did not
+/// convert`), all of them `$overall` where segments are not looked at, `step` (Int64, from 1), `event`
+/// (Utf8), `count` (Int64: users, attempts or sessions that reached the step, F-25), `step_conversion`
+/// (Float64: by the count of the required step before; null at step 1 and of nothing), `conversion`
+/// (Float64: by the count of step 1), `average_time_s` and `median_time_s` (Float64, seconds since the
+/// step before in the attempt; null at step 1), `average_time_from_start_s` and
+/// `median_time_from_start_s` (since step 1; F-71, over all attempts), a Float64 column for each of
+/// `measures` and of `times`, and with `significance` `confidence` (Float64, null of too few or of
+/// everybody) and `significant` (Boolean). Rows are ordered: overall before the segments in order of
+/// rank (count at step 1, B-31), then time, then step.
+///
+/// Retention has `row` (Utf8: `cohort`, or for averages over rows `average`, the one of R-21, and
+/// `pooled`), `time` (Timestamp(ms) in the report's time zone, the start of the row's civil unit; null
+/// for averages), a Utf8 column for each breakdown, `bucket` (Int64, from 0), `from` and `to` (Int64:
+/// which units after the birth it is, the end not included), `size` (Int64: who was born; of averages the
+/// sum over rows that are complete in the bucket), `retained` (Int64), `rate` (Float64: R-14 … R-17,
+/// R-21; null of nobody), `value` (Float64: what is measured, R-30; of averages R-21 for rates and
+/// property averages, R-22 for the others), `is_complete` (Boolean, R-20; for averages whether there is
+/// such a row). There is a row for each unit of the range without regard to segments, and for each in
+/// which somebody of a segment was born. Rows are ordered: overall before segments in order of rank, then
+/// cohorts by time, then `average`, then `pooled`; each by bucket.
+///
+/// Frequency has `time` (the start of the period), `count` (Int64: hours or days, from 1), `users`
+/// (Int64), `share` (Float64: of those with at least 1; null of nobody). Lifecycle has `time`,
+/// `status` (Utf8: `new`, `returning`, `resurrected`, `dormant`), `users` (Int64). Stickiness has
+/// `time` (a day), `daily` and `period` (Int64), `stickiness` (Float64; null of nobody).
+///
+/// Flows have a Utf8 column for each breakdown (`$overall` first), then: as a graph `kind` (Utf8: `node`
+/// or `edge`), `anchor` (Int64, from 1), `offset` (Int64: 0 is the anchor itself, negative before it),
+/// `label` (Utf8: an event, `$other`, `$drop_off`), `to_anchor`, `to_offset`, `to_label` (of edges),
+/// `count` (Int64: flows), `share` (Float64: of the flows that reached the anchor, for edges the one they
+/// come from) (W-10 … W-13); as paths `rank` (Int64, from 1), `path` (List of Utf8), `steps` (Int64),
+/// `count` (Int64), `share` (Float64) ; as a tree `node` (Int64), `parent` (Int64; null of roots), `depth`
+/// (Int64, from 0), `label` (Utf8), `count` (Int64), `conversion` (Float64: of the parent's count)
+/// (W-20).
+///
 /// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending.
 ///
 /// Sessions have `user_id` (Utf8), `start` and `end` (Timestamp(ms) in the report's time zone; of the
