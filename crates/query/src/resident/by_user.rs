@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionState;
@@ -46,7 +46,7 @@ pub(crate) struct Record {
     pub(crate) time: i64,
     /// Bit i is set if condition i is met.
     pub(crate) conditions: u64,
-    /// Where the row is among those of [`UserEvents::labels`].
+    /// Where the row is among those of [`UserEvents::labels`] and [`UserEvents::number`].
     at: u32,
 }
 
@@ -63,6 +63,7 @@ pub(crate) struct UserEvents<'a> {
     pub(crate) user: u32,
     pub(crate) records: &'a [Record],
     labels: &'a [Labels],
+    numbers: &'a [Vec<Option<f64>>],
 }
 
 impl UserEvents<'_> {
@@ -77,6 +78,11 @@ impl UserEvents<'_> {
     /// The text of a label.
     pub(crate) fn text(&self, index: usize, label: u32) -> &str {
         self.labels[index].texts.get_index(label as usize).map_or("", String::as_str)
+    }
+
+    /// The number an event has: expression `index` of [`UserScan::with_numbers`].
+    pub(crate) fn number(&self, index: usize, record: &Record) -> Option<f64> {
+        self.numbers[index][record.at as usize]
     }
 }
 
@@ -104,6 +110,7 @@ pub(crate) struct UserScan {
     inputs: Arc<Inputs>,
     conditions: Vec<RowFilter>,
     labels: Vec<SegmentExpr>,
+    numbers: Vec<SegmentExpr>,
     threads: usize,
 }
 
@@ -116,6 +123,17 @@ impl UserScan {
         conditions: Vec<Expr>,
         labels: Vec<Expr>,
     ) -> Result<Self> {
+        Self::with_numbers(state, table, conditions, labels, Vec::new())
+    }
+
+    /// Like [`UserScan::try_new`], with numbers: Float64, or what can be cast to it.
+    pub(crate) fn with_numbers(
+        state: &SessionState,
+        table: &EventsTable,
+        conditions: Vec<Expr>,
+        labels: Vec<Expr>,
+        numbers: Vec<Expr>,
+    ) -> Result<Self> {
         if conditions.len() > CONDITIONS_MAX {
             return Err(DataFusionError::Plan(format!(
                 "{} conditions, at most {CONDITIONS_MAX} are possible",
@@ -124,17 +142,19 @@ impl UserScan {
         }
         let user = Expr::Column(datafusion::common::Column::from_name(tallymark_event::columns::USER_ID));
         let time = Expr::Column(datafusion::common::Column::from_name(tallymark_event::columns::TIME));
-        let all = conditions.iter().chain(&labels).chain([&user, &time]);
+        let all = conditions.iter().chain(&labels).chain(&numbers).chain([&user, &time]);
         let inputs = Inputs::of_exprs(table, all);
         let schema = inputs.df_schema()?;
         let conditions = conditions
             .into_iter()
             .map(|condition| RowFilter::try_new(state, [condition], &inputs, &schema))
             .collect::<Result<_>>()?;
-        let labels = labels.into_iter().map(|label| SegmentExpr::try_new(state, label, &inputs, &schema));
-        let labels = labels.collect::<Result<_>>()?;
+        let segment_exprs = |exprs: Vec<Expr>| -> Result<Vec<SegmentExpr>> {
+            exprs.into_iter().map(|expr| SegmentExpr::try_new(state, expr, &inputs, &schema)).collect()
+        };
+        let (labels, numbers) = (segment_exprs(labels)?, segment_exprs(numbers)?);
         let threads = state.config().target_partitions().max(1);
-        Ok(Self { inputs: Arc::new(inputs), conditions, labels, threads })
+        Ok(Self { inputs: Arc::new(inputs), conditions, labels, numbers, threads })
     }
 
     pub(crate) fn inputs(&self) -> &Inputs {
@@ -191,14 +211,17 @@ struct Bound {
     segment: BoundSegment,
     conditions: Vec<BoundFilter>,
     labels: Vec<BoundExpr>,
+    numbers: Vec<BoundExpr>,
 }
 
 impl Bound {
     fn try_new(scan: &UserScan, segment: BoundSegment) -> Result<Self> {
         let conditions =
             scan.conditions.iter().map(|condition| condition.bind(&segment)).collect::<Result<_>>()?;
-        let labels = scan.labels.iter().map(|label| label.bind(&segment)).collect::<Result<_>>()?;
-        Ok(Self { segment, conditions, labels })
+        let bind =
+            |exprs: &[SegmentExpr]| exprs.iter().map(|expr| expr.bind(&segment)).collect::<Result<Vec<_>>>();
+        let (labels, numbers) = (bind(&scan.labels)?, bind(&scan.numbers)?);
+        Ok(Self { segment, conditions, labels, numbers })
     }
 }
 
@@ -224,6 +247,7 @@ struct Met {
     times: Vec<i64>,
     conditions: Vec<u64>,
     labels: Vec<Labels>,
+    numbers: Vec<Vec<Option<f64>>>,
 }
 
 impl Met {
@@ -232,7 +256,8 @@ impl Met {
             (labels.starts.capacity() + labels.codes.capacity()) * 4 + labels.texts.len() * 64
         };
         // Once as they were met, once in order.
-        self.users.capacity() * (4 + 8 + 8 + 24) + self.labels.iter().map(of).sum::<usize>()
+        self.users.capacity() * (4 + 8 + 8 + 24 + 16 * self.numbers.len())
+            + self.labels.iter().map(of).sum::<usize>()
     }
 }
 
@@ -244,6 +269,7 @@ impl<M: Matcher> Work<M> {
             times: Vec::new(),
             conditions: Vec::new(),
             labels: self.scan.labels.iter().map(|_| labels()).collect(),
+            numbers: vec![Vec::new(); self.scan.numbers.len()],
         };
         for bound in &self.segments {
             let segment = bound.segment.segment();
@@ -260,7 +286,8 @@ impl<M: Matcher> Work<M> {
         for (user, rows) in users.zip(starts.windows(2)) {
             let records = &records[rows[0] as usize..rows[1] as usize];
             if !records.is_empty() {
-                self.matcher.user(&UserEvents { user, records, labels: &met.labels }, &mut partial);
+                let (labels, numbers) = (&met.labels[..], &met.numbers[..]);
+                self.matcher.user(&UserEvents { user, records, labels, numbers }, &mut partial);
             }
         }
         reservation.try_resize(self.matcher.bytes(&partial))?;
@@ -300,6 +327,12 @@ impl<M: Matcher> Work<M> {
         for ((label, bound_label), labels) in self.scan.labels.iter().zip(&bound.labels).zip(&mut met.labels)
         {
             labels.extend(&bound_label.evaluate(label, &bound.segment, &rows)?)?;
+        }
+        for ((number, bound_number), numbers) in
+            self.scan.numbers.iter().zip(&bound.numbers).zip(&mut met.numbers)
+        {
+            let values = cast(&bound_number.evaluate(number, &bound.segment, &rows)?, &DataType::Float64)?;
+            numbers.extend(values.as_primitive::<Float64Type>());
         }
         Ok(())
     }
