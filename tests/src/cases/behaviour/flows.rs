@@ -1,0 +1,4 @@
+//! Flows (section 8).
+
+super::behaviour_cases! {
+}
