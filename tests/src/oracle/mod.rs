@@ -32,5 +32,5 @@ pub use dataset::{Dataset, EventRow};
 pub use identity::{Identity, Op, System, Verdict};
 pub use json::{canonical, read};
 pub use profiles::{Profile, Profiles};
-pub use table::Table;
 pub use record::{FAILURE, FAILURE_NOTED, Record, Sent, read_record};
+pub use table::Table;

@@ -48,9 +48,7 @@ fn spell(column: &str, value: &Value) -> String {
             (rounded + 0.0).to_string()
         }
         Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            items.iter().map(|item| spell("", item)).collect::<Vec<_>>().join(" → ")
-        }
+        Value::Array(items) => items.iter().map(|item| spell("", item)).collect::<Vec<_>>().join(" → "),
         other => other.to_string(),
     }
 }

@@ -1,4 +1,3 @@
 //! Flows (section 8).
 
-super::behaviour_cases! {
-}
+super::behaviour_cases! {}

@@ -62,9 +62,7 @@ impl BehaviourCase {
 /// What the oracle answers to a report of sections 6 to 8.
 pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
     match &report.question {
-        Question::Funnel(funnel) if funnel.users_of.is_some() => {
-            users(funnel::behind(world, report, as_of))
-        }
+        Question::Funnel(funnel) if funnel.users_of.is_some() => users(funnel::behind(world, report, as_of)),
         Question::Funnel(_) => funnel::answer(world, report, as_of),
         other => panic!("a {} is none of these", other.kind()),
     }

@@ -1,4 +1,3 @@
 //! Retention, frequency, lifecycle and stickiness (section 7).
 
-super::behaviour_cases! {
-}
+super::behaviour_cases! {}

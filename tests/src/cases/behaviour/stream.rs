@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_stream_is_read() {
-        let records = records("A0 B1h30m{v=5,l=[1,2],n=x}; -: view2.5s; u2: Open@2024-01-02T06:00 $set{plan=pro}");
+        let records =
+            records("A0 B1h30m{v=5,l=[1,2],n=x}; -: view2.5s; u2: Open@2024-01-02T06:00 $set{plan=pro}");
         let spelled: Vec<String> = records.iter().map(Value::to_string).collect();
         assert_eq!(
             spelled,

@@ -65,7 +65,10 @@ pub(in crate::oracle) enum End {
     Converted,
     TimedOut,
     /// By the event at this place, which may or may not start the next attempt.
-    Excluded { place: usize, may_start: bool },
+    Excluded {
+        place: usize,
+        may_start: bool,
+    },
 }
 
 /// An attempt.

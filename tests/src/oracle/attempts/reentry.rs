@@ -23,7 +23,11 @@ pub(in crate::oracle) fn starts(course: &Course<'_>) -> Vec<usize> {
 
 /// All attempts of an actor that count as totals, or with sessions one a session, in the order they
 /// start.
-pub(in crate::oracle) fn all_attempts(course: &Course<'_>, reentry: Reentry, by_session: bool) -> Vec<Attempt> {
+pub(in crate::oracle) fn all_attempts(
+    course: &Course<'_>,
+    reentry: Reentry,
+    by_session: bool,
+) -> Vec<Attempt> {
     let starts = starts(course);
     let mut attempts = Vec::new();
     if by_session {

@@ -34,12 +34,7 @@ pub(in crate::oracle) fn streams<'a>(
         let theirs = all.iter().filter(|occurrence| occurrence.actors.contains(&actor));
         let events: Vec<&Event> = theirs.map(|occurrence| occurrence.event).collect();
         let session = events.iter().map(|event| own.iter().position(|session| session.contains(event)));
-        Stream {
-            session: session.collect(),
-            user: group_key.is_none().then(|| actor.clone()),
-            actor,
-            events,
-        }
+        Stream { session: session.collect(), user: group_key.is_none().then(|| actor.clone()), actor, events }
     };
     actors.into_iter().map(stream).collect()
 }
@@ -55,8 +50,7 @@ pub(in crate::oracle) fn marks(
     let is_meant = |actor: &String, event: &Event| {
         meant.iter().any(|one| std::ptr::eq(one.event, event) && one.actors.contains(actor))
     };
-    let of_stream = |stream: &Stream<'_>| {
-        stream.events.iter().map(|event| is_meant(&stream.actor, event)).collect()
-    };
+    let of_stream =
+        |stream: &Stream<'_>| stream.events.iter().map(|event| is_meant(&stream.actor, event)).collect();
     streams.iter().map(of_stream).collect()
 }

@@ -33,9 +33,15 @@ impl<'a> Whose<'a> {
     }
 
     /// What gives the value of a property for the whole attempt (F-51).
-    pub(super) fn subject(self, view: View<'_>, attribution: Attribution, property: &Property) -> Subject<'a> {
+    pub(super) fn subject(
+        self,
+        view: View<'_>,
+        attribution: Attribution,
+        property: &Property,
+    ) -> Subject<'a> {
         let steps = 0..self.attempt.reached.len();
-        let mut defined = steps.filter_map(|step| self.event(step)).filter(|event| value(view, property, *event).is_some());
+        let mut defined =
+            steps.filter_map(|step| self.event(step)).filter(|event| value(view, property, *event).is_some());
         let found = match attribution {
             Attribution::Step(step) => self.event(step - 1),
             Attribution::FirstStepDefined => defined.next(),
@@ -45,7 +51,12 @@ impl<'a> Whose<'a> {
     }
 
     /// What a breakdown looks at.
-    pub(super) fn split(self, view: View<'_>, attribution: Attribution, breakdown: &Breakdown) -> Subject<'a> {
+    pub(super) fn split(
+        self,
+        view: View<'_>,
+        attribution: Attribution,
+        breakdown: &Breakdown,
+    ) -> Subject<'a> {
         match breakdown {
             Breakdown::Property { property, .. } => self.subject(view, attribution, property),
             Breakdown::Cohorts { .. } => self.actor(),

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tallymark_report::{
-    Aggregate, Buckets, CountOf, Funnel, Instant, IntervalAttempts, Question, Report, Scope, StepOf, TimeBuckets,
-    Window,
+    Aggregate, Buckets, CountOf, Funnel, Instant, IntervalAttempts, Question, Report, Scope, StepOf,
+    TimeBuckets, Window,
 };
 
 use super::attribution::Whose;
 use super::significance::{Counts, confidence};
 use crate::oracle::Table;
-use crate::oracle::attempts::{Attempt, Course, Limit, Rules, StepRule, Stream, all_attempts, marks, picked, streams};
+use crate::oracle::attempts::{
+    Attempt, Course, Limit, Rules, StepRule, Stream, all_attempts, marks, picked, streams,
+};
 use crate::oracle::insights::breakdown::{Segment, Splitter, segments_by};
 use crate::oracle::insights::civil::{Bucket, Span};
 use crate::oracle::insights::measure::{of_values, percentile};
@@ -62,14 +64,18 @@ struct Part<'a> {
 
 /// The answer to a funnel, as of an instant unless the definition names another.
 pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
-    let Question::Funnel(funnel) = &report.question else { panic!("a {} is no funnel", report.question.kind()) };
+    let Question::Funnel(funnel) = &report.question else {
+        panic!("a {} is no funnel", report.question.kind())
+    };
     let asked = Asked::new(view(world, &report.scope, as_of), &report.scope, funnel);
     asked.table()
 }
 
 /// The actors behind a number of a funnel (M-4).
 pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
-    let Question::Funnel(funnel) = &report.question else { panic!("a {} is no funnel", report.question.kind()) };
+    let Question::Funnel(funnel) = &report.question else {
+        panic!("a {} is no funnel", report.question.kind())
+    };
     let asked = Asked::new(view(world, &report.scope, as_of), &report.scope, funnel);
     asked.behind(funnel.users_of.as_ref().unwrap())
 }
@@ -125,7 +131,9 @@ impl<'a> Asked<'a> {
         }
         let part = |(bucket, tried): &'p (Bucket, Vec<Tried>)| match self.funnel.interval_attempts {
             IntervalAttempts::Independent => Part { bucket: Some(*bucket), tried, starts: None },
-            IntervalAttempts::Shared => Part { bucket: Some(*bucket), tried: whole, starts: Some(bucket.span) },
+            IntervalAttempts::Shared => {
+                Part { bucket: Some(*bucket), tried: whole, starts: Some(bucket.span) }
+            }
         };
         of_parts.iter().map(part).collect()
     }
@@ -250,7 +258,8 @@ impl<'a> Asked<'a> {
         for own in of_actors.values() {
             let attempts: Vec<&Attempt> = own.iter().map(|tried| &tried.attempt).collect();
             let picked = picked(&attempts, self.funnel.reentry).unwrap();
-            counted.extend(own.iter().copied().filter(|tried| std::ptr::eq(&raw const tried.attempt, picked)));
+            counted
+                .extend(own.iter().copied().filter(|tried| std::ptr::eq(&raw const tried.attempt, picked)));
         }
         counted.retain(|tried| tried.is_kept && part.has(&self.streams, tried));
         counted
@@ -345,7 +354,8 @@ impl<'a> Asked<'a> {
                 row.push(median(seconds));
             }
             for measure in &funnel.measures {
-                let values = whose.iter().filter_map(|whose| value(self.view, &measure.of, whose.event(step)?));
+                let values =
+                    whose.iter().filter_map(|whose| value(self.view, &measure.of, whose.event(step)?));
                 row.push(of_list(measure.aggregate, &values.collect::<Vec<_>>()));
             }
             for time in &funnel.times {
@@ -423,7 +433,8 @@ impl Part<'_> {
 }
 
 fn of_line<'t>(line: &Line, tried: &'t [Tried]) -> Vec<&'t Tried> {
-    let is_in = |tried: &&Tried| *line == Line::Overall || tried.segments.iter().any(|segment| line.has(segment));
+    let is_in =
+        |tried: &&Tried| *line == Line::Overall || tried.segments.iter().any(|segment| line.has(segment));
     tried.iter().filter(is_in).collect()
 }
 

@@ -55,4 +55,4 @@ pub use rows::{OTHER, OVERALL, Row, answer, members};
 pub use world::{Event, World};
 
 #[cfg(test)]
-mod tests;
+pub(in crate::oracle) mod tests;
