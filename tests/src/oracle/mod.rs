@@ -26,6 +26,7 @@ pub mod insights;
 mod json;
 mod profiles;
 mod record;
+pub mod retention;
 mod table;
 
 pub use dataset::{Dataset, EventRow};
