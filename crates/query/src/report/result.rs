@@ -16,7 +16,10 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
     let insights = match &report.question {
         Question::Insights(insights) if insights.users_of.is_none() => insights,
         Question::Sessions(list) => return super::sessions::list::schema(&report.scope, list),
-        Question::Insights(_) | Question::Cohort(_) => {
+        Question::Funnel(funnel) if funnel.users_of.is_none() => {
+            return super::funnel::schema(&report.scope, funnel);
+        }
+        _ => {
             return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));
         }
     };

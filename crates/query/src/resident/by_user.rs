@@ -11,12 +11,13 @@
 //! 4. The matcher sees one user after the other and adds to a partial result; partial results of
 //!    ranges are merged in order of users. Two runs give the same bytes (P1).
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionState;
@@ -46,7 +47,7 @@ pub(crate) struct Record {
     pub(crate) time: i64,
     /// Bit i is set if condition i is met.
     pub(crate) conditions: u64,
-    /// Where the row is among those of [`UserEvents::labels`].
+    /// Where the row is among those of [`UserEvents::labels`] and [`UserEvents::number`].
     at: u32,
 }
 
@@ -63,6 +64,7 @@ pub(crate) struct UserEvents<'a> {
     pub(crate) user: u32,
     pub(crate) records: &'a [Record],
     labels: &'a [Labels],
+    numbers: &'a [Vec<Option<f64>>],
 }
 
 impl UserEvents<'_> {
@@ -77,6 +79,76 @@ impl UserEvents<'_> {
     /// The text of a label.
     pub(crate) fn text(&self, index: usize, label: u32) -> &str {
         self.labels[index].texts.get_index(label as usize).map_or("", String::as_str)
+    }
+
+    /// The number an event has: expression `index` of [`UserScan::with_numbers`].
+    pub(crate) fn number(&self, index: usize, record: &Record) -> Option<f64> {
+        self.numbers[index][record.at as usize]
+    }
+}
+
+/// Events of users that are looked at as those of somebody else, such as a group.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    events: Vec<GatheredEvent>,
+}
+
+#[derive(Debug)]
+struct GatheredEvent {
+    time: i64,
+    /// In which order events of one instant arrived.
+    sequence: f64,
+    conditions: u64,
+    labels: Vec<Vec<String>>,
+    numbers: Vec<Option<f64>>,
+}
+
+impl Gathered {
+    /// Adds an event of a user.
+    pub(crate) fn push(&mut self, user: &UserEvents<'_>, record: &Record, sequence: Option<f64>) {
+        let labels = (0..user.labels.len()).map(|index| {
+            user.labels(index, record).iter().map(|label| user.text(index, *label).to_owned()).collect()
+        });
+        self.events.push(GatheredEvent {
+            time: record.time,
+            sequence: sequence.unwrap_or(0.0),
+            conditions: record.conditions,
+            labels: labels.collect(),
+            numbers: (0..user.numbers.len()).map(|index| user.number(index, record)).collect(),
+        });
+    }
+
+    /// Adds the events of others.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        self.events.append(&mut later.events);
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let of = |event: &GatheredEvent| {
+            let texts = event.labels.iter().flatten().map(|text| text.capacity() + 24).sum::<usize>();
+            size_of::<GatheredEvent>() + texts + event.labels.len() * 24 + event.numbers.len() * 16
+        };
+        self.events.iter().map(of).sum()
+    }
+
+    /// Shows them in order (G-1), as those of `actor`.
+    pub(crate) fn in_order(mut self, actor: u32, show: impl FnOnce(&UserEvents<'_>)) {
+        let Some(first) = self.events.first() else { return };
+        let mut labels: Vec<Labels> = first.labels.iter().map(|_| Labels::new()).collect();
+        let mut numbers = vec![Vec::new(); first.numbers.len()];
+        self.events.sort_by(|a, b| {
+            (a.time, a.sequence).partial_cmp(&(b.time, b.sequence)).unwrap_or(Ordering::Equal)
+        });
+        let mut records = Vec::with_capacity(self.events.len());
+        for (at, event) in self.events.iter().enumerate() {
+            records.push(Record { time: event.time, conditions: event.conditions, at: at as u32 });
+            for (labels, texts) in labels.iter_mut().zip(&event.labels) {
+                texts.iter().for_each(|text| labels.push(text));
+                labels.starts.push(labels.codes.len() as u32);
+            }
+            numbers.iter_mut().zip(&event.numbers).for_each(|(numbers, number)| numbers.push(*number));
+        }
+        show(&UserEvents { user: actor, records: &records, labels: &labels, numbers: &numbers });
     }
 }
 
@@ -104,6 +176,7 @@ pub(crate) struct UserScan {
     inputs: Arc<Inputs>,
     conditions: Vec<RowFilter>,
     labels: Vec<SegmentExpr>,
+    numbers: Vec<SegmentExpr>,
     threads: usize,
 }
 
@@ -116,6 +189,17 @@ impl UserScan {
         conditions: Vec<Expr>,
         labels: Vec<Expr>,
     ) -> Result<Self> {
+        Self::with_numbers(state, table, conditions, labels, Vec::new())
+    }
+
+    /// Like [`UserScan::try_new`], with numbers: Float64, or what can be cast to it.
+    pub(crate) fn with_numbers(
+        state: &SessionState,
+        table: &EventsTable,
+        conditions: Vec<Expr>,
+        labels: Vec<Expr>,
+        numbers: Vec<Expr>,
+    ) -> Result<Self> {
         if conditions.len() > CONDITIONS_MAX {
             return Err(DataFusionError::Plan(format!(
                 "{} conditions, at most {CONDITIONS_MAX} are possible",
@@ -124,17 +208,19 @@ impl UserScan {
         }
         let user = Expr::Column(datafusion::common::Column::from_name(tallymark_event::columns::USER_ID));
         let time = Expr::Column(datafusion::common::Column::from_name(tallymark_event::columns::TIME));
-        let all = conditions.iter().chain(&labels).chain([&user, &time]);
+        let all = conditions.iter().chain(&labels).chain(&numbers).chain([&user, &time]);
         let inputs = Inputs::of_exprs(table, all);
         let schema = inputs.df_schema()?;
         let conditions = conditions
             .into_iter()
             .map(|condition| RowFilter::try_new(state, [condition], &inputs, &schema))
             .collect::<Result<_>>()?;
-        let labels = labels.into_iter().map(|label| SegmentExpr::try_new(state, label, &inputs, &schema));
-        let labels = labels.collect::<Result<_>>()?;
+        let segment_exprs = |exprs: Vec<Expr>| -> Result<Vec<SegmentExpr>> {
+            exprs.into_iter().map(|expr| SegmentExpr::try_new(state, expr, &inputs, &schema)).collect()
+        };
+        let (labels, numbers) = (segment_exprs(labels)?, segment_exprs(numbers)?);
         let threads = state.config().target_partitions().max(1);
-        Ok(Self { inputs: Arc::new(inputs), conditions, labels, threads })
+        Ok(Self { inputs: Arc::new(inputs), conditions, labels, numbers, threads })
     }
 
     pub(crate) fn inputs(&self) -> &Inputs {
@@ -191,14 +277,17 @@ struct Bound {
     segment: BoundSegment,
     conditions: Vec<BoundFilter>,
     labels: Vec<BoundExpr>,
+    numbers: Vec<BoundExpr>,
 }
 
 impl Bound {
     fn try_new(scan: &UserScan, segment: BoundSegment) -> Result<Self> {
         let conditions =
             scan.conditions.iter().map(|condition| condition.bind(&segment)).collect::<Result<_>>()?;
-        let labels = scan.labels.iter().map(|label| label.bind(&segment)).collect::<Result<_>>()?;
-        Ok(Self { segment, conditions, labels })
+        let bind =
+            |exprs: &[SegmentExpr]| exprs.iter().map(|expr| expr.bind(&segment)).collect::<Result<_>>();
+        let (labels, numbers) = (bind(&scan.labels)?, bind(&scan.numbers)?);
+        Ok(Self { segment, conditions, labels, numbers })
     }
 }
 
@@ -224,6 +313,7 @@ struct Met {
     times: Vec<i64>,
     conditions: Vec<u64>,
     labels: Vec<Labels>,
+    numbers: Vec<Vec<Option<f64>>>,
 }
 
 impl Met {
@@ -232,18 +322,19 @@ impl Met {
             (labels.starts.capacity() + labels.codes.capacity()) * 4 + labels.texts.len() * 64
         };
         // Once as they were met, once in order.
-        self.users.capacity() * (4 + 8 + 8 + 24) + self.labels.iter().map(of).sum::<usize>()
+        self.users.capacity() * (4 + 8 + 8 + 24 + 16 * self.numbers.len())
+            + self.labels.iter().map(of).sum::<usize>()
     }
 }
 
 impl<M: Matcher> Work<M> {
     async fn range(&self, users: Range<u32>, reservation: MemoryReservation) -> Result<M::Partial> {
-        let labels = || Labels { starts: vec![0], codes: Vec::new(), texts: IndexSet::new() };
         let mut met = Met {
             users: Vec::new(),
             times: Vec::new(),
             conditions: Vec::new(),
-            labels: self.scan.labels.iter().map(|_| labels()).collect(),
+            labels: self.scan.labels.iter().map(|_| Labels::new()).collect(),
+            numbers: vec![Vec::new(); self.scan.numbers.len()],
         };
         for bound in &self.segments {
             let segment = bound.segment.segment();
@@ -260,7 +351,8 @@ impl<M: Matcher> Work<M> {
         for (user, rows) in users.zip(starts.windows(2)) {
             let records = &records[rows[0] as usize..rows[1] as usize];
             if !records.is_empty() {
-                self.matcher.user(&UserEvents { user, records, labels: &met.labels }, &mut partial);
+                let (labels, numbers) = (&met.labels[..], &met.numbers[..]);
+                self.matcher.user(&UserEvents { user, records, labels, numbers }, &mut partial);
             }
         }
         reservation.try_resize(self.matcher.bytes(&partial))?;
@@ -301,11 +393,21 @@ impl<M: Matcher> Work<M> {
         {
             labels.extend(&bound_label.evaluate(label, &bound.segment, &rows)?)?;
         }
+        for ((number, bound_number), numbers) in
+            self.scan.numbers.iter().zip(&bound.numbers).zip(&mut met.numbers)
+        {
+            let values = cast(&bound_number.evaluate(number, &bound.segment, &rows)?, &DataType::Float64)?;
+            numbers.extend(values.as_primitive::<Float64Type>());
+        }
         Ok(())
     }
 }
 
 impl Labels {
+    fn new() -> Self {
+        Self { starts: vec![0], codes: Vec::new(), texts: IndexSet::new() }
+    }
+
     /// Adds the rows of an array of texts, or of lists of texts.
     fn extend(&mut self, values: &ArrayRef) -> Result<()> {
         if let DataType::List(_) = values.data_type() {

@@ -99,7 +99,7 @@ impl Asked {
 
     /// Who is counted: the user, or the values of a property of the event (U-30, U-31). Null, or an
     /// empty list, where nobody is.
-    pub(super) fn actor(&self, metric: &Metric) -> Result<Segment> {
+    pub(in super::super) fn actor(&self, metric: &Metric) -> Result<Segment> {
         let Some(key) = &metric.count_by else {
             return Ok(Segment { label: column(USER_ID), is_list: false });
         };

@@ -19,6 +19,7 @@ pub(super) mod users;
 use tallymark_report::{Insights, Instants, Scope};
 
 use self::formula::Formula;
+pub(super) use self::series::chosen_ranges;
 use self::series::{Point, Series};
 use super::asked::{Asked, Cohorts};
 use crate::Result;

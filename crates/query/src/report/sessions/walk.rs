@@ -19,7 +19,7 @@ enum Kind {
 }
 
 /// Tells sessions apart.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in super::super) struct SessionWalk {
     kind: Kind,
     midnight_cut: bool,
