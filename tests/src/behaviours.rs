@@ -376,3 +376,72 @@ pub fn activity() -> impl Strategy<Value = Value> {
             merged([scope, kind, object([("range", Some(range)), ("event", event), ("where", filter)])])
         })
 }
+
+/// Any report of flows; of several anchors mostly without steps before the later ones.
+pub fn flows() -> impl Strategy<Value = Value> {
+    let anchors = prop_oneof![4 => Just(1_usize), 2 => Just(2), 1 => Just(3)];
+    (anchors, count()).prop_flat_map(|(anchors, count)| {
+        let of = Of::EventsAndUsers;
+        let anchor = move |at: usize| {
+            let before = option::weighted(if at == 0 { 0.5 } else { 0.1 }, 0_u32..3);
+            (event(of), before, option::of(0_u32..4)).prop_map(|(event, before, after)| {
+                let rest = object([("before", before.map(Value::from)), ("after", after.map(Value::from))]);
+                merged([as_object(event), rest])
+            })
+        };
+        let custom_event =
+            (vec(select(EVENTS), 1..3), option::of(Just("Custom"))).prop_map(|(any_of, name)| {
+                object([("any_of", Some(json!(any_of))), ("name", name.map(Value::from))])
+            });
+        let expansion = (
+            one_of(json!(["Play", "Visit", "Custom"])),
+            one_of(json!(["genre", "tags", "mixed", "mins", "user.plan"])),
+        )
+            .prop_map(|(event, property)| json!({"event": event, "property": property}));
+        let names =
+            one_of(json!([{"hide": ["Visit"]}, {"hide": ["Play", "Buy"]}, {"show_only": ["Visit", "Play"]}]));
+        let names = prop_oneof![3 => Just(json!({})), 1 => names];
+        let form = prop_oneof![
+            3 => Just(json!({})),
+            2 => (1_usize..5).prop_map(|paths| json!({"form": "paths", "paths": paths})),
+            1 => Just(json!({"form": "tree"})),
+        ];
+        let anchors_of = (0..anchors).map(|at| anchor(at).boxed()).collect::<Vec<_>>();
+        let top = option::weighted(0.4, 1_usize..4);
+        (
+            (scope(), time(false), option::weighted(0.2, filter(of, COHORTS))),
+            (anchors_of, option::weighted(0.7, window(of)), 1_usize..4, names, form, any::<bool>()),
+            (vec(custom_event, 0..2), vec(expansion, 0..2), held(), exclusions(of, anchors)),
+            (prop_oneof![2 => Just(Vec::new()), 1 => vec(breakdown(of), 1..3)], top),
+        )
+            .prop_map(
+                move |(
+                    (scope, (range, _), filter),
+                    (anchors, window, rows, names, form, collapse),
+                    (custom_events, expand, held, exclude),
+                    (breakdowns, top),
+                )| {
+                    let is_filtered_first = anchors
+                        .iter()
+                        .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+                    let rest = object([
+                        ("report", Some(json!("flows"))),
+                        ("range", Some(range)),
+                        ("where", filter.filter(|_| !is_filtered_first)),
+                        ("anchors", Some(Value::from(anchors))),
+                        ("count", Some(Value::from(count))),
+                        ("window", window),
+                        ("rows", Some(Value::from(rows))),
+                        ("collapse_repeated", Some(Value::from(collapse))),
+                        ("custom_events", list(custom_events)),
+                        ("expand", list(expand)),
+                        ("hold_constant", list(held)),
+                        ("exclude", list(exclude)),
+                        ("top", top.filter(|_| !breakdowns.is_empty()).map(Value::from)),
+                        ("breakdowns", list(breakdowns)),
+                    ]);
+                    merged([scope, names, form, rest])
+                },
+            )
+    })
+}

@@ -18,7 +18,7 @@ use tallymark_tests::histories::history;
 use tallymark_tests::oracle::insights::{Row, World, answer};
 use tallymark_tests::oracle::{Dataset, System};
 
-use crate::behaviour::table;
+use crate::behaviour::{in_order, table};
 use crate::common::{NOW, chain, config, for_each_case, import, memory_url, ndjson, smaller};
 
 /// How records are stored.
@@ -218,7 +218,7 @@ impl Asked {
             let world = World::of(&dataset, cohorts);
             match &report.question {
                 Question::Insights(_) => answer(&world, &report, NOW.millis()).iter().map(line).collect(),
-                _ => behaviour_answer(&world, &report, NOW.millis()).lines(&[]),
+                _ => in_order(&report, behaviour_answer(&world, &report, NOW.millis()).lines(&[])),
             }
         });
         Some((report, answered.ok()?))
@@ -228,7 +228,7 @@ impl Asked {
         let (report, expected) = self.expected()?;
         let lines = |batches: &[RecordBatch]| match &report.question {
             Question::Insights(_) => rows(&report, batches).iter().map(line).collect(),
-            _ => table(batches).lines(&[]),
+            _ => in_order(&report, table(batches).lines(&[])),
         };
         engines.difference(&report, &expected, lines).await
     }

@@ -20,6 +20,7 @@
 
 mod attempts;
 mod dataset;
+pub mod flows;
 pub mod funnel;
 mod identity;
 pub mod insights;

@@ -72,6 +72,7 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
         Question::Retention(_) => oracle::retention::answer(world, report, as_of),
         Question::Frequency(_) => oracle::retention::frequency(world, report, as_of),
         Question::Lifecycle(_) => oracle::retention::lifecycle(world, report, as_of),
+        Question::Flows(_) => oracle::flows::answer(world, report, as_of),
         Question::Stickiness(_) => oracle::retention::stickiness(world, report, as_of),
         other => panic!("a {} is none of these", other.kind()),
     }
