@@ -10,18 +10,25 @@
 //! 5. [`result`]: the answer as one record batch.
 
 mod asked;
+mod chosen;
 mod cohort;
 mod convert;
 mod filter;
+mod frequency;
 mod function;
 mod insights;
+mod lifecycle;
 mod result;
+mod retention;
 mod segments;
 mod sessions;
+mod split;
 mod statistics;
+mod stickiness;
 mod table;
 #[cfg(test)]
 mod tests;
+mod units;
 mod values;
 
 use std::collections::BTreeSet;
@@ -145,6 +152,27 @@ async fn answer(
             asked.work_out(names, &cohorts).await?;
             sessions::list::sessions(&asked, &report.scope, list).await
         }
+        Question::Retention(retention) => {
+            asked.work_out(retention::cohorts(&asked, report, retention)?, &cohorts).await?;
+            if let Some(cell) = &retention.users_of {
+                let users = retention::users(&asked, &report.scope, retention, cell).await?;
+                return result::users(report, &users);
+            }
+            retention::answer(&asked, &report.scope, retention).await
+        }
+        Question::Frequency(frequency) => {
+            asked.work_out(frequency::cohorts(&asked, report, frequency)?, &cohorts).await?;
+            frequency::answer(&asked, &report.scope, frequency).await
+        }
+        Question::Lifecycle(lifecycle) => {
+            asked.work_out(lifecycle::cohorts(&asked, report, lifecycle)?, &cohorts).await?;
+            lifecycle::answer(&asked, &report.scope, lifecycle).await
+        }
+        Question::Stickiness(stickiness) => {
+            asked.work_out(stickiness::cohorts(&asked, report, stickiness)?, &cohorts).await?;
+            stickiness::answer(&asked, &report.scope, stickiness).await
+        }
+        Question::Funnel(_) | Question::Flows(_) => Err(result::not_yet(report)),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use tallymark_event::columns::USER_ID;
-use tallymark_report::{Aggregate, Insights, Measure, Question, Report};
+use tallymark_report::{Aggregate, Insights, Measure, Question, Report, Scope};
 
 use super::asked::arrow_error;
 use super::insights::{OVERALL, Row};
@@ -16,9 +16,16 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
     let insights = match &report.question {
         Question::Insights(insights) if insights.users_of.is_none() => insights,
         Question::Sessions(list) => return super::sessions::list::schema(&report.scope, list),
-        Question::Insights(_) | Question::Cohort(_) => {
+        Question::Retention(retention) if retention.users_of.is_none() => {
+            return super::retention::schema(&report.scope, retention);
+        }
+        Question::Frequency(_) => return super::frequency::schema(&report.scope),
+        Question::Lifecycle(_) => return super::lifecycle::schema(&report.scope),
+        Question::Stickiness(_) => return super::stickiness::schema(&report.scope),
+        Question::Insights(_) | Question::Retention(_) | Question::Cohort(_) => {
             return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));
         }
+        _ => return Err(not_yet(report)),
     };
     let zone = report.scope.zone()?;
     let mut fields =
@@ -40,6 +47,13 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         fields.push(Field::new(free_name("change", &fields), DataType::Float64, true));
     }
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// The start of a bucket.
+pub(super) fn time_field(scope: &Scope) -> Result<Field> {
+    let zone = scope.zone()?;
+    let time = DataType::Timestamp(TimeUnit::Millisecond, Some(zone.name().into()));
+    Ok(Field::new("time", time, false))
 }
 
 /// A name no field has.
@@ -98,4 +112,9 @@ fn change(row: &Row) -> Option<f64> {
 pub(super) fn users(report: &Report, users: &BTreeSet<String>) -> Result<RecordBatch> {
     let ids: StringArray = users.iter().map(|id| Some(id.as_str())).collect();
     RecordBatch::try_new(schema(report)?, vec![Arc::new(ids)]).map_err(arrow_error)
+}
+
+pub(super) fn not_yet(report: &Report) -> crate::Error {
+    let problem = format!("{} is not answered yet", report.question.kind());
+    tallymark_report::DefinitionError::new("report", problem).into()
 }

@@ -19,7 +19,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::stream;
 use tallymark_event::Timestamp;
-use tallymark_report::{Cohort, CohortCondition, DefinitionError, Question, Report, Scope};
+use tallymark_report::{Cohort, CohortCondition, DefinitionError, Question, REPORT_KINDS, Report, Scope};
 
 use super::asked::COHORT;
 use crate::Error;
@@ -28,7 +28,7 @@ use crate::tables::DatasetTables;
 
 /// Registers the table functions and the predicate.
 pub(crate) fn register(session: &SessionContext, tables: &Arc<DatasetTables>) {
-    for kind in ["insights", COHORT, "sessions"] {
+    for kind in REPORT_KINDS {
         session.register_udtf(kind, Arc::new(ReportFunction { kind, tables: Arc::clone(tables) }));
     }
     let outside = |_: &[ColumnarValue]| -> Result<ColumnarValue> {

@@ -12,7 +12,7 @@ mod actors;
 mod formula;
 pub(super) mod measure;
 mod profiles;
-mod series;
+pub(super) mod series;
 mod sessions;
 pub(super) mod users;
 

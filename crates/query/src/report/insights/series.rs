@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::Expr;
-use tallymark_report::{Aggregate, Insights, Instants, Measure, Metric, PerUser, Scope};
+use tallymark_report::{Aggregate, Breakdown, Insights, Instants, Measure, Metric, PerUser, Scope};
 
 use super::super::asked::{Asked, Cohorts, arrow_error, plan_error};
 use super::super::convert::number_text;
@@ -67,7 +67,7 @@ pub(super) async fn shown_segments(
     }
     let mut automatic = Vec::with_capacity(insights.metrics.len());
     for metric in &insights.metrics {
-        automatic.push(chosen_ranges(asked, scope, insights, metric, range).await?);
+        automatic.push(chosen_ranges(asked, scope, &insights.breakdowns, metric, range).await?);
     }
     // Segments of any metric are listed; the first one ranks them.
     let mut listed: BTreeSet<Vec<String>> = BTreeSet::new();
@@ -167,15 +167,15 @@ fn is_lowest_first(measure: &Measure) -> bool {
 }
 
 /// The ranges of breakdowns that choose them from the values (B-10); raw values where there are few.
-async fn chosen_ranges(
+pub(in super::super) async fn chosen_ranges(
     asked: &Asked,
     scope: &Scope,
-    insights: &Insights,
+    breakdowns: &[Breakdown],
     metric: &Metric,
     range: &Instants,
 ) -> Result<BTreeMap<usize, Option<Ranges>>> {
     let mut chosen = BTreeMap::new();
-    for (at, breakdown) in insights.breakdowns.iter().enumerate() {
+    for (at, breakdown) in breakdowns.iter().enumerate() {
         let Some(values) = asked.numbers_to_group(breakdown)? else { continue };
         let Some(number) = values.number else { continue };
         let question = Question {
