@@ -18,7 +18,7 @@ use crate::histories::EVENTS;
 /// The saved cohorts that definitions name.
 pub const COHORTS: &[&str] = &["first", "second", "third"];
 
-fn one_of(values: Value) -> impl Strategy<Value = Value> {
+pub(crate) fn one_of(values: Value) -> impl Strategy<Value = Value> {
     match values {
         Value::Array(values) => select(values),
         other => select(vec![other]),
@@ -26,14 +26,14 @@ fn one_of(values: Value) -> impl Strategy<Value = Value> {
 }
 
 /// An object with those of the fields that are there.
-fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+pub(crate) fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
     let there = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(there.collect::<Map<_, _>>())
 }
 
 /// Which properties a filter or breakdown may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+pub(crate) enum Of {
     /// Those of the event alone.
     Events,
     /// Those of its user and group too.
@@ -42,7 +42,7 @@ enum Of {
     Users,
 }
 
-fn property(of: Of) -> impl Strategy<Value = Value> {
+pub(crate) fn property(of: Of) -> impl Strategy<Value = Value> {
     let events = [
         "genre", "mins", "mixed", "tags", "nums", "flag", "when", "company", "geo.city", "geo.n", "cart.b",
         "cart.p", "time",
@@ -165,13 +165,13 @@ fn condition(of: Of) -> impl Strategy<Value = Value> {
     )
 }
 
-fn in_cohorts(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
+pub(crate) fn in_cohorts(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
     let how = select(vec!["in_cohort", "not_in_cohort"]);
     (how, vec(select(names), 1..3)).prop_map(|(how, cohorts)| json!({how: cohorts}))
 }
 
 /// Filters, nested up to three deep; on the cohorts of these names.
-fn filter(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
+pub(crate) fn filter(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
     let leaf = if cohorts.is_empty() {
         condition(of).boxed()
     } else {
@@ -199,7 +199,7 @@ pub fn any_condition() -> impl Strategy<Value = Value> {
 }
 
 /// Which of its two filters decides what is first is another question than what the first is.
-fn selector(of: Of) -> impl Strategy<Value = Value> {
+pub(crate) fn selector(of: Of) -> impl Strategy<Value = Value> {
     let name = || prop_oneof![5 => select(EVENTS), 4 => Just("$all_events")];
     let choice = move || {
         (name(), option::weighted(0.2, filter(of, &[]))).prop_map(|(event, filter)| match filter {
@@ -216,11 +216,11 @@ fn selector(of: Of) -> impl Strategy<Value = Value> {
     ]
 }
 
-fn aggregate(names: Value) -> impl Strategy<Value = Value> {
+pub(crate) fn aggregate(names: Value) -> impl Strategy<Value = Value> {
     one_of(names)
 }
 
-fn measured_property(of: Of) -> impl Strategy<Value = Value> {
+pub(crate) fn measured_property(of: Of) -> impl Strategy<Value = Value> {
     match of {
         Of::Users => one_of(json!(["user.age", "user.plan", "user.likes"])),
         Of::Events => {
@@ -302,7 +302,7 @@ fn metric(of: Of, measure: impl Strategy<Value = Value>) -> impl Strategy<Value 
     )
 }
 
-fn breakdown(of: Of) -> impl Strategy<Value = Value> {
+pub(crate) fn breakdown(of: Of) -> impl Strategy<Value = Value> {
     let unit = one_of(json!(["hour", "day", "week", "month", "quarter", "year"]));
     let buckets = one_of(json!([
         "auto",
@@ -340,7 +340,7 @@ fn breakdown(of: Of) -> impl Strategy<Value = Value> {
 }
 
 /// A range, and an interval that does not cut it in too many pieces.
-fn time(whole_days: bool) -> impl Strategy<Value = (Value, Option<Value>)> {
+pub(crate) fn time(whole_days: bool) -> impl Strategy<Value = (Value, Option<Value>)> {
     let wide = one_of(json!([
         "2024-03-09 to 2024-04-08",
         "2024-03-29 to 2024-04-08",
@@ -369,7 +369,7 @@ fn time(whole_days: bool) -> impl Strategy<Value = (Value, Option<Value>)> {
     ]
 }
 
-fn scope() -> impl Strategy<Value = Value> {
+pub(crate) fn scope() -> impl Strategy<Value = Value> {
     let zone = one_of(json!([
         "UTC",
         "America/New_York",
@@ -407,7 +407,7 @@ fn scope() -> impl Strategy<Value = Value> {
     })
 }
 
-fn merged(parts: impl IntoIterator<Item = Value>) -> Value {
+pub(crate) fn merged(parts: impl IntoIterator<Item = Value>) -> Value {
     let mut all = Map::new();
     for part in parts {
         if let Value::Object(part) = part {

@@ -199,3 +199,44 @@ pub fn history() -> impl Strategy<Value = Vec<Value>> {
         records
     })
 }
+
+/// The same, but most things happen right after each other: at one time, within the two seconds of
+/// F-13 and just beyond, minutes and days later.
+pub fn dense_history() -> impl Strategy<Value = Vec<Value>> {
+    const SECOND: i64 = 1000;
+    const HOUR: i64 = 3600 * SECOND;
+    let gap = select(vec![
+        0,
+        0,
+        1,
+        SECOND,
+        2 * SECOND,
+        2 * SECOND + 1,
+        3 * SECOND,
+        -SECOND,
+        -2 * SECOND,
+        20 * SECOND,
+        600 * SECOND,
+        1800 * SECOND,
+        1800 * SECOND + 1,
+        HOUR,
+        6 * HOUR,
+        24 * HOUR,
+        24 * HOUR + 1,
+        -3 * HOUR,
+    ]);
+    (history(), vec(option::weighted(0.8, gap), 64)).prop_map(|(mut records, gaps)| {
+        let mut last = None;
+        for (record, gap) in records.iter_mut().zip(gaps) {
+            let Some(time) = record.get_mut("properties").and_then(|properties| properties.get_mut("time"))
+            else {
+                continue;
+            };
+            if let (Some(last), Some(gap)) = (last, gap) {
+                *time = Value::from(last + gap);
+            }
+            last = time.as_i64();
+        }
+        records
+    })
+}

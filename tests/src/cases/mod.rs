@@ -4,7 +4,8 @@
 //! 1. `fixtures.rs`: what is stored.
 //! 2. `insights.rs`, `filters.rs`, `breakdowns.rs`, `time.rs`, `cohorts.rs`, `sessions.rs`: questions
 //!    and answers, named by rule.
-//! 3. `text.rs`: a row as a line of text, floats to nine significant digits.
+//! 3. `behaviour/`: those of funnels, retention and flows, each with the stream of events it is about.
+//! 4. `text.rs`: a row as a line of text, floats to nine significant digits.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@
     reason = "cases are written by hand; a mistake in one is a failed test"
 )]
 
+mod behaviour;
 mod breakdowns;
 mod cohorts;
 mod filters;
@@ -26,6 +28,7 @@ mod time;
 use serde_json::Value;
 use tallymark_report::{Question, Report};
 
+pub use behaviour::{BehaviourCase, all as behaviour_cases, answer as behaviour_answer, records};
 pub use fixtures::Fixture;
 pub use text::line;
 
@@ -79,7 +82,7 @@ impl Case {
             Question::Cohort(cohort) => {
                 members(&fixture.world(), &report.scope, cohort, fixture.as_of).into_iter().collect()
             }
-            Question::Sessions(_) => panic!("the oracle counts sessions, and does not list them"),
+            _ => panic!("the oracle counts sessions, and does not list them"),
         }
     }
 }

@@ -8,7 +8,7 @@ use tallymark_memory::UserDirectory;
 use tallymark_report::{Breakdown, EventSelector, Instants, Measure, Metric, Property, Report, Scope};
 
 use super::asked::{Asked, plan_error};
-use super::filters_of_scope;
+use super::named_cohorts;
 use crate::resident::by_user::{Matcher, UserScan};
 use crate::{Error, Result};
 
@@ -41,20 +41,10 @@ impl Asked {
         breakdowns: &[Breakdown],
         properties: &[&Property],
     ) -> Result<BTreeSet<String>> {
-        let mut names = BTreeSet::new();
-        let choices = selectors.iter().flat_map(|selector| &selector.any_of);
-        let of_choices = choices.filter_map(|choice| choice.filter.as_ref());
-        for filter in filters_of_scope(report).into_iter().chain(of_choices) {
-            self.cohorts_of(filter, &mut names)?;
-        }
+        let selectors = selectors.iter().copied();
+        let mut names = named_cohorts(self, report, Vec::new(), selectors, breakdowns)?;
         for property in properties {
             self.cohorts_of_property(property, &mut names)?;
-        }
-        for breakdown in breakdowns {
-            match breakdown {
-                Breakdown::Cohorts { cohorts } => names.extend(cohorts.iter().cloned()),
-                Breakdown::Property { property, .. } => self.cohorts_of_property(property, &mut names)?,
-            }
         }
         Ok(names)
     }

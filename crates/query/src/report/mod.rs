@@ -14,8 +14,10 @@ mod chosen;
 mod cohort;
 mod convert;
 mod filter;
+mod flows;
 mod frequency;
 mod function;
+mod funnel;
 mod insights;
 mod lifecycle;
 mod result;
@@ -39,7 +41,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
 use datafusion::prelude::{DataFrame, SessionContext};
 use tallymark_event::Timestamp;
-use tallymark_report::{Breakdown, Filter, Insights, Question, Report};
+use tallymark_report::{Breakdown, EventSelector, Filter, Funnel, Insights, Question, Report};
 
 use self::asked::Asked;
 use crate::tables::DatasetTables;
@@ -139,6 +141,13 @@ async fn answer(
             let rows = insights::run(&asked, &cohorts, &report.scope, insights).await?;
             result::insights(report, insights, &rows)
         }
+        Question::Funnel(funnel) => {
+            asked.work_out(cohorts_of_funnel(&asked, report, funnel)?, &cohorts).await?;
+            if funnel.users_of.is_some() {
+                return result::users(report, &funnel::users(&asked, &report.scope, funnel).await?);
+            }
+            funnel::run(&asked, &report.scope, funnel).await
+        }
         Question::Cohort(cohort) => {
             let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;
             let members: BTreeSet<String> = members.into_iter().collect();
@@ -172,7 +181,10 @@ async fn answer(
             asked.work_out(stickiness::cohorts(&asked, report, stickiness)?, &cohorts).await?;
             stickiness::answer(&asked, &report.scope, stickiness).await
         }
-        Question::Funnel(_) | Question::Flows(_) => Err(result::not_yet(report)),
+        Question::Flows(flows) => {
+            asked.work_out(flows::cohorts(&asked, report, flows)?, &cohorts).await?;
+            flows::answer(&asked, &report.scope, flows).await
+        }
     }
 }
 
@@ -186,19 +198,33 @@ fn filters_of_scope(report: &Report) -> Vec<&Filter> {
 
 /// The cohorts that a report looks at for each event.
 fn cohorts_of(asked: &Asked, report: &Report, insights: &Insights) -> Result<BTreeSet<String>> {
+    let filters = insights.metrics.iter().flat_map(|metric| metric.filter.iter().chain(&metric.profiles));
+    let selectors = insights.metrics.iter().filter_map(|metric| metric.event.as_ref());
+    named_cohorts(asked, report, filters.collect(), selectors, &insights.breakdowns)
+}
+
+fn cohorts_of_funnel(asked: &Asked, report: &Report, funnel: &Funnel) -> Result<BTreeSet<String>> {
+    let excluded = funnel.exclude.iter().map(|exclusion| &exclusion.event);
+    let selectors = funnel.steps.iter().map(|step| &step.event).chain(excluded);
+    named_cohorts(asked, report, Vec::new(), selectors, &funnel.breakdowns)
+}
+
+/// The cohorts that are named in filters, selectors, breakdowns and the scope of a report.
+fn named_cohorts<'a>(
+    asked: &Asked,
+    report: &'a Report,
+    mut filters: Vec<&'a Filter>,
+    selectors: impl Iterator<Item = &'a EventSelector>,
+    breakdowns: &[Breakdown],
+) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    let mut filters = filters_of_scope(report);
-    let mut selectors = Vec::new();
-    for metric in &insights.metrics {
-        filters.extend(metric.filter.iter().chain(&metric.profiles));
-        selectors.extend(&metric.event);
-    }
-    let choices = selectors.into_iter().flat_map(|selector| &selector.any_of);
+    filters.extend(filters_of_scope(report));
+    let choices = selectors.flat_map(|selector| &selector.any_of);
     filters.extend(choices.filter_map(|choice| choice.filter.as_ref()));
     for filter in filters {
         asked.cohorts_of(filter, &mut names)?;
     }
-    for breakdown in &insights.breakdowns {
+    for breakdown in breakdowns {
         match breakdown {
             Breakdown::Cohorts { cohorts } => names.extend(cohorts.iter().cloned()),
             Breakdown::Property { property, .. } => asked.cohorts_of_property(property, &mut names)?,

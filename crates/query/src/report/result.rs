@@ -19,13 +19,16 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         Question::Retention(retention) if retention.users_of.is_none() => {
             return super::retention::schema(&report.scope, retention);
         }
+        Question::Flows(flows) => return Ok(super::flows::schema(flows)),
         Question::Frequency(_) => return super::frequency::schema(&report.scope),
         Question::Lifecycle(_) => return super::lifecycle::schema(&report.scope),
         Question::Stickiness(_) => return super::stickiness::schema(&report.scope),
-        Question::Insights(_) | Question::Retention(_) | Question::Cohort(_) => {
+        Question::Funnel(funnel) if funnel.users_of.is_none() => {
+            return super::funnel::schema(&report.scope, funnel);
+        }
+        Question::Insights(_) | Question::Funnel(_) | Question::Retention(_) | Question::Cohort(_) => {
             return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));
         }
-        _ => return Err(not_yet(report)),
     };
     let zone = report.scope.zone()?;
     let mut fields =
@@ -112,9 +115,4 @@ fn change(row: &Row) -> Option<f64> {
 pub(super) fn users(report: &Report, users: &BTreeSet<String>) -> Result<RecordBatch> {
     let ids: StringArray = users.iter().map(|id| Some(id.as_str())).collect();
     RecordBatch::try_new(schema(report)?, vec![Arc::new(ids)]).map_err(arrow_error)
-}
-
-pub(super) fn not_yet(report: &Report) -> crate::Error {
-    let problem = format!("{} is not answered yet", report.question.kind());
-    tallymark_report::DefinitionError::new("report", problem).into()
 }

@@ -44,7 +44,7 @@ pub(super) struct Ranges {
 
 impl Ranges {
     /// B-11.
-    fn even(even: EvenBuckets) -> Self {
+    pub(super) fn even(even: EvenBuckets) -> Self {
         let EvenBuckets { from, to, size } = even;
         let mut edges = Vec::new();
         let mut at = 0u32;
@@ -58,6 +58,19 @@ impl Ranges {
         }
         edges.push(to);
         Self { edges, has_outside: true }
+    }
+
+    /// Ranges between these edges, and outside of them (B-11).
+    pub(super) fn at(edges: Vec<f64>) -> Self {
+        Self { edges, has_outside: true }
+    }
+
+    /// The label of a number, in ranges if there are any.
+    pub(super) fn label_in(ranges: Option<&Self>, number: f64) -> String {
+        match ranges {
+            Some(ranges) => ranges.label(number),
+            None => convert::number_text(number),
+        }
     }
 
     /// B-10: for more than ten distinct values between `min` and `max`.
@@ -248,9 +261,7 @@ impl Labels<'_> {
         match self.buckets {
             Some(Buckets::Auto) => Self::numeric(values, is_set, self.automatic.clone()),
             Some(Buckets::Even(even)) => Self::numeric(values, is_set, Some(Ranges::even(*even))),
-            Some(Buckets::At(edges)) => {
-                Self::numeric(values, is_set, Some(Ranges { edges: edges.clone(), has_outside: true }))
-            }
+            Some(Buckets::At(edges)) => Self::numeric(values, is_set, Some(Ranges::at(edges.clone()))),
             Some(Buckets::Groups(groups)) => match values.scalar_text() {
                 Some(text) => grouped(text, groups),
                 None => none(),
@@ -273,10 +284,7 @@ impl Labels<'_> {
         let Some(number) = values.number.clone() else { return non_numeric };
         let label = call(format!("range({ranges:?})"), TEXT, vec![number], move |args| {
             let numbers = cast(&args[0], &DataType::Float64)?;
-            let label = |number: f64| match &ranges {
-                Some(ranges) => ranges.label(number),
-                None => convert::number_text(number),
-            };
+            let label = |number: f64| Ranges::label_in(ranges.as_ref(), number);
             let labels = numbers.as_primitive::<Float64Type>().iter().map(|number| number.map(label));
             Ok(Arc::new(labels.collect::<StringViewArray>()))
         });

@@ -11,6 +11,7 @@
 //! 4. The matcher sees one user after the other and adds to a partial result; partial results of
 //!    ranges are merged in order of users. Two runs give the same bytes (P1).
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -83,6 +84,71 @@ impl UserEvents<'_> {
     /// The number an event has: expression `index` of [`UserScan::with_numbers`].
     pub(crate) fn number(&self, index: usize, record: &Record) -> Option<f64> {
         self.numbers[index][record.at as usize]
+    }
+}
+
+/// Events of users that are looked at as those of somebody else, such as a group.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    events: Vec<GatheredEvent>,
+}
+
+#[derive(Debug)]
+struct GatheredEvent {
+    time: i64,
+    /// In which order events of one instant arrived.
+    sequence: f64,
+    conditions: u64,
+    labels: Vec<Vec<String>>,
+    numbers: Vec<Option<f64>>,
+}
+
+impl Gathered {
+    /// Adds an event of a user.
+    pub(crate) fn push(&mut self, user: &UserEvents<'_>, record: &Record, sequence: Option<f64>) {
+        let labels = (0..user.labels.len()).map(|index| {
+            user.labels(index, record).iter().map(|label| user.text(index, *label).to_owned()).collect()
+        });
+        self.events.push(GatheredEvent {
+            time: record.time,
+            sequence: sequence.unwrap_or(0.0),
+            conditions: record.conditions,
+            labels: labels.collect(),
+            numbers: (0..user.numbers.len()).map(|index| user.number(index, record)).collect(),
+        });
+    }
+
+    /// Adds the events of others.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        self.events.append(&mut later.events);
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let of = |event: &GatheredEvent| {
+            let texts = event.labels.iter().flatten().map(|text| text.capacity() + 24).sum::<usize>();
+            size_of::<GatheredEvent>() + texts + event.labels.len() * 24 + event.numbers.len() * 16
+        };
+        self.events.iter().map(of).sum()
+    }
+
+    /// Shows them in order (G-1), as those of `actor`.
+    pub(crate) fn in_order(mut self, actor: u32, show: impl FnOnce(&UserEvents<'_>)) {
+        let Some(first) = self.events.first() else { return };
+        let mut labels: Vec<Labels> = first.labels.iter().map(|_| Labels::new()).collect();
+        let mut numbers = vec![Vec::new(); first.numbers.len()];
+        self.events.sort_by(|a, b| {
+            (a.time, a.sequence).partial_cmp(&(b.time, b.sequence)).unwrap_or(Ordering::Equal)
+        });
+        let mut records = Vec::with_capacity(self.events.len());
+        for (at, event) in self.events.iter().enumerate() {
+            records.push(Record { time: event.time, conditions: event.conditions, at: at as u32 });
+            for (labels, texts) in labels.iter_mut().zip(&event.labels) {
+                texts.iter().for_each(|text| labels.push(text));
+                labels.starts.push(labels.codes.len() as u32);
+            }
+            numbers.iter_mut().zip(&event.numbers).for_each(|(numbers, number)| numbers.push(*number));
+        }
+        show(&UserEvents { user: actor, records: &records, labels: &labels, numbers: &numbers });
     }
 }
 
@@ -219,7 +285,7 @@ impl Bound {
         let conditions =
             scan.conditions.iter().map(|condition| condition.bind(&segment)).collect::<Result<_>>()?;
         let bind =
-            |exprs: &[SegmentExpr]| exprs.iter().map(|expr| expr.bind(&segment)).collect::<Result<Vec<_>>>();
+            |exprs: &[SegmentExpr]| exprs.iter().map(|expr| expr.bind(&segment)).collect::<Result<_>>();
         let (labels, numbers) = (bind(&scan.labels)?, bind(&scan.numbers)?);
         Ok(Self { segment, conditions, labels, numbers })
     }
@@ -263,12 +329,11 @@ impl Met {
 
 impl<M: Matcher> Work<M> {
     async fn range(&self, users: Range<u32>, reservation: MemoryReservation) -> Result<M::Partial> {
-        let labels = || Labels { starts: vec![0], codes: Vec::new(), texts: IndexSet::new() };
         let mut met = Met {
             users: Vec::new(),
             times: Vec::new(),
             conditions: Vec::new(),
-            labels: self.scan.labels.iter().map(|_| labels()).collect(),
+            labels: self.scan.labels.iter().map(|_| Labels::new()).collect(),
             numbers: vec![Vec::new(); self.scan.numbers.len()],
         };
         for bound in &self.segments {
@@ -339,6 +404,10 @@ impl<M: Matcher> Work<M> {
 }
 
 impl Labels {
+    fn new() -> Self {
+        Self { starts: vec![0], codes: Vec::new(), texts: IndexSet::new() }
+    }
+
     /// Adds the rows of an array of texts, or of lists of texts.
     fn extend(&mut self, values: &ArrayRef) -> Result<()> {
         if let DataType::List(_) = values.data_type() {

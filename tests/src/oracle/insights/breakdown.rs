@@ -11,24 +11,24 @@ use super::ranges::{Ranges, spell};
 use super::value::{cast, date_of, number_of, text_of};
 use super::world::{Subject, View};
 
-pub(super) const NOT_SET: &str = "(not set)";
+pub(in crate::oracle) const NOT_SET: &str = "(not set)";
 const EMPTY_STRING: &str = "(empty string)";
 const NON_NUMERIC: &str = "(non-numeric values)";
 const REMAINING: &str = "(remaining values)";
 
 /// A label for each breakdown.
-pub(super) type Segment = Vec<String>;
+pub(in crate::oracle) type Segment = Vec<String>;
 
 /// A breakdown whose ranges are decided (B-10).
 #[derive(Debug, Clone)]
-pub(super) struct Splitter<'a> {
+pub(in crate::oracle) struct Splitter<'a> {
     breakdown: &'a Breakdown,
     ranges: Ranges,
 }
 
 impl<'a> Splitter<'a> {
     /// Decides the ranges from everything that is measured in the range of the report.
-    pub(super) fn new(view: View<'_>, breakdown: &'a Breakdown, measured: &[Subject<'_>]) -> Self {
+    pub(in crate::oracle) fn new(view: View<'_>, breakdown: &'a Breakdown, measured: &[Subject<'_>]) -> Self {
         let ranges = match breakdown {
             Breakdown::Property { buckets: Some(Buckets::Auto), .. } => {
                 let items = measured.iter().flat_map(|subject| items(view, breakdown, *subject));
@@ -42,7 +42,8 @@ impl<'a> Splitter<'a> {
         Self { breakdown, ranges }
     }
 
-    fn labels(&self, view: View<'_>, subject: Subject<'_>) -> BTreeSet<String> {
+    /// The labels of one breakdown.
+    pub(in crate::oracle) fn labels(&self, view: View<'_>, subject: Subject<'_>) -> BTreeSet<String> {
         match self.breakdown {
             // B-23; nobody is neither in nor out.
             Breakdown::Cohorts { cohorts } if subject.user.is_some() => cohorts
@@ -114,15 +115,20 @@ fn items(view: View<'_>, breakdown: &Breakdown, subject: Subject<'_>) -> Vec<Opt
     items.into_iter().map(casted).collect()
 }
 
-/// The segments: every combination of a label of each breakdown (B-2, B-21).
-pub(super) fn segments(
+/// The segments of an event or profile.
+pub(in crate::oracle) fn segments(
     view: View<'_>,
     splitters: &[Splitter<'_>],
     subject: Subject<'_>,
 ) -> BTreeSet<Segment> {
+    let labels: Vec<_> = splitters.iter().map(|splitter| splitter.labels(view, subject)).collect();
+    segments_by(&labels)
+}
+
+/// Every combination of a label of each breakdown (B-2, B-21).
+pub(in crate::oracle) fn segments_by(labels: &[BTreeSet<String>]) -> BTreeSet<Segment> {
     let mut segments = BTreeSet::from([Segment::new()]);
-    for splitter in splitters {
-        let labels = splitter.labels(view, subject);
+    for labels in labels {
         let longer = segments.iter().flat_map(|segment| {
             labels
                 .iter()

@@ -14,7 +14,7 @@ use super::value::number_of;
 use super::world::{Event, Subject, View};
 
 /// Who of the universe meets the conditions as of now (C-1, C-2).
-pub(super) fn members(view: View<'_>, cohort: &Cohort) -> BTreeSet<String> {
+pub(in crate::oracle) fn members(view: View<'_>, cohort: &Cohort) -> BTreeSet<String> {
     let (conditions, all) = cohort.conditions();
     let mut universe = view.universe();
     universe.retain(|user| meet(view, conditions, all, user));
@@ -80,12 +80,12 @@ fn how_much(view: View<'_>, times: &Times, events: &[&Event]) -> Option<f64> {
     aggregated(aggregate, &values_of(view, of, events))
 }
 
-pub(super) fn values_of(view: View<'_>, of: &Property, events: &[&Event]) -> Vec<Value> {
+pub(in crate::oracle) fn values_of(view: View<'_>, of: &Property, events: &[&Event]) -> Vec<Value> {
     events.iter().filter_map(|event| value(view, of, Subject::of_event(event))).collect()
 }
 
 /// Sum, average, minimum, maximum, percentile or distinct count of values.
-pub(super) fn aggregated(aggregate: Aggregate, values: &[Value]) -> Option<f64> {
+pub(in crate::oracle) fn aggregated(aggregate: Aggregate, values: &[Value]) -> Option<f64> {
     let mut numbers: Vec<f64> = values.iter().filter_map(number_of).collect();
     numbers.sort_by(f64::total_cmp);
     let sum: f64 = numbers.iter().sum();
@@ -101,7 +101,7 @@ pub(super) fn aggregated(aggregate: Aggregate, values: &[Value]) -> Option<f64> 
 }
 
 /// How many different values; of lists their items (S-21, S-33).
-pub(super) fn distinct(values: &[Value]) -> usize {
+pub(in crate::oracle) fn distinct(values: &[Value]) -> usize {
     let mut found: Vec<&Value> = Vec::new();
     for value in values {
         let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);

@@ -9,7 +9,7 @@ use super::range::{Said, last, read};
 use super::value::{Date, cast, date_of, number_of};
 use super::world::{Subject, View};
 
-pub(super) fn passes(view: View<'_>, filter: &Filter, subject: Subject<'_>) -> bool {
+pub(in crate::oracle) fn passes(view: View<'_>, filter: &Filter, subject: Subject<'_>) -> bool {
     match filter {
         Filter::Sql(sql) => panic!("the oracle knows no SQL: {sql}"),
         Filter::All { all } => all.iter().all(|filter| passes(view, filter, subject)),
@@ -25,7 +25,7 @@ pub(super) fn passes(view: View<'_>, filter: &Filter, subject: Subject<'_>) -> b
 }
 
 /// Nobody is no member (G-12).
-pub(super) fn is_member(view: View<'_>, cohort: &str, subject: Subject<'_>) -> bool {
+pub(in crate::oracle) fn is_member(view: View<'_>, cohort: &str, subject: Subject<'_>) -> bool {
     subject.user.is_some_and(|user| view.members(cohort).contains(user))
 }
 

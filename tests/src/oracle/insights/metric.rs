@@ -15,18 +15,18 @@ use super::world::{Event, Subject, View};
 
 /// An event that a metric counts, or a profile.
 #[derive(Debug, Clone)]
-pub(super) struct Hit<'a> {
+pub(in crate::oracle) struct Hit<'a> {
     event: Option<&'a Event>,
     user: Option<&'a str>,
     /// Whom it counts for.
-    pub(super) actors: Vec<String>,
+    pub(in crate::oracle) actors: Vec<String>,
     /// The session it is in, by number.
-    pub(super) session: Option<usize>,
+    pub(in crate::oracle) session: Option<usize>,
     segments: BTreeSet<Segment>,
 }
 
 impl<'a> Hit<'a> {
-    pub(super) fn subject(&self) -> Subject<'a> {
+    pub(in crate::oracle) fn subject(&self) -> Subject<'a> {
         Subject { event: self.event, user: self.user }
     }
 
@@ -37,7 +37,7 @@ impl<'a> Hit<'a> {
 
 /// Which hits a row of a report is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Line {
+pub(in crate::oracle) enum Line {
     Overall,
     Segment(Segment),
     /// Everything in a segment that is not among these (B-30).
@@ -45,7 +45,7 @@ pub(super) enum Line {
 }
 
 impl Line {
-    fn has(&self, segment: &Segment) -> bool {
+    pub(in crate::oracle) fn has(&self, segment: &Segment) -> bool {
         match self {
             Self::Overall => true,
             Self::Segment(own) => own == segment,
@@ -55,7 +55,7 @@ impl Line {
 }
 
 /// A metric and all it counts, at any time.
-pub(super) struct Counted<'a> {
+pub(in crate::oracle) struct Counted<'a> {
     view: View<'a>,
     metric: &'a Metric,
     hits: Vec<Hit<'a>>,
@@ -63,7 +63,7 @@ pub(super) struct Counted<'a> {
 }
 
 impl<'a> Counted<'a> {
-    pub(super) fn new(
+    pub(in crate::oracle) fn new(
         view: View<'a>,
         scope: &Scope,
         insights: &Insights,
@@ -86,7 +86,7 @@ impl<'a> Counted<'a> {
     }
 
     /// The measure of a bucket and line.
-    pub(super) fn outcome(&self, range: Range, bucket: Bucket, line: &Line) -> Outcome {
+    pub(in crate::oracle) fn outcome(&self, range: Range, bucket: Bucket, line: &Line) -> Outcome {
         if let Some(cohort) = &self.metric.cohort {
             // C-20.
             let now = self.view.now.min(bucket.span.to - 1);
@@ -97,7 +97,7 @@ impl<'a> Counted<'a> {
     }
 
     /// The segments that something counted falls in, in some bucket (B-6).
-    pub(super) fn listed(&self, range: Range, buckets: &[Bucket]) -> BTreeSet<Segment> {
+    pub(in crate::oracle) fn listed(&self, range: Range, buckets: &[Bucket]) -> BTreeSet<Segment> {
         let measure = &self.metric.measure;
         let per_actor = !matches!(measure, Measure::TotalEvents | Measure::OfProperty { .. });
         let all: BTreeSet<&Segment> = self.hits.iter().flat_map(|hit| &hit.segments).collect();
@@ -110,7 +110,7 @@ impl<'a> Counted<'a> {
     }
 
     /// The rank of a segment over the whole range (B-31, B-32).
-    pub(super) fn rank(&self, range: Range, segment: &Segment) -> Option<f64> {
+    pub(in crate::oracle) fn rank(&self, range: Range, segment: &Segment) -> Option<f64> {
         let measure = match &self.metric.measure {
             Measure::DailyActiveUsers | Measure::WeeklyActiveUsers | Measure::MonthlyActiveUsers => {
                 &Measure::UniqueUsers

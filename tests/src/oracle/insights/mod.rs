@@ -35,24 +35,24 @@
 //! - U-32, X-8: with a group key a session needs an event of a group. X-20: users without a session
 //!   are not in "sessions per user".
 
-mod breakdown;
-mod civil;
+pub(in crate::oracle) mod breakdown;
+pub(in crate::oracle) mod civil;
 mod cohort;
-mod filter;
+pub(in crate::oracle) mod filter;
 mod formula;
-mod measure;
-mod metric;
-mod property;
-mod range;
-mod ranges;
-mod rows;
-mod selector;
-mod sessions;
-mod value;
-mod world;
+pub(in crate::oracle) mod measure;
+pub(in crate::oracle) mod metric;
+pub(in crate::oracle) mod property;
+pub(in crate::oracle) mod range;
+pub(in crate::oracle) mod ranges;
+pub(in crate::oracle) mod rows;
+pub(in crate::oracle) mod selector;
+pub(in crate::oracle) mod sessions;
+pub(in crate::oracle) mod value;
+pub(in crate::oracle) mod world;
 
 pub use rows::{OTHER, OVERALL, Row, answer, members};
 pub use world::{Event, World};
 
 #[cfg(test)]
-mod tests;
+pub(in crate::oracle) mod tests;

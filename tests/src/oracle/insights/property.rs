@@ -7,7 +7,7 @@ use super::value::{spell_instant, text_of};
 use super::world::{Subject, View};
 
 /// The value of a property; none if it is absent or null (D-26).
-pub(super) fn value(view: View<'_>, property: &Property, subject: Subject<'_>) -> Option<Value> {
+pub(in crate::oracle) fn value(view: View<'_>, property: &Property, subject: Subject<'_>) -> Option<Value> {
     let value = match property {
         Property::Event { name } => event_value(subject, name)?,
         Property::User { name } => reach(name, |name| view.world.users.get(subject.user?)?.get(name))?,
@@ -70,7 +70,7 @@ fn items(value: Value) -> Vec<Value> {
 }
 
 /// The groups an event is of: each value of the key once, as text (U-31, U-36).
-pub(super) fn groups(subject: Subject<'_>, group_key: &str) -> Vec<String> {
+pub(in crate::oracle) fn groups(subject: Subject<'_>, group_key: &str) -> Vec<String> {
     let mut groups: Vec<String> = Vec::new();
     for group in event_value(subject, group_key).map(items).unwrap_or_default() {
         let id = text_of(&group);

@@ -85,7 +85,8 @@ pub fn members(world: &World, scope: &Scope, cohort: &Cohort, as_of: i64) -> BTr
     cohort::members(view(world, scope, as_of), cohort)
 }
 
-fn view<'a>(world: &'a World, scope: &Scope, as_of: i64) -> View<'a> {
+/// What a scope makes of a world that is asked at an instant.
+pub(in crate::oracle) fn view<'a>(world: &'a World, scope: &Scope, as_of: i64) -> View<'a> {
     let civil = Civil { zone: scope.zone().unwrap(), week_start: scope.week_start };
     let now = scope.as_of.as_ref().map_or(as_of, |instant| read_now(civil, instant));
     View { world, civil, now }

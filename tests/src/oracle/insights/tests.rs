@@ -23,7 +23,7 @@ use crate::histories::{EVENTS, history};
 use crate::oracle::{Dataset, System};
 
 /// 2024-04-08T15:30:00Z.
-const NOW: i64 = 1_712_590_200_000;
+pub(in crate::oracle) const NOW: i64 = 1_712_590_200_000;
 const ZONES: [Tz; 6] = [
     Tz::UTC,
     Tz::America__New_York,
@@ -34,7 +34,7 @@ const ZONES: [Tz; 6] = [
 ];
 
 /// Runs a check on values of a strategy, always the same ones.
-fn for_each<S: Strategy>(cases: u32, strategy: &S, check: impl Fn(S::Value)) {
+pub(in crate::oracle) fn for_each<S: Strategy>(cases: u32, strategy: &S, check: impl Fn(S::Value)) {
     let config = Config {
         cases,
         failure_persistence: None,
@@ -51,13 +51,13 @@ fn for_each<S: Strategy>(cases: u32, strategy: &S, check: impl Fn(S::Value)) {
     }
 }
 
-fn world(records: &[Value], cohorts: &BTreeMap<String, Value>) -> World {
+pub(in crate::oracle) fn world(records: &[Value], cohorts: &BTreeMap<String, Value>) -> World {
     let definitions =
         cohorts.iter().map(|(name, cohort)| (name.clone(), serde_json::from_value(cohort.clone()).unwrap()));
     World::of(&Dataset::of(System::Simplified, records, NOW), definitions.collect())
 }
 
-fn report(definition: Value) -> Report {
+pub(in crate::oracle) fn report(definition: Value) -> Report {
     match Report::from_value(definition.clone()) {
         Ok(report) => report,
         Err(error) => panic!("{error}: {definition}"),

@@ -60,27 +60,27 @@ impl World {
 
 /// A world seen at an instant from a time zone.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct View<'a> {
-    pub(super) world: &'a World,
-    pub(super) civil: Civil,
+pub(in crate::oracle) struct View<'a> {
+    pub(in crate::oracle) world: &'a World,
+    pub(in crate::oracle) civil: Civil,
     /// What is now (G-2).
-    pub(super) now: i64,
+    pub(in crate::oracle) now: i64,
 }
 
 impl<'a> View<'a> {
     /// The events there are by now (G-2).
-    pub(super) fn events(self) -> impl Iterator<Item = &'a Event> {
+    pub(in crate::oracle) fn events(self) -> impl Iterator<Item = &'a Event> {
         self.world.events.iter().filter(move |event| event.time <= self.now)
     }
 
     /// Everybody with an event by now, or a profile (C-2).
-    pub(super) fn universe(self) -> BTreeSet<String> {
+    pub(in crate::oracle) fn universe(self) -> BTreeSet<String> {
         let active = self.events().filter_map(|event| event.user.clone());
         active.chain(self.world.users.keys().cloned()).collect()
     }
 
     /// The members of a saved cohort as of now (C-15).
-    pub(super) fn members(self, cohort: &str) -> BTreeSet<String> {
+    pub(in crate::oracle) fn members(self, cohort: &str) -> BTreeSet<String> {
         match self.world.cohorts.get(cohort) {
             Some(definition) => members(self, definition),
             None => panic!("no cohort {cohort}"),
@@ -90,17 +90,17 @@ impl<'a> View<'a> {
 
 /// What a property is asked of: an event, or (without one) a user's profile.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
-    pub(super) event: Option<&'a Event>,
-    pub(super) user: Option<&'a str>,
+pub(in crate::oracle) struct Subject<'a> {
+    pub(in crate::oracle) event: Option<&'a Event>,
+    pub(in crate::oracle) user: Option<&'a str>,
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn of_event(event: &'a Event) -> Self {
+    pub(in crate::oracle) fn of_event(event: &'a Event) -> Self {
         Self { event: Some(event), user: event.user.as_deref() }
     }
 
-    pub(super) fn of_user(user: &'a str) -> Self {
+    pub(in crate::oracle) fn of_user(user: &'a str) -> Self {
         Self { event: None, user: Some(user) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::DataType;
 
 use super::*;
@@ -31,6 +31,11 @@ fn form(definition: &str, rows: &[Vec<Cell>], width: usize, rows_max: usize) -> 
                     .map(|cell| if let Number(number) = cell { Some(*number) } else { None })
                     .collect::<Float64Array>(),
             ),
+            DataType::Int64 => Arc::new(
+                cells
+                    .map(|cell| if let Number(number) = cell { Some(*number as i64) } else { None })
+                    .collect::<Int64Array>(),
+            ),
             DataType::Timestamp(_, zone) => {
                 let times = cells.map(|cell| if let Time(time) = cell { Some(*time) } else { None });
                 Arc::new(times.collect::<TimestampMillisecondArray>().with_timezone_opt(zone.clone()))
@@ -44,12 +49,17 @@ fn form(definition: &str, rows: &[Vec<Cell>], width: usize, rows_max: usize) -> 
     };
     let columns = (0..schema.fields().len()).map(column).collect();
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
-    let Question::Insights(insights) = &report.question else { unreachable!() };
-    let answered = Answered::read(insights, &schema, &[batch]).unwrap();
     let style = TableStyle { rows_max, width: Some(width), limit_advice: "--limit-rows 0", timing: false };
-    let form = Form { insights, style, width, elapsed: None, paint: Paint(false) };
+    let page = Page { style, width, elapsed: None, paint: Paint(false) };
     let mut text = Vec::new();
-    form.write(&answered, &mut text).unwrap();
+    match &report.question {
+        Question::Insights(insights) => {
+            let answered = Answered::read(insights, &batch).unwrap();
+            Form { insights, page }.write(&answered, &mut text).unwrap();
+        }
+        Question::Funnel(funnel) => funnel::write(funnel, &batch, &page, &mut text).unwrap(),
+        _ => unreachable!(),
+    }
     String::from_utf8(text).unwrap()
 }
 
@@ -177,4 +187,60 @@ fn metrics_without_segments_are_a_list() {
     insta::assert_snapshot!("several_metrics", form(definition, &rows, 100, 50));
     insta::assert_snapshot!("one_number", form(&insights(r#""top": 3"#), &rows[..1], 100, 50));
     insta::assert_snapshot!("no_rows", form(definition, &[], 100, 50));
+}
+
+/// A step of a funnel: segment, step, event, count, conversions and times.
+fn step(
+    segment: Option<&'static str>,
+    at: f64,
+    event: &'static str,
+    count: f64,
+    of: f64,
+    first: f64,
+) -> Vec<Cell> {
+    let mut cells: Vec<Cell> = segment.map(Text).into_iter().collect();
+    cells.extend([Number(at), Text(event), Number(count)]);
+    if at == 1.0 {
+        cells.extend([Nothing, Number(1.0), Nothing, Nothing, Nothing, Nothing]);
+    } else {
+        cells.extend([Number(count / of), Number(count / first)]);
+        cells.extend([Number(200.0), Number(93.5), Number(4000.0), Number(90_000.0)]);
+    }
+    cells
+}
+
+#[test]
+fn a_funnel_is_a_bar_a_step() {
+    let rows = [
+        step(None, 1.0, "Browse", 12_345.0, 0.0, 12_345.0),
+        step(None, 2.0, "Add to cart", 4567.0, 12_345.0, 12_345.0),
+        step(None, 3.0, "Buy", 3.0, 4567.0, 12_345.0),
+    ];
+    let definition = r#"{"report": "funnel", "steps": ["Browse", "Add to cart", "Buy"]}"#;
+    insta::assert_snapshot!(form(definition, &rows, 80, 40));
+}
+
+#[test]
+fn a_funnel_of_segments_is_a_block_a_segment() {
+    let mut rows = Vec::new();
+    for (segment, scale) in [("$overall", 3.0), ("DE", 2.0), ("FR", 1.0)] {
+        rows.push(step(Some(segment), 1.0, "Browse", 100.0 * scale, 0.0, 100.0 * scale));
+        rows.push(step(Some(segment), 2.0, "Buy", 20.0 * scale, 100.0 * scale, 100.0 * scale));
+    }
+    let definition = r#"{"report": "funnel", "steps": ["Browse", "Buy"], "breakdowns": ["country"]}"#;
+    insta::assert_snapshot!(form(definition, &rows, 60, 4));
+}
+
+#[test]
+fn a_funnel_over_time_is_a_line_a_bucket() {
+    let mut rows = Vec::new();
+    for day in 0..3 {
+        for (at, event, count) in [(1.0, "Browse", 50.0), (2.0, "Buy", 20.0)] {
+            let mut cells = step(None, at, event, count, 50.0, 50.0);
+            cells.insert(0, Time(1_704_067_200_000 + day * 24 * HOUR_MS));
+            rows.push(cells);
+        }
+    }
+    let definition = r#"{"report": "funnel", "steps": ["Browse", "Buy"], "interval": "day"}"#;
+    insta::assert_snapshot!(form(definition, &rows, 80, 40));
 }

@@ -12,13 +12,14 @@ mod actors;
 mod formula;
 pub(super) mod measure;
 mod profiles;
-pub(super) mod series;
+mod series;
 mod sessions;
 pub(super) mod users;
 
 use tallymark_report::{Insights, Instants, Scope};
 
 use self::formula::Formula;
+pub(super) use self::series::chosen_ranges;
 use self::series::{Point, Series};
 use super::asked::{Asked, Cohorts};
 use crate::Result;

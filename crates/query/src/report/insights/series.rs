@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::Expr;
-use tallymark_report::{Aggregate, Breakdown, Insights, Instants, Measure, Metric, PerUser, Scope};
+use tallymark_report::{Aggregate, Breakdown, Filter, Insights, Instants, Measure, Metric, PerUser, Scope};
 
 use super::super::asked::{Asked, Cohorts, arrow_error, plan_error};
 use super::super::convert::number_text;
@@ -67,7 +67,8 @@ pub(super) async fn shown_segments(
     }
     let mut automatic = Vec::with_capacity(insights.metrics.len());
     for metric in &insights.metrics {
-        automatic.push(chosen_ranges(asked, scope, &insights.breakdowns, metric, range).await?);
+        automatic
+            .push(chosen_ranges(asked, scope.filter.as_ref(), &insights.breakdowns, metric, range).await?);
     }
     // Segments of any metric are listed; the first one ranks them.
     let mut listed: BTreeSet<Vec<String>> = BTreeSet::new();
@@ -169,7 +170,7 @@ fn is_lowest_first(measure: &Measure) -> bool {
 /// The ranges of breakdowns that choose them from the values (B-10); raw values where there are few.
 pub(in super::super) async fn chosen_ranges(
     asked: &Asked,
-    scope: &Scope,
+    filter: Option<&Filter>,
     breakdowns: &[Breakdown],
     metric: &Metric,
     range: &Instants,
@@ -180,7 +181,7 @@ pub(in super::super) async fn chosen_ranges(
         let Some(number) = values.number else { continue };
         let question = Question {
             metric,
-            filter: scope.filter.as_ref(),
+            filter,
             range: *range,
             interval: None,
             breakdowns: &[],

@@ -31,8 +31,7 @@ use self::tally::Tally;
 use self::walk::{Buckets, Happened, Outcome, Walk};
 use super::asked::Asked;
 use super::chosen::{BehaviourScan, metric_of};
-use super::insights::series::chosen_ranges;
-use super::insights::{OTHER, OVERALL};
+use super::insights::{OTHER, OVERALL, chosen_ranges};
 use super::segments::Segment;
 use super::split::{Segments, Split};
 use super::units::Units;
@@ -162,7 +161,7 @@ impl Prepared {
         let back = asked.happened(&retention.return_event, scope, &since, count_by).await?;
         let automatic = chosen_ranges(
             asked,
-            scope,
+            scope.filter.as_ref(),
             &retention.breakdowns,
             &metric_of(&retention.birth, count_by),
             &range,

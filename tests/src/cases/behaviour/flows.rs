@@ -1,0 +1,3 @@
+//! Flows (section 8).
+
+super::behaviour_cases! {}

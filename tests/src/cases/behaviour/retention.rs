@@ -1,0 +1,3 @@
+//! Retention, frequency, lifecycle and stickiness (section 7).
+
+super::behaviour_cases! {}
