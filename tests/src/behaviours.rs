@@ -250,3 +250,198 @@ pub fn plain_funnel() -> impl Strategy<Value = Value> {
         },
     )
 }
+
+/// Any retention report.
+pub fn retention() -> impl Strategy<Value = Value> {
+    let unit = prop_oneof![
+        4 => one_of(json!(["day", "day", "week", "month", "hour"])).prop_map(|unit| (unit, false)),
+        1 => one_of(json!(["hour", "day", "week", "month", "quarter", "year"])).prop_map(|unit| (unit, true)),
+        2 => one_of(json!(["day", "week", "month"])).prop_map(|unit| (unit, true)),
+    ];
+    let count = prop_oneof![
+        3 => (1_u32..6).prop_map(|count| json!({ "buckets": count })),
+        1 => Just(json!({})),
+        2 => vec(1_u32..4, 1..4).prop_map(|brackets| json!({ "brackets": brackets })),
+    ];
+    let measure = |of| {
+        prop_oneof![
+            3 => one_of(json!(["rate", "unique_users", "total_events"])),
+            2 => (one_of(json!(["sum", "average"])), measured_property(of))
+                .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of})),
+        ]
+    };
+    let criterion = || one_of(json!(["on", "on_or_after", "streak", "on_or_before"]));
+    (whose(""), unit, count).prop_flat_map(move |((of, key), (unit, is_calendar), count)| {
+        let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
+        let top = option::weighted(0.4, (1_usize..4, any::<bool>()));
+        let cell = option::weighted(
+            0.1,
+            (one_of(json!(["2024-03-30", "2024-03-31", "2024-04-01"])), 0_u32..3, any::<bool>()),
+        );
+        // Hours of a month are too many.
+        let is_short = unit == "hour";
+        let range = time(false).prop_map(
+            move |(range, _)| {
+                if is_short { json!("2024-03-31 to 2024-03-31") } else { range }
+            },
+        );
+        (
+            (scope(), range, option::weighted(0.2, filter(of, cohorts))),
+            (event(of), option::weighted(0.8, event(of)), criterion(), measure(of)),
+            (prop_oneof![2 => Just(Vec::new()), 2 => vec(breakdown(of), 1..3)], top, cell),
+        )
+            .prop_map(
+                move |(
+                    (scope, range, filter),
+                    (birth, returned, criterion, measure),
+                    (breakdowns, top, cell),
+                )| {
+                    let is_filtered_first = [Some(&birth), returned.as_ref()]
+                        .into_iter()
+                        .flatten()
+                        .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+                    let top = top.filter(|_| !breakdowns.is_empty());
+                    let rest = object([
+                        ("report", Some(json!("retention"))),
+                        ("range", Some(range)),
+                        ("birth", Some(birth)),
+                        ("return", returned),
+                        ("unit", Some(unit.clone())),
+                        ("alignment", Some(json!("calendar")).filter(|_| is_calendar)),
+                        ("criterion", Some(criterion)),
+                        ("measure", Some(measure)),
+                        ("count_by", key.clone()),
+                        ("where", filter.filter(|_| !is_filtered_first)),
+                        ("breakdowns", list(breakdowns)),
+                        ("top", top.map(|(top, _)| Value::from(top))),
+                        ("other", top.map(|(_, other)| Value::from(other))),
+                        (
+                            "users_of",
+                            cell.map(|(time, bucket, dropped_off)| match dropped_off {
+                                true => json!({"time": time, "bucket": bucket, "dropped_off": true}),
+                                false => json!({"time": time, "bucket": bucket}),
+                            }),
+                        ),
+                    ]);
+                    // Whoever is in a bucket is in one there is.
+                    let rest = if rest.get("users_of").is_some() {
+                        merged([rest, json!({"buckets": 3})])
+                    } else {
+                        merged([rest, count.clone()])
+                    };
+                    merged([scope, rest])
+                },
+            )
+    })
+}
+
+/// A retention report of one name each, from February to May, that is not split.
+pub fn plain_retention() -> impl Strategy<Value = Value> {
+    let unit = prop_oneof![
+        one_of(json!(["day", "week", "month"])).prop_map(|unit| (unit, json!("rolling"))),
+        one_of(json!(["day", "week", "month", "quarter"])).prop_map(|unit| (unit, json!("calendar"))),
+    ];
+    (select(EVENTS), select(EVENTS), unit, 1_u32..6).prop_map(|(birth, returned, (unit, alignment), buckets)| {
+        json!({
+            "report": "retention", "range": "2024-03-09 to 2024-04-08", "birth": birth, "return": returned,
+            "unit": unit, "alignment": alignment, "buckets": buckets,
+        })
+    })
+}
+
+/// Any report of frequency, lifecycle or stickiness.
+pub fn activity() -> impl Strategy<Value = Value> {
+    let period = one_of(json!(["day", "week", "month"]));
+    let unit = one_of(json!(["day", "day", "week", "week", "month", "quarter"]));
+    let of = Of::EventsAndUsers;
+    let kind = prop_oneof![
+        (period, any::<bool>(), option::weighted(0.4, event(of))).prop_map(|(period, cumulative, birth)| {
+            object([
+                ("report", Some(json!("frequency"))),
+                ("period", Some(period)),
+                ("cumulative", Some(Value::from(cumulative))),
+                ("birth", birth),
+            ])
+        }),
+        unit.prop_map(|unit| json!({"report": "lifecycle", "unit": unit})),
+        one_of(json!(["week", "month"])).prop_map(|over| json!({"report": "stickiness", "over": over})),
+    ];
+    (scope(), time(false), option::weighted(0.7, event(of)), option::weighted(0.2, filter(of, COHORTS)), kind)
+        .prop_map(|(scope, (range, _), event, filter, kind)| {
+            let is_filtered_first = [event.as_ref(), kind.get("birth")]
+                .into_iter()
+                .flatten()
+                .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+            let filter = filter.filter(|_| !is_filtered_first);
+            merged([scope, kind, object([("range", Some(range)), ("event", event), ("where", filter)])])
+        })
+}
+
+/// Any report of flows; of several anchors mostly without steps before the later ones.
+pub fn flows() -> impl Strategy<Value = Value> {
+    let anchors = prop_oneof![4 => Just(1_usize), 2 => Just(2), 1 => Just(3)];
+    (anchors, count()).prop_flat_map(|(anchors, count)| {
+        let of = Of::EventsAndUsers;
+        let anchor = move |at: usize| {
+            let before = option::weighted(if at == 0 { 0.5 } else { 0.1 }, 0_u32..3);
+            (event(of), before, option::of(0_u32..4)).prop_map(|(event, before, after)| {
+                let rest = object([("before", before.map(Value::from)), ("after", after.map(Value::from))]);
+                merged([as_object(event), rest])
+            })
+        };
+        let custom_event =
+            (vec(select(EVENTS), 1..3), option::of(Just("Custom"))).prop_map(|(any_of, name)| {
+                object([("any_of", Some(json!(any_of))), ("name", name.map(Value::from))])
+            });
+        let expansion = (
+            one_of(json!(["Play", "Visit", "Custom"])),
+            one_of(json!(["genre", "tags", "mixed", "mins", "user.plan"])),
+        )
+            .prop_map(|(event, property)| json!({"event": event, "property": property}));
+        let names =
+            one_of(json!([{"hide": ["Visit"]}, {"hide": ["Play", "Buy"]}, {"show_only": ["Visit", "Play"]}]));
+        let names = prop_oneof![3 => Just(json!({})), 1 => names];
+        let form = prop_oneof![
+            3 => Just(json!({})),
+            2 => (1_usize..5).prop_map(|paths| json!({"form": "paths", "paths": paths})),
+            1 => Just(json!({"form": "tree"})),
+        ];
+        let anchors_of = (0..anchors).map(|at| anchor(at).boxed()).collect::<Vec<_>>();
+        let top = option::weighted(0.4, 1_usize..4);
+        (
+            (scope(), time(false), option::weighted(0.2, filter(of, COHORTS))),
+            (anchors_of, option::weighted(0.7, window(of)), 1_usize..4, names, form, any::<bool>()),
+            (vec(custom_event, 0..2), vec(expansion, 0..2), held(), exclusions(of, anchors)),
+            (prop_oneof![2 => Just(Vec::new()), 1 => vec(breakdown(of), 1..3)], top),
+        )
+            .prop_map(
+                move |(
+                    (scope, (range, _), filter),
+                    (anchors, window, rows, names, form, collapse),
+                    (custom_events, expand, held, exclude),
+                    (breakdowns, top),
+                )| {
+                    let is_filtered_first = anchors
+                        .iter()
+                        .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+                    let rest = object([
+                        ("report", Some(json!("flows"))),
+                        ("range", Some(range)),
+                        ("where", filter.filter(|_| !is_filtered_first)),
+                        ("anchors", Some(Value::from(anchors))),
+                        ("count", Some(Value::from(count))),
+                        ("window", window),
+                        ("rows", Some(Value::from(rows))),
+                        ("collapse_repeated", Some(Value::from(collapse))),
+                        ("custom_events", list(custom_events)),
+                        ("expand", list(expand)),
+                        ("hold_constant", list(held)),
+                        ("exclude", list(exclude)),
+                        ("top", top.filter(|_| !breakdowns.is_empty()).map(Value::from)),
+                        ("breakdowns", list(breakdowns)),
+                    ]);
+                    merged([scope, names, form, rest])
+                },
+            )
+    })
+}

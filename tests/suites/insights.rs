@@ -12,17 +12,18 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tallymark::{DefinitionKind, Engine, EngineConfig, WireForm};
 use tallymark_report::{Question, Report};
-use tallymark_tests::cases::{self, Case, line};
+use tallymark_tests::cases::{self, Case, behaviour_answer, line};
 use tallymark_tests::definitions::{COHORTS, cohorts, definition};
 use tallymark_tests::histories::history;
 use tallymark_tests::oracle::insights::{Row, World, answer};
 use tallymark_tests::oracle::{Dataset, System};
 
+use crate::behaviour::{in_order, table};
 use crate::common::{NOW, chain, config, for_each_case, import, memory_url, ndjson, smaller};
 
 /// How records are stored.
 #[derive(Debug, Clone, Copy)]
-enum Stored {
+pub(crate) enum Stored {
     /// In one file a day.
     Imported,
     /// In several files a day.
@@ -32,10 +33,10 @@ enum Stored {
 }
 
 /// Engines on one dataset: each has to give the same answers.
-struct Engines(Vec<(&'static str, Engine)>);
+pub(crate) struct Engines(Vec<(&'static str, Engine)>);
 
 impl Engines {
-    async fn of(stored: Stored, records: &[Value], cohorts: &BTreeMap<String, Value>) -> Self {
+    pub(crate) async fn of(stored: Stored, records: &[Value], cohorts: &BTreeMap<String, Value>) -> Self {
         let url = memory_url();
         let writer = Engine::open(&url, config()).await.unwrap();
         match stored {
@@ -61,7 +62,7 @@ impl Engines {
     }
 
     /// What is different from the expected lines, if anything.
-    async fn difference(
+    pub(crate) async fn difference(
         &self,
         report: &Report,
         expected: &[String],
@@ -85,7 +86,7 @@ impl Engines {
 }
 
 /// An answer that is not the expected one.
-struct Difference {
+pub(crate) struct Difference {
     way: &'static str,
     expected: Vec<String>,
     found: Vec<String>,
@@ -150,7 +151,7 @@ fn members(batches: &[RecordBatch]) -> Vec<String> {
 }
 
 /// The definition as of the instant that the fixture is asked at.
-fn as_of(mut report: Report, millis: i64) -> Report {
+pub(crate) fn as_of(mut report: Report, millis: i64) -> Report {
     let instant = chrono::DateTime::from_timestamp_millis(millis).unwrap().to_rfc3339();
     report.scope.as_of.get_or_insert(tallymark_report::Instant(instant));
     report
@@ -173,7 +174,7 @@ fn cases_of_the_rules() {
             let lines = |batches: &[RecordBatch]| match &report.question {
                 Question::Insights(_) => case.lines(&rows(&report, batches)),
                 Question::Cohort(_) => members(batches),
-                Question::Sessions(_) => panic!("sessions as rows have a test of their own"),
+                other => panic!("{} has cases of its own", other.kind()),
             };
             let expected: Vec<String> = case.expected.iter().map(|line| (*line).to_owned()).collect();
             if let Some(difference) = runtime.block_on(engines.difference(&report, &expected, lines)) {
@@ -186,16 +187,16 @@ fn cases_of_the_rules() {
 
 /// What is stored and asked.
 #[derive(Clone)]
-struct Asked {
-    stored: Stored,
-    records: Vec<Value>,
-    cohorts: BTreeMap<String, Value>,
-    definition: Value,
+pub(crate) struct Asked {
+    pub(crate) stored: Stored,
+    pub(crate) records: Vec<Value>,
+    pub(crate) cohorts: BTreeMap<String, Value>,
+    pub(crate) definition: Value,
 }
 
 impl Asked {
     /// What the oracle says; nothing if the definition cannot be read or says nothing.
-    fn expected(&self) -> Option<(Report, Vec<String>)> {
+    pub(crate) fn expected(&self) -> Option<(Report, Vec<String>)> {
         let report = Report::from_value(self.definition.clone()).ok()?;
         let mut cohorts = BTreeMap::new();
         for name in COHORTS {
@@ -204,26 +205,36 @@ impl Asked {
             let Question::Cohort(cohort) = Report::from_value(definition).ok()?.question else { return None };
             cohorts.insert((*name).to_owned(), cohort);
         }
-        let Question::Insights(insights) = &report.question else { return None };
-        let lacks_an_operand = insights.metrics.len() < 2 && !insights.formulas.is_empty();
+        let lacks_an_operand = match &report.question {
+            Question::Insights(insights) => insights.metrics.len() < 2 && !insights.formulas.is_empty(),
+            Question::Cohort(_) | Question::Sessions(_) => return None,
+            _ => false,
+        };
         if lacks_an_operand {
             return None;
         }
         let answered = std::panic::catch_unwind(|| {
             let dataset = Dataset::of(System::Simplified, &self.records, NOW.millis());
-            answer(&World::of(&dataset, cohorts), &report, NOW.millis()).iter().map(line).collect()
+            let world = World::of(&dataset, cohorts);
+            match &report.question {
+                Question::Insights(_) => answer(&world, &report, NOW.millis()).iter().map(line).collect(),
+                _ => in_order(&report, behaviour_answer(&world, &report, NOW.millis()).lines(&[])),
+            }
         });
         Some((report, answered.ok()?))
     }
 
-    async fn difference(&self, engines: &Engines) -> Option<Difference> {
+    pub(crate) async fn difference(&self, engines: &Engines) -> Option<Difference> {
         let (report, expected) = self.expected()?;
-        let lines = |batches: &[RecordBatch]| rows(&report, batches).iter().map(line).collect();
+        let lines = |batches: &[RecordBatch]| match &report.question {
+            Question::Insights(_) => rows(&report, batches).iter().map(line).collect(),
+            _ => in_order(&report, table(batches).lines(&[])),
+        };
         engines.difference(&report, &expected, lines).await
     }
 
     /// The smallest question found that the engine answers wrongly in the same way.
-    async fn made_small(mut self, mut engines: Engines, mut difference: Difference) -> String {
+    pub(crate) async fn made_small(mut self, mut engines: Engines, mut difference: Difference) -> String {
         let is_same = |one: &Difference, other: &Difference| one.error == other.error;
         let mut tries_left = 300;
         'smaller: loop {
@@ -273,11 +284,20 @@ impl Asked {
 
 #[test]
 fn random_questions() {
+    ask_at_random(25, history(), definition());
+}
+
+/// Asks random questions of random histories; the first that is answered wrongly is made small.
+pub(crate) fn ask_at_random(
+    cases: u32,
+    histories: impl Strategy<Value = Vec<Value>>,
+    definitions: impl Strategy<Value = Value>,
+) {
     let stored = prop_oneof![Just(Stored::Imported), Just(Stored::InParts), Just(Stored::HalfInMemtable)];
-    let case = (history(), cohorts(), proptest::collection::vec(definition(), 4), stored);
+    let case = (histories, cohorts(), proptest::collection::vec(definitions, 4), stored);
     // The first failure is made small here: step by step through the JSON, which gets further.
     let failure = RefCell::new(None);
-    for_each_case(25, &case, |(records, cohorts, definitions, stored)| {
+    for_each_case(cases, &case, |(records, cohorts, definitions, stored)| {
         let failure = &failure;
         async move {
             if failure.borrow().is_some() {
@@ -287,7 +307,7 @@ fn random_questions() {
             for definition in definitions {
                 let (records, cohorts) = (records.clone(), cohorts.clone());
                 let asked = Asked { stored, records, cohorts, definition };
-                assert!(asked.expected().is_some(), "the oracle has an answer");
+                assert!(asked.expected().is_some(), "the oracle has an answer to {}", asked.definition);
                 if let Some(difference) = asked.difference(&engines).await {
                     let small = asked.made_small(engines, difference).await;
                     failure.replace(Some(small));

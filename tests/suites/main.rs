@@ -17,6 +17,7 @@
 mod acknowledged;
 mod adversarial;
 mod architecture;
+mod behaviour;
 mod clickhouse;
 mod common;
 mod concurrency;

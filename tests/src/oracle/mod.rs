@@ -20,12 +20,14 @@
 
 mod attempts;
 mod dataset;
+pub mod flows;
 pub mod funnel;
 mod identity;
 pub mod insights;
 mod json;
 mod profiles;
 mod record;
+pub mod retention;
 mod table;
 
 pub use dataset::{Dataset, EventRow};

@@ -293,18 +293,18 @@ super::behaviour_cases! {
         => "time count" ["2024-01-01 1", "2024-01-01 1", "2024-01-02 0", "2024-01-02 0"];
     f_80_segments_against_everybody:
         HUNDRED, r#"{"report": "funnel", "steps": ["A", "B"], "breakdowns": ["s"], "significance": {}}"#
-        => "s count confidence significant" ["$overall 100 null null", "$overall 50 null null", "b 60 0.999775502 true", "b 22 0.999775502 true",
-            "a 40 0.99899171 true", "a 28 0.99899171 true"];
+        => "s count confidence significant" ["$overall 100 null null", "$overall 50 null null", "b 60 null null", "b 22 0.999775502 true",
+            "a 40 null null", "a 28 0.99899171 true"];
     f_80_everybody_is_no_segment:
         "a*30: A0{s=a} B1", r#"{"report": "funnel", "steps": ["A", "B"], "breakdowns": ["s"], "significance": {}}"#
         => "s confidence significant" ["$overall null null", "$overall null null", "a null null", "a null null"];
     f_81_too_few_tell_nothing:
         "a*29: A0{s=a} B1; b*30: A0{s=b}", r#"{"report": "funnel", "steps": ["A", "B"], "breakdowns": ["s"], "significance": {}}"#
-        => "s confidence significant" ["$overall null null", "$overall null null", "b 1 true", "b 1 true", "a null null", "a null null"];
+        => "s confidence significant" ["$overall null null", "$overall null null", "b null null", "b 1 true", "a null null", "a null null"];
     f_82_a_control:
         HUNDRED, r#"{"report": "funnel", "steps": ["A", "B"], "breakdowns": ["s"], "significance": {"control": ["b"]}}"#
         => "s confidence significant" ["$overall null null", "$overall null null", "b null null", "b null null",
-            "a 0.99899171 true", "a 0.99899171 true"];
+            "a null null", "a 0.99899171 true"];
     u_30_companies:
         "A0{company=c}; u2: B1{company=c}", r#"{"report": "funnel", "steps": ["A", "B"], "count_by": "company"}"# => "count" ["1", "1"];
     m_4_who_converted:

@@ -12,7 +12,7 @@ use tallymark_report::{Question, Report};
 pub use stream::records;
 
 use crate::oracle::insights::World;
-use crate::oracle::{Dataset, System, Table, funnel};
+use crate::oracle::{self, Dataset, System, Table};
 
 /// A question to a stream of events and columns of the answer.
 #[derive(Debug, Clone)]
@@ -62,8 +62,18 @@ impl BehaviourCase {
 /// What the oracle answers to a report of sections 6 to 8.
 pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
     match &report.question {
-        Question::Funnel(funnel) if funnel.users_of.is_some() => users(funnel::behind(world, report, as_of)),
-        Question::Funnel(_) => funnel::answer(world, report, as_of),
+        Question::Funnel(funnel) if funnel.users_of.is_some() => {
+            users(oracle::funnel::behind(world, report, as_of))
+        }
+        Question::Funnel(_) => oracle::funnel::answer(world, report, as_of),
+        Question::Retention(retention) if retention.users_of.is_some() => {
+            users(oracle::retention::behind(world, report, as_of))
+        }
+        Question::Retention(_) => oracle::retention::answer(world, report, as_of),
+        Question::Frequency(_) => oracle::retention::frequency(world, report, as_of),
+        Question::Lifecycle(_) => oracle::retention::lifecycle(world, report, as_of),
+        Question::Flows(_) => oracle::flows::answer(world, report, as_of),
+        Question::Stickiness(_) => oracle::retention::stickiness(world, report, as_of),
         other => panic!("a {} is none of these", other.kind()),
     }
 }

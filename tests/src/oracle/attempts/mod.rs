@@ -23,6 +23,6 @@ mod matching;
 mod reentry;
 mod stream;
 
-pub(super) use matching::{Attempt, Course, Limit, Rules, StepRule};
-pub(super) use reentry::{all_attempts, default_attempts, picked, starts};
+pub(super) use matching::{Attempt, Course, End, Limit, Rules, StepRule};
+pub(super) use reentry::{all_attempts, picked, starts};
 pub(super) use stream::{Stream, marks, streams};

@@ -73,11 +73,7 @@ fn of_each_value(course: &Course<'_>, reentry: Reentry, starts: &[usize]) -> Vec
 }
 
 /// F-20, F-21: one attempt after the other.
-pub(in crate::oracle) fn default_attempts(
-    course: &Course<'_>,
-    starts: &[usize],
-    used: &mut BTreeSet<usize>,
-) -> Vec<Attempt> {
+fn default_attempts(course: &Course<'_>, starts: &[usize], used: &mut BTreeSet<usize>) -> Vec<Attempt> {
     let mut attempts: Vec<Attempt> = Vec::new();
     for start in starts {
         let is_after = attempts.last().is_none_or(|before| match before.end {

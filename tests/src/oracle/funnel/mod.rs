@@ -23,7 +23,7 @@
 //! - F-71: the seconds from a step are null for that step and those before.
 //! - F-76: an independent funnel looks at nothing before its bucket. In a shared one an attempt is where
 //!   its first event is.
-//! - F-80: one confidence for all rows of a segment, of conversions to the last step. F-82: the control
+//! - F-80: the confidence of a row is that of conversions to its step; step 1 has none. F-82: the control
 //!   itself, and the overall row, have none. F-81 looks at the segment alone.
 //! - M-4: who dropped off reached the step and none after it.
 

@@ -332,7 +332,6 @@ impl<'a> Asked<'a> {
         };
         let all = self.all_of(line, part);
         let counts: Vec<u64> = (0..funnel.steps.len()).map(|step| self.count(line, part, step)).collect();
-        let confidence = self.confidence(line, part);
         for step in 0..funnel.steps.len() {
             let whose: Vec<Whose<'_>> =
                 reached(&all, step).into_iter().map(|tried| self.whose(tried)).collect();
@@ -364,6 +363,7 @@ impl<'a> Asked<'a> {
                 row.push(if step > from { aggregated(time.aggregate, &seconds) } else { Value::Null });
             }
             if funnel.significance.is_some() {
+                let confidence = self.confidence(line, part, step);
                 row.push(Value::from(confidence));
                 row.push(Value::from(confidence.map(|confidence| confidence > 0.95)));
             }
@@ -372,13 +372,13 @@ impl<'a> Asked<'a> {
     }
 
     /// F-80, F-82.
-    fn confidence(&self, line: &Line, part: &Part<'_>) -> Option<f64> {
+    fn confidence(&self, line: &Line, part: &Part<'_>, step: usize) -> Option<f64> {
         let significance = self.funnel.significance.as_ref()?;
         let counts = |line: &Line| Counts {
             entries: self.count(line, part, 0),
-            conversions: self.count(line, part, self.funnel.steps.len() - 1),
+            conversions: self.count(line, part, step),
         };
-        if *line == Line::Overall {
+        if *line == Line::Overall || step == 0 {
             return None;
         }
         let own = counts(line);

@@ -131,7 +131,7 @@ impl Civil {
     }
 
     /// The first instant after the bucket of an instant.
-    fn end_of_bucket(self, time: i64, unit: Unit) -> i64 {
+    pub(in crate::oracle) fn end_of_bucket(self, time: i64, unit: Unit) -> i64 {
         if unit >= Unit::Day {
             let mut date = self.date(time);
             let first = self.first_date(date, unit);
@@ -149,7 +149,7 @@ impl Civil {
     }
 
     /// The first instant of the bucket of an instant.
-    fn start_of_bucket(self, time: i64, unit: Unit) -> i64 {
+    pub(in crate::oracle) fn start_of_bucket(self, time: i64, unit: Unit) -> i64 {
         if unit >= Unit::Day {
             return self.key(time, unit);
         }

@@ -1,0 +1,28 @@
+//! What retention, frequency, lifecycle and stickiness answer (section 7), the long way round.
+//!
+//! 1. `births.rs`: who was born in which unit of time, when they came back, and who is retained
+//!    (R-2 … ).
+//! 2. `rows.rs`: the rows of cohorts and the averages over them (R-20 … R-32).
+//! 3. `activity.rs`: frequency, lifecycle, stickiness.
+//!
+//! Where the rules leave something open, this is how it is read:
+//!
+//! - in a streak the birth event is a return in bucket 0 if it is one of the return
+//!   events, whether or not the two are defined alike; totals and sums have it too.
+//! - `pooled` has the value of R-22 where that is no rate and no property average. Rows in
+//!   which nobody was born are complete like others; without a complete row values are null.
+//! - R-32, B-10: ranges are those of the birth events. B-31: the rank is the sum of the sizes. B-30: in
+//!   `$other` are the births in any segment not shown.
+//! - there are rows up to 24 hours, 7 days, 31 days, in every period.
+//! - a clipped unit (G-5) has the activity within the range; the unit before is looked at whole, and
+//!   what was before is all that was before the clipped unit.
+//! - days are whole even where the range starts or ends within them (S-40).
+
+mod activity;
+mod births;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+pub use activity::{frequency, lifecycle, stickiness};
+pub use rows::{answer, behind};
