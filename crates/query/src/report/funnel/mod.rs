@@ -12,7 +12,7 @@ pub(super) mod attempts;
 mod explain;
 mod filter;
 mod groups;
-mod question;
+pub(super) mod question;
 mod rows;
 mod significance;
 mod tally;

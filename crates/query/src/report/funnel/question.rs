@@ -378,7 +378,7 @@ fn metric(funnel: &Funnel, event: EventSelector) -> Metric {
 }
 
 /// Text that is different for different values, lists too; null where there is none (F-40).
-fn held(values: &Values) -> Expr {
+pub(in crate::report) fn held(values: &Values) -> Expr {
     let lists = values.lists.iter().map(|(item, list)| {
         let item = *item;
         call(format!("list({item:?})"), TEXT, vec![list.clone()], move |args| {
