@@ -97,7 +97,7 @@ async fn answer(
         }
         Question::Cohort(cohort) => {
             let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;
-            let members: BTreeSet<String> = members.into_iter().collect();
+            let members: BTreeSet<String> = members.iter().map(str::to_owned).collect();
             result::users(report, &members)
         }
         Question::Sessions(list) => {

@@ -4,7 +4,8 @@
 //!    [`BoundSegment`](inputs::BoundSegment).
 //! 2. [`expr`]: expressions, evaluated once where one value stands for many rows: those of a code, a
 //!    minute, a day or a user.
-//! 3. [`filter`]: which rows a query wants. Users it names are found by their numbers.
+//! 3. [`filter`]: which rows a query wants. Users it names are found by their numbers; [`among`]: sets
+//!    of users, asked about by number.
 //! 4. [`scan`]: rows as DataFusion's batches; [`aggregate`]: aggregates in place of them;
 //!    [`by_user`]: the events of each user in order, for reports on behaviour.
 //!
@@ -12,6 +13,7 @@
 //! take ([`EventsTable::segments`](crate::EventsTable)).
 
 mod aggregate;
+pub(crate) mod among;
 pub(crate) mod by_user;
 pub(crate) mod expr;
 pub(crate) mod filter;
