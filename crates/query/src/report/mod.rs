@@ -73,32 +73,34 @@ pub fn report(session: &SessionContext, report: Report, now: Timestamp) -> Resul
     table::frame(session, report, now)
 }
 
-/// Answers a report.
+/// Answers a report with the columns at these places in its schema.
 async fn answer(
     state: SessionState,
     tables: Arc<DatasetTables>,
     report: &Report,
+    places: &[usize],
     now: Timestamp,
-) -> Result<RecordBatch> {
+) -> Result<Vec<RecordBatch>> {
     let snapshot = Arc::clone(tables.snapshot());
     let cohorts = definitions::cohorts(&snapshot)?;
     let mut asked = Asked::new(state, tables, &report.scope, now.millis())?;
     asked.hidden_events = Arc::new(definitions::hidden_events(&snapshot)?);
-    match &report.question {
+    let whole = match &report.question {
         Question::Insights(insights) => {
             let names = cohorts_of(&asked, report, insights)?;
             asked.work_out(names, &cohorts).await?;
             if let Some(cell) = &insights.users_of {
                 let users = insights::users::behind(&asked, &cohorts, &report.scope, insights, cell).await?;
-                return result::users(report, &users);
+                result::users(report, &users)?
+            } else {
+                let rows = insights::run(&asked, &cohorts, &report.scope, insights).await?;
+                result::insights(report, insights, &rows)?
             }
-            let rows = insights::run(&asked, &cohorts, &report.scope, insights).await?;
-            result::insights(report, insights, &rows)
         }
         Question::Cohort(cohort) => {
             let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;
             let members: BTreeSet<String> = members.iter().map(str::to_owned).collect();
-            result::users(report, &members)
+            result::users(report, &members)?
         }
         Question::Sessions(list) => {
             let mut names = BTreeSet::new();
@@ -106,9 +108,10 @@ async fn answer(
                 asked.cohorts_of(filter, &mut names)?;
             }
             asked.work_out(names, &cohorts).await?;
-            sessions::list::sessions(&asked, &report.scope, list).await
+            return sessions::list::sessions(&asked, &report.scope, list, places).await;
         }
-    }
+    };
+    Ok(vec![whole.project(places).map_err(asked::arrow_error)?])
 }
 
 /// The filters that all reports may have: of the whole, and of what starts and ends a session.

@@ -21,6 +21,7 @@ pub(crate) mod inputs;
 pub(crate) mod scan;
 pub(crate) mod segments;
 
+use arrow::array::RecordBatch;
 use datafusion::logical_expr::Expr;
 
 pub(crate) use aggregate::AggregateSegments;
@@ -28,6 +29,12 @@ pub(crate) use aggregate::AggregateSegments;
 /// Expressions in SQL's words, for EXPLAIN.
 pub(crate) fn listed(exprs: &[Expr], separator: &str) -> String {
     exprs.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
+}
+
+/// A large batch in pieces of the session's size.
+pub(crate) fn slices(batch: RecordBatch, rows: usize) -> impl Iterator<Item = RecordBatch> {
+    let starts = (0..batch.num_rows()).step_by(rows.max(1));
+    starts.map(move |start| batch.slice(start, rows.min(batch.num_rows() - start)))
 }
 
 #[cfg(test)]

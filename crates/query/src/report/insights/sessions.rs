@@ -98,7 +98,7 @@ impl Counted {
             return;
         }
         let mut found: Vec<(Vec<String>, Option<String>)> = Vec::new();
-        for record in session.records.iter().filter(|record| record.meets(CHOSEN)) {
+        for record in session.events().filter(|record| record.meets(CHOSEN)) {
             if self.combinations.count == 0 && !self.by_group && !found.is_empty() {
                 break;
             }
