@@ -165,7 +165,7 @@ impl UserScan {
         &self.inputs
     }
 
-    /// Shows a matcher all users of a layout.
+    /// Shows a matcher all users of a layout. Fails where that takes more memory than the pool has.
     pub(crate) async fn run<M: Matcher>(
         self,
         layout: Arc<Layout>,
@@ -180,7 +180,17 @@ impl UserScan {
                 async move { inputs.bind(layout, at).await }.boxed()
             })
             .collect();
-        let segments: Vec<BoundSegment> = stream::iter(bound).buffered(LOADS_AT_ONCE).try_collect().await?;
+        // What is held beyond the budget of resident columns is the query's own.
+        let beyond = MemoryConsumer::new("UserScan columns").register(pool);
+        let mut segments: Vec<BoundSegment> = Vec::with_capacity(bound.len());
+        let mut held_bytes = 0usize;
+        let mut loading = stream::iter(bound).buffered(LOADS_AT_ONCE);
+        while let Some(segment) = loading.try_next().await? {
+            held_bytes += segment.bytes();
+            beyond.try_resize(held_bytes.saturating_sub(layout.budget_bytes()))?;
+            segments.push(segment);
+        }
+        drop(loading);
         let mut known = vec![KnownTexts::default(); self.labels.len()];
         let segments =
             segments.into_iter().filter_map(|segment| Bound::try_new(&self, segment, &mut known).transpose());

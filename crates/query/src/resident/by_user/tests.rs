@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::common::DFSchema;
-use datafusion::logical_expr::Expr;
+use datafusion::common::{Column, DFSchema};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
+use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::SessionContext;
 use tallymark_memory::UserDirectory;
 
@@ -84,6 +85,26 @@ async fn seen(
     let layout = events.layout_of(&state, &[], scan.inputs()).await.unwrap();
     let matcher = WriteDown { users: Arc::clone(layout.users()), label_count: labels.len() };
     scan.run(layout, matcher, &state.runtime_env().memory_pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn columns_that_have_no_room_in_memory_are_the_querys_own() {
+    let dataset = dataset().await;
+    let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(2000));
+    for (session_ctx, fits) in [(dataset.session(), false), (dataset.resident_session(), true)] {
+        let state = session_ctx.state();
+        let events = state.config().get_extension::<DatasetTables>().unwrap().events();
+        let condition = Expr::Column(Column::from_name("event")).eq(lit("Nothing"));
+        let scan = UserScan::try_new(&state, &events, vec![condition], Vec::new()).unwrap();
+        let layout = events.layout_of(&state, &[], scan.inputs()).await.unwrap();
+        let matcher = WriteDown { users: Arc::clone(layout.users()), label_count: 0 };
+        let seen = scan.run(layout, matcher, &pool).await;
+        match fits {
+            true => assert!(seen.unwrap().is_empty()),
+            false => assert!(seen.unwrap_err().to_string().contains("UserScan columns")),
+        }
+    }
+    assert_eq!(pool.reserved(), 0);
 }
 
 /// The same lines from SQL over files.
