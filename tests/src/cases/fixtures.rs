@@ -172,6 +172,9 @@ impl Fixture {
             event("2024-01-02T10:00:00Z", "u1", "Work", json!({"company": "A"})),
             event("2024-01-02T11:00:00Z", "u2", "Work", json!({"company": ["A", "B"]})),
             event("2024-01-02T12:00:00Z", "u1", "Work", json!({})),
+            event("2024-01-03T10:00:00Z", "u1", "Idle", json!({"company": [], "how": "empty"})),
+            event("2024-01-03T11:00:00Z", "u1", "Idle", json!({"company": ["Z"], "how": "unknown"})),
+            event("2024-01-03T12:00:00Z", "u1", "Idle", json!({"company": ["Z", "A"], "how": "one"})),
             json!({"$group_key": "company", "$group_id": "A", "$set": {"tier": "gold"}}),
             json!({"$group_key": "company", "$group_id": "B", "$set": {"tier": "tin"}}),
         ];
