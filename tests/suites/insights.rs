@@ -137,6 +137,7 @@ fn rows(report: &Report, batches: &[RecordBatch]) -> Vec<Row> {
                 segments: segments.collect(),
                 bin: text("bin", at),
                 value: number("value", at),
+                text: text("text", at),
                 compared: number("compared", at),
             });
         }

@@ -31,12 +31,14 @@
 
 mod calendar;
 mod cohort;
+mod date_unit;
 mod error;
 mod event;
 mod filter;
 mod insights;
 mod lexicon;
 mod measure;
+mod parts;
 mod plan;
 mod property;
 mod range;
@@ -49,14 +51,18 @@ mod text;
 
 pub use calendar::{Calendar, Instants, Unit, WeekStart};
 pub use cohort::{Cohort, CohortCondition, Did, Times};
+pub use date_unit::{DateUnit, Recurring};
 pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
-pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
+pub use filter::{
+    CastType, CohortName, Condition, Filter, Include, Items, ListContains, Operator, Period, Scalar,
+};
 pub use insights::{
     Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric, ValueGroup,
 };
 pub use lexicon::{Lexicon, LexiconEntry, LexiconKind, PropertyType};
 pub use measure::{Aggregate, Measure, PerUser};
+pub use parts::Part;
 pub use plan::{
     EventSchema, ObjectType, PropertySchema, SchemaFormat, SchemaType, SchemaTypes, TrackingPlan,
 };

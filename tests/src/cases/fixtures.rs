@@ -156,6 +156,10 @@ impl Fixture {
         add("Hundred", (1..=100).map(Value::from).collect());
         add("Even", [49.0, 50.0, 59.9, 60.0, 99.0, 100.0].map(Value::from).to_vec());
         add("Varied", vec![json!(9.99), json!(10), json!(100), json!("x"), Value::Null]);
+        add(
+            "Lists",
+            vec![json!([0, 0.5, 1, 1.5, 2, 5]), json!([7, "x", 8, 8.5, 10, 10.5, 1, 0.25]), json!([])],
+        );
         add("Country", vec![json!("US"), json!("MX"), json!("FR"), Value::Null]);
         Self::new("2024-01-01T23:00:00Z", "2024-01-01 to 2024-01-01", records)
     }
@@ -175,7 +179,7 @@ impl Fixture {
             event("2024-01-03T10:00:00Z", "u1", "Idle", json!({"company": [], "how": "empty"})),
             event("2024-01-03T11:00:00Z", "u1", "Idle", json!({"company": ["Z"], "how": "unknown"})),
             event("2024-01-03T12:00:00Z", "u1", "Idle", json!({"company": ["Z", "A"], "how": "one"})),
-            json!({"$group_key": "company", "$group_id": "A", "$set": {"tier": "gold"}}),
+            json!({"$group_key": "company", "$group_id": "A", "$set": {"tier": "gold", "size": 10}}),
             json!({"$group_key": "company", "$group_id": "B", "$set": {"tier": "tin"}}),
         ];
         Self::new("2024-01-07T12:00:00Z", "2024-01-01 to 2024-01-07", records)

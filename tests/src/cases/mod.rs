@@ -2,8 +2,8 @@
 //! asked, what the answer is. The oracle is checked against them here, the engine in the suites.
 //!
 //! 1. `fixtures.rs`: what is stored.
-//! 2. `insights.rs`, `filters.rs`, `breakdowns.rs`, `time.rs`, `cohorts.rs`, `sessions.rs`: questions
-//!    and answers, named by rule.
+//! 2. `insights.rs`, `filters.rs`, `lists.rs`, `texts.rs`, `breakdowns.rs`, `compared.rs`, `time.rs`,
+//!    `cohorts.rs`, `sessions.rs`: questions and answers, named by rule.
 //! 3. `text.rs`: a row as a line of text, floats to nine significant digits.
 
 #![allow(
@@ -16,11 +16,14 @@
 
 mod breakdowns;
 mod cohorts;
+mod compared;
 mod filters;
 mod fixtures;
 mod insights;
+mod lists;
 mod sessions;
 mod text;
+mod texts;
 mod time;
 
 use serde_json::Value;
@@ -93,6 +96,9 @@ pub fn all() -> Vec<Case> {
         time::cases(),
         cohorts::cases(),
         sessions::cases(),
+        lists::cases(),
+        texts::cases(),
+        compared::cases(),
     ]
     .concat()
 }

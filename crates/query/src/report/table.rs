@@ -22,9 +22,9 @@ use tallymark_event::Timestamp;
 use tallymark_report::{Cohort, CohortCondition, DefinitionError, Question, Report, Scope};
 
 use super::asked::COHORT;
-use crate::Error;
 use crate::leaf::leaf_methods;
 use crate::tables::DatasetTables;
+use crate::{Error, definitions};
 
 /// Registers the table functions and the predicate.
 pub(crate) fn register(session: &SessionContext, tables: &Arc<DatasetTables>) {
@@ -44,7 +44,6 @@ pub(crate) fn register(session: &SessionContext, tables: &Arc<DatasetTables>) {
 
 /// The answer of a report, asked at a time.
 pub(super) fn frame(session: &SessionContext, report: Report, now: Timestamp) -> crate::Result<DataFrame> {
-    let schema = super::schema(&report)?;
     let tables = session.state_ref().read().config().get_extension::<DatasetTables>();
     let plan = |source| Error::Plan { source };
     let Some(tables) = tables else {
@@ -52,6 +51,8 @@ pub(super) fn frame(session: &SessionContext, report: Report, now: Timestamp) ->
             "reports are answered in sessions of this engine".to_owned(),
         )));
     };
+    let report = report.with_saved(&definitions::metrics(tables.snapshot())?)?;
+    let schema = super::schema(&report)?;
     let table = ReportTable { report: Arc::new(report), schema, tables, now: Some(now) };
     session.read_table(Arc::new(table)).map_err(plan)
 }
@@ -81,7 +82,8 @@ impl ReportFunction {
                 return Err(DefinitionError::new("report", problem).into());
             }
         }
-        Ok(Report::from_value(value)?)
+        let saved = definitions::metrics(self.tables.snapshot())?;
+        Ok(Report::from_value(value)?.with_saved(&saved)?)
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) fn value(view: View<'_>, property: &Property, subject: Subject<'_>) -
 }
 
 fn event_value(subject: Subject<'_>, name: &str) -> Option<Value> {
+    if let Some(object) = subject.object {
+        return reach(name, |name| object.get(name));
+    }
     let event = subject.event?;
     if name == "time" {
         return Some(spell_instant(event.time));
@@ -39,7 +42,7 @@ fn reach<'a>(name: &str, get: impl Fn(&str) -> Option<&'a Value>) -> Option<Valu
     inside(get(outer)?, path)
 }
 
-fn inside(value: &Value, path: &str) -> Option<Value> {
+pub(super) fn inside(value: &Value, path: &str) -> Option<Value> {
     match value {
         Value::Object(object) => reach(path, |name| object.get(name)),
         Value::Array(items) => {

@@ -80,6 +80,7 @@ pub(super) async fn measured(asked: &Asked, question: &Question<'_>, days: u32) 
             segments: segments.clone(),
             bucket: *bucket,
             of: None,
+            text: None,
             value: Some(count as f64),
         };
         ends.iter().zip(counts).map(of_end).collect::<Vec<_>>()
