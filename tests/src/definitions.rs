@@ -15,6 +15,13 @@ use serde_json::{Map, Value, json};
 
 use crate::histories::EVENTS;
 
+/// The saved events that definitions name; one has the name of a stored one.
+pub fn saved_events() -> BTreeMap<String, Value> {
+    let visit = json!(["Visit", {"event": "Buy", "where": {"property": "mins", "at_least": 5}}]);
+    let listen = json!({"event": "$all_events", "where": {"property": "genre", "is_set": true}});
+    [("Visit", visit), ("Listen", listen)].map(|(name, event)| (name.to_owned(), event)).into()
+}
+
 /// The saved cohorts that definitions name.
 pub const COHORTS: &[&str] = &["first", "second", "third"];
 
@@ -240,7 +247,7 @@ pub fn any_condition() -> impl Strategy<Value = Value> {
 
 /// Which of its two filters decides what is first is another question than what the first is.
 fn selector(of: Of) -> BoxedStrategy<Value> {
-    let name = || prop_oneof![5 => select(EVENTS), 4 => Just("$all_events")];
+    let name = || prop_oneof![5 => select(EVENTS), 1 => Just("Listen"), 4 => Just("$all_events")];
     let choice = move || {
         (name(), option::weighted(0.2, filter(of, &[]))).prop_map(|(event, filter)| match filter {
             None => Value::from(event),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
-use tallymark_report::{Cohort, Report};
+use tallymark_report::{Cohort, EventSelector, Report};
 
 use crate::oracle::insights::World;
 use crate::oracle::{Dataset, System};
@@ -16,6 +16,8 @@ pub struct Fixture {
     pub records: Vec<Value>,
     /// The saved cohorts, definitions as JSON by name.
     pub cohorts: BTreeMap<String, Value>,
+    /// The saved events, definitions as JSON by name.
+    pub events: BTreeMap<String, Value>,
     /// What is now.
     pub as_of: i64,
     /// The range, unless a definition says another.
@@ -43,11 +45,15 @@ impl Fixture {
     pub fn world(&self) -> World {
         let dataset = Dataset::of(System::Simplified, &self.records, self.as_of);
         assert_eq!((dataset.refused, dataset.duplicates), (0, 0));
-        World::of(&dataset, self.definitions())
+        let read = |(name, event): (&String, &Value)| {
+            (name.clone(), EventSelector::from_value(name, event.clone()).unwrap())
+        };
+        let saved_events = self.events.iter().map(read).collect();
+        World { saved_events, ..World::of(&dataset, self.definitions()) }
     }
 
     fn new(as_of: &str, range: &'static str, records: Vec<Value>) -> Self {
-        Self { records, cohorts: BTreeMap::new(), as_of: millis(as_of), range }
+        Self { records, cohorts: BTreeMap::new(), events: BTreeMap::new(), as_of: millis(as_of), range }
     }
 
     fn with_cohorts<const N: usize>(mut self, cohorts: [(&str, Value); N]) -> Self {
@@ -74,6 +80,15 @@ impl Fixture {
             ("C2", json!({"all": [{"users": ["u1", "u2"]}]})),
             ("players", json!({"all": [{"did": {"event": "Play"}}]})),
         ])
+    }
+
+    /// The same with saved events, one of them under the name of a stored one.
+    pub fn saved() -> Self {
+        let jazz = json!({"event": "Play", "where": {"property": "genre", "equals": "jazz"}});
+        let rock = json!({"event": "Play", "where": {"property": "genre", "equals": "rock"}});
+        let set = json!({"event": "Play", "where": {"property": "genre", "is_set": true}});
+        let events = [("Jazz", jazz), ("Rock or buy", json!([rock, "Buy"])), ("Play", set)];
+        Self { events: events.map(|(name, event)| (name.to_owned(), event)).into(), ..Self::alpha() }
     }
 
     /// Fixture LIST of section 5.6, the looked up values on the events themselves.

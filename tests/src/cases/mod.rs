@@ -3,7 +3,7 @@
 //!
 //! 1. `fixtures.rs`: what is stored.
 //! 2. `insights.rs`, `filters.rs`, `lists.rs`, `texts.rs`, `breakdowns.rs`, `compared.rs`, `time.rs`,
-//!    `cohorts.rs`, `sessions.rs`: questions and answers, named by rule.
+//!    `cohorts.rs`, `sessions.rs`, `saved.rs`: questions and answers, named by rule.
 //! 3. `text.rs`: a row as a line of text, floats to nine significant digits.
 
 #![allow(
@@ -21,6 +21,7 @@ mod filters;
 mod fixtures;
 mod insights;
 mod lists;
+mod saved;
 mod sessions;
 mod text;
 mod texts;
@@ -99,6 +100,7 @@ pub fn all() -> Vec<Case> {
         lists::cases(),
         texts::cases(),
         compared::cases(),
+        saved::cases(),
     ]
     .concat()
 }

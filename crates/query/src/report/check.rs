@@ -114,7 +114,7 @@ pub(super) fn no_cohort(name: &str, cohorts: &Cohorts) -> DefinitionError {
 /// What is wrong in a SQL expression.
 fn said(error: Error, sql: &str) -> DefinitionError {
     let plain = |source: &DataFusionError| {
-        let message = source.find_root().message().into_owned();
+        let message = source.find_root().message().lines().map(str::trim).collect::<Vec<_>>().join(" ");
         // A parser quotes itself.
         let inner = message.strip_prefix("ParserError(\"").and_then(|rest| rest.strip_suffix("\")"));
         inner.map_or_else(|| message.clone(), |inner| inner.replace("\\\"", "\""))

@@ -3,7 +3,8 @@
 //!
 //! 1. [`series`]: rows become series, one for each metric, segment and bin, with a point a bucket.
 //! 2. What was asked decides the form: [`over_time`] is a column a bucket, or a line of blocks where
-//!    those are too many; [`bars`] are for the whole range; what is compared is a [`Table`].
+//!    those are too many; [`bars`] are for the whole range; what is compared with another time is a
+//!    [`Table`].
 
 mod bars;
 mod over_time;
@@ -14,9 +15,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
 use futures::TryStreamExt as _;
 use tallymark::Answer;
-use tallymark::report::{Insights, Question, Report};
+use tallymark::report::{Comparison, Insights, Question, Report};
 
 use self::series::{Answered, Series};
 use super::{Align, Format, Table, TableStyle, Target, write_rows};
@@ -39,7 +41,7 @@ pub(crate) async fn write_report(
     let schema = answer.schema();
     match (&report.question, style.width) {
         (Question::Insights(insights), Some(width))
-            if format == Format::Table && insights.users_of.is_none() =>
+            if format == Format::Table && has_form(insights, &schema) =>
         {
             let started = Instant::now();
             let batches: Vec<RecordBatch> = answer.try_collect().await?;
@@ -53,6 +55,15 @@ pub(crate) async fn write_report(
         }
         _ => write_rows(answer, schema, format, style, target, terminal).await,
     }
+}
+
+/// Whether an answer has a form of its own: texts, and segments that are compared among each other,
+/// are rows like any other.
+fn has_form(insights: &Insights, schema: &SchemaRef) -> bool {
+    let is_of_segments = insights.compare.as_ref().is_some_and(Comparison::is_of_segments);
+    let last = schema.fields().len() - 1 - 2 * usize::from(insights.compare.is_some());
+    let is_number = *schema.field(last).data_type() == DataType::Float64;
+    insights.users_of.is_none() && !is_of_segments && is_number
 }
 
 /// How an answer is to look.
