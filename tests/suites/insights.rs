@@ -11,9 +11,9 @@ use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tallymark::{DefinitionKind, Engine, EngineConfig, WireForm};
-use tallymark_report::{Question, Report};
+use tallymark_report::{EventSelector, Question, Report};
 use tallymark_tests::cases::{self, Case, behaviour_answer, line};
-use tallymark_tests::definitions::{COHORTS, cohorts, definition};
+use tallymark_tests::definitions::{COHORTS, cohorts, definition, saved_events};
 use tallymark_tests::histories::history;
 use tallymark_tests::oracle::insights::{Row, World, answer};
 use tallymark_tests::oracle::{Dataset, System};
@@ -36,7 +36,12 @@ pub(crate) enum Stored {
 pub(crate) struct Engines(Vec<(&'static str, Engine)>);
 
 impl Engines {
-    pub(crate) async fn of(stored: Stored, records: &[Value], cohorts: &BTreeMap<String, Value>) -> Self {
+    pub(crate) async fn of(
+        stored: Stored,
+        records: &[Value],
+        events: &BTreeMap<String, Value>,
+        cohorts: &BTreeMap<String, Value>,
+    ) -> Self {
         let url = memory_url();
         let writer = Engine::open(&url, config()).await.unwrap();
         match stored {
@@ -51,6 +56,9 @@ impl Engines {
                 import(&writer, &ndjson(files)).await;
                 writer.append_json(ndjson(memtable).as_bytes(), WireForm::Lenient).await.unwrap();
             }
+        }
+        for (name, event) in events {
+            writer.save_definition(DefinitionKind::Event, name, &event.to_string()).await.unwrap();
         }
         for (name, cohort) in cohorts {
             let saved = writer.save_definition(DefinitionKind::Cohort, name, &cohort.to_string()).await;
@@ -138,6 +146,7 @@ fn rows(report: &Report, batches: &[RecordBatch]) -> Vec<Row> {
                 segments: segments.collect(),
                 bin: text("bin", at),
                 value: number("value", at),
+                text: text("text", at),
                 compared: number("compared", at),
             });
         }
@@ -167,7 +176,8 @@ fn cases_of_the_rules() {
     let mut differences = Vec::new();
     for cases in by_fixture.values() {
         let fixture = (cases[0].fixture)();
-        let engines = Engines::of(Stored::HalfInMemtable, &fixture.records, &fixture.cohorts);
+        let engines =
+            Engines::of(Stored::HalfInMemtable, &fixture.records, &fixture.events, &fixture.cohorts);
         let engines = runtime.block_on(engines);
         for case in cases {
             let report = as_of(case.report(), fixture.as_of);
@@ -215,7 +225,12 @@ impl Asked {
         }
         let answered = std::panic::catch_unwind(|| {
             let dataset = Dataset::of(System::Simplified, &self.records, NOW.millis());
-            let world = World::of(&dataset, cohorts);
+            let read = |(name, event): (String, Value)| {
+                let event = EventSelector::from_value(&name, event).unwrap();
+                (name, event)
+            };
+            let saved_events = saved_events().into_iter().map(read).collect();
+            let world = World { saved_events, ..World::of(&dataset, cohorts) };
             match &report.question {
                 Question::Insights(_) => answer(&world, &report, NOW.millis()).iter().map(line).collect(),
                 _ => in_order(&report, behaviour_answer(&world, &report, NOW.millis()).lines(&[])),
@@ -277,7 +292,8 @@ impl Asked {
 
     async fn engines(&self) -> Option<Engines> {
         let asked = self.clone();
-        let engines = async move { Engines::of(asked.stored, &asked.records, &asked.cohorts).await };
+        let engines =
+            async move { Engines::of(asked.stored, &asked.records, &saved_events(), &asked.cohorts).await };
         tokio::spawn(engines).await.ok()
     }
 }
@@ -303,7 +319,7 @@ pub(crate) fn ask_at_random(
             if failure.borrow().is_some() {
                 return;
             }
-            let engines = Engines::of(stored, &records, &cohorts).await;
+            let engines = Engines::of(stored, &records, &saved_events(), &cohorts).await;
             for definition in definitions {
                 let (records, cohorts) = (records.clone(), cohorts.clone());
                 let asked = Asked { stored, records, cohorts, definition };

@@ -82,6 +82,7 @@ impl BehaviourScan {
 pub(super) fn metric_of(event: &EventSelector, count_by: Option<&str>) -> Metric {
     Metric {
         name: None,
+        saved: None,
         event: Some(event.clone()),
         profiles: None,
         cohort: None,

@@ -21,6 +21,7 @@ use tallymark_report::{
 use tokio::sync::OnceCell;
 
 use super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
+use super::check::no_cohort;
 use super::chosen::metric_of;
 use super::convert::TEXT;
 use super::insights::measure::over_column;
@@ -76,13 +77,7 @@ impl Asked {
                 return Ok(Arc::clone(members));
             }
             let Some(cohort) = cohorts.get(name) else {
-                let known = cohorts.keys().map(String::as_str);
-                let hint = crate::suggest::closest(name, known);
-                let error = DefinitionError::new("", format!("there is no cohort \"{name}\""));
-                return Err(Error::Definition(match hint.first() {
-                    Some(hint) => error.hint(format!("did you mean \"{hint}\"?")),
-                    None => error.hint("save one first"),
-                }));
+                return Err(no_cohort(name, cohorts).into());
             };
             if within.iter().any(|outer| outer == name) {
                 let error = DefinitionError::new("", format!("the cohort \"{name}\" refers to itself"));
@@ -280,7 +275,7 @@ impl Asked {
         let (value, of) = match (&times.of, times.distinct) {
             (Some(of), _) => {
                 let aggregate = times.aggregate.unwrap_or(Aggregate::Sum);
-                let measure = Measure::OfProperty { aggregate, of: of.clone() };
+                let measure = Measure::OfProperty { aggregate, of: of.clone(), cast: None };
                 (self.value(&measure)?, Some(aggregate))
             }
             (None, _) => (None, None),

@@ -2,14 +2,16 @@
 //!
 //! 1. A definition ([`tallymark_report::Report`]) is read and checked.
 //! 2. [`asked`]: what its expressions are made from: tables, calendar, cohorts, now.
-//! 3. [`values`], [`filter`], [`segments`]: properties, filters and breakdowns become expressions
-//!    of DataFusion over `events`.
-//! 4. [`insights`], [`cohort`] and [`sessions`]: the questions. What SQL can say runs as a plan, and over segments
+//! 3. [`check`]: what only the dataset tells to be wrong in it, before anything runs.
+//! 4. [`values`], [`filter`], [`matching`], [`segments`]: properties, filters and breakdowns become
+//!    expressions of DataFusion over `events`.
+//! 5. [`insights`], [`cohort`] and [`sessions`]: the questions. What SQL can say runs as a plan, and over segments
 //!    in memory where there is room; what needs a user's events in order runs on
 //!    [`by_user`](crate::resident::by_user).
-//! 5. [`result`]: the answer as one record batch.
+//! 6. [`result`]: the answer as one record batch.
 
 mod asked;
+mod check;
 mod chosen;
 mod cohort;
 mod convert;
@@ -20,6 +22,7 @@ mod function;
 mod funnel;
 mod insights;
 mod lifecycle;
+mod matching;
 mod result;
 mod retention;
 mod segments;
@@ -54,8 +57,10 @@ pub(crate) use self::table::register;
 /// An insights report has `metric` (its letter, Utf8), `name` (Utf8), `time` (the start of the
 /// bucket, Timestamp(ms) in the report's time zone; only with an interval), a Utf8 column for each
 /// breakdown with the label of the segment, `$overall` where segments are not looked at (S-80),
-/// `bin` (Utf8; only if a distribution is measured), `value` (Float64), and with a comparison
-/// `compared` and `change`, the relative change (S-77). Rows are ordered by metric, then overall
+/// `bin` (Utf8; only if a distribution is measured), `value` (Float64), `text` (Utf8; only if a
+/// metric is a text, such as the first value as a string: its `value` is null), and with a comparison
+/// `compared` and `change`, the relative change (S-77); where segments are compared with what is
+/// measured without regard to them, `share` instead (S-79). Rows are ordered by metric, then overall
 /// before the segments in order of rank (B-31), then time.
 ///
 /// A funnel has `time` (the start of the bucket; only with an interval), a Utf8 column for each
@@ -108,6 +113,8 @@ pub(crate) use self::table::register;
 /// that is asked for. End and duration are null where a session from event to event has
 /// no end. Rows are ordered by user, then start.
 ///
+/// Of a report that names saved metrics, it is that of [`tallymark_report::Report::with_saved`].
+///
 /// # Errors
 /// For a time zone that does not exist.
 pub fn schema(report: &Report) -> Result<SchemaRef> {
@@ -136,6 +143,8 @@ async fn answer(
     let cohorts = definitions::cohorts(&snapshot)?;
     let mut asked = Asked::new(state, tables, &report.scope, now.millis())?;
     asked.hidden_events = Arc::new(definitions::hidden_events(&snapshot)?);
+    asked.saved_events = Arc::new(definitions::events(&snapshot)?);
+    asked.check(report, &cohorts)?;
     let whole = match &report.question {
         Question::Insights(insights) => {
             let names = cohorts_of(&asked, report, insights)?;

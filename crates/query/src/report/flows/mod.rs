@@ -169,7 +169,7 @@ impl Asked {
         }
         for expansion in &flows.expand {
             let choice = EventChoice { event: expansion.event.clone(), filter: None };
-            cases.push((Box::new(self.named(&[&choice])), Box::new(self.expanded(expansion)?)));
+            cases.push((Box::new(self.named(&[&choice])?), Box::new(self.expanded(expansion)?)));
         }
         if cases.is_empty() {
             return Ok(column(EVENT));

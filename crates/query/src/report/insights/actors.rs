@@ -45,7 +45,7 @@ impl Asked {
         let mut times = FirstTimes::new();
         let Some(selector) = &metric.event else { return Ok(times) };
         let mut chosen = match first_time {
-            FirstTime::Ever => self.named(&selector.any_of.iter().collect::<Vec<_>>()),
+            FirstTime::Ever => self.named(&selector.any_of.iter().collect::<Vec<_>>())?,
             FirstTime::Filtered => self.selects(selector)?,
         };
         if let (FirstTime::Filtered, Some(filter)) = (first_time, &metric.filter) {
@@ -110,7 +110,7 @@ impl Asked {
         if values.lists.is_empty() {
             return Ok(Segment { label: scalar, is_list: false });
         }
-        let label = self.items_as_text(&values, scalar, "")?;
+        let label = self.items_as_text(&values, scalar, None, "")?;
         Ok(Segment { label, is_list: true })
     }
 

@@ -172,7 +172,11 @@ impl Prepared {
             RetentionMeasure::Rate | RetentionMeasure::UniqueUsers => (Amount::None, Vec::new()),
             RetentionMeasure::TotalEvents => (Amount::One, Vec::new()),
             RetentionMeasure::OfProperty { aggregate, of } => {
-                let value = asked.value(&Measure::OfProperty { aggregate: *aggregate, of: of.clone() })?;
+                let value = asked.value(&Measure::OfProperty {
+                    aggregate: *aggregate,
+                    of: of.clone(),
+                    cast: None,
+                })?;
                 let number = value.map_or_else(|| lit(ScalarValue::Float64(None)), |value| value.label);
                 (Amount::Number, vec![number])
             }
