@@ -22,6 +22,14 @@ pub fn saved_events() -> BTreeMap<String, Value> {
     [("Visit", visit), ("Listen", listen)].map(|(name, event)| (name.to_owned(), event)).into()
 }
 
+/// What is read as something else (M-22).
+pub fn lexicon() -> Value {
+    json!({
+        "events": {"$campaign_delivery": {"merged_into": "Play"}},
+        "event_properties": {"tags": {"merged_into": "mixed"}, "flag": {"merged_into": "genre"}, "nums": {"merged_into": "numbers"}},
+    })
+}
+
 /// The saved cohorts that definitions name.
 pub const COHORTS: &[&str] = &["first", "second", "third"];
 

@@ -18,6 +18,7 @@ mod filter;
 mod function;
 mod insights;
 mod matching;
+mod merged;
 mod result;
 mod segments;
 mod sessions;
@@ -91,6 +92,7 @@ async fn answer(
     let cohorts = definitions::cohorts(&snapshot)?;
     let mut asked = Asked::new(state, tables, &report.scope, now.millis())?;
     asked.hidden_events = Arc::new(definitions::hidden_events(&snapshot)?);
+    asked.merged = Arc::new(merged::Merged::of(&definitions::lexicon(&snapshot)?));
     asked.saved_events = Arc::new(definitions::events(&snapshot)?);
     asked.check(report, &cohorts)?;
     match &report.question {

@@ -12,11 +12,11 @@ use arrow::error::ArrowError;
 use chrono_tz::Tz;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
-use tallymark_event::columns::{EVENT, USER_ID};
+use tallymark_event::columns::USER_ID;
 use tallymark_memory::UserDirectory;
 use tallymark_report::{Instants, Property, Scope, SessionList};
 
-use super::super::asked::{Asked, arrow_error, column, plan_error};
+use super::super::asked::{Asked, arrow_error, plan_error};
 use super::{CHOSEN, Session, SessionWalk};
 use crate::resident::by_user::{Matcher, UserEvents, UserScan};
 use crate::{Error, Result};
@@ -60,7 +60,7 @@ pub(in super::super) async fn sessions(
         let text = asked.values(property)?.scalar_text();
         Ok(text.unwrap_or_else(|| lit(ScalarValue::Utf8View(None))))
     };
-    let mut labels = vec![column(EVENT)];
+    let mut labels = vec![asked.event_name()];
     labels.extend(list.properties.iter().map(text).collect::<Result<Vec<_>>>()?);
     let walk = asked.session_walk(scope, labels.len());
     labels.extend(scan.id);
