@@ -369,6 +369,22 @@ impl Asked {
         Ok(())
     }
 
+    /// The cohorts that filters of events name, those of saved events among them.
+    pub(super) fn cohorts_of_events(
+        &self,
+        selector: &EventSelector,
+        names: &mut BTreeSet<String>,
+    ) -> Result<()> {
+        for choice in &selector.any_of {
+            choice.filter.iter().try_for_each(|filter| self.cohorts_of(filter, names))?;
+            let saved = self.saved_events.get(&choice.event).map(|saved| saved.any_of.as_slice());
+            for choice in saved.unwrap_or_default() {
+                choice.filter.iter().try_for_each(|filter| self.cohorts_of(filter, names))?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn cohorts_of_property(
         &self,
         property: &Property,

@@ -36,7 +36,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
 use datafusion::prelude::{DataFrame, SessionContext};
 use tallymark_event::Timestamp;
-use tallymark_report::{Breakdown, Filter, Insights, Question, Report};
+use tallymark_report::{Breakdown, Insights, Measure, PerUser, Question, Report, Scope};
 
 use self::asked::Asked;
 use crate::tables::DatasetTables;
@@ -113,36 +113,37 @@ async fn answer(
         }
         Question::Sessions(list) => {
             let mut names = BTreeSet::new();
-            for filter in filters_of_scope(report) {
-                asked.cohorts_of(filter, &mut names)?;
-            }
+            cohorts_of_scope(&asked, report, &mut names)?;
             asked.work_out(names, &cohorts).await?;
             sessions::list::sessions(&asked, &report.scope, list).await
         }
     }
 }
 
-/// The filters that all reports may have: of the whole, and of what starts and ends a session.
-fn filters_of_scope(report: &Report) -> Vec<&Filter> {
-    let sessions = report.scope.sessions.iter();
-    let selectors = sessions.flat_map(|rule| rule.start.iter().chain(&rule.end));
-    let choices = selectors.flat_map(|selector| &selector.any_of);
-    report.scope.filter.iter().chain(choices.filter_map(|choice| choice.filter.as_ref())).collect()
+/// The cohorts in what all reports may have: the filter of the whole, and what starts and ends a
+/// session.
+fn cohorts_of_scope(asked: &Asked, report: &Report, names: &mut BTreeSet<String>) -> Result<()> {
+    let Scope { filter, sessions, .. } = &report.scope;
+    filter.iter().try_for_each(|filter| asked.cohorts_of(filter, names))?;
+    let selectors = sessions.iter().flat_map(|rule| rule.start.iter().chain(&rule.end));
+    selectors.into_iter().try_for_each(|selector| asked.cohorts_of_events(selector, names))
 }
 
 /// The cohorts that a report looks at for each event.
 fn cohorts_of(asked: &Asked, report: &Report, insights: &Insights) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    let mut filters = filters_of_scope(report);
-    let mut selectors = Vec::new();
+    cohorts_of_scope(asked, report, &mut names)?;
     for metric in &insights.metrics {
-        filters.extend(metric.filter.iter().chain(&metric.profiles));
-        selectors.extend(&metric.event);
-    }
-    let choices = selectors.into_iter().flat_map(|selector| &selector.any_of);
-    filters.extend(choices.filter_map(|choice| choice.filter.as_ref()));
-    for filter in filters {
-        asked.cohorts_of(filter, &mut names)?;
+        let filters = metric.filter.iter().chain(&metric.profiles);
+        filters.into_iter().try_for_each(|filter| asked.cohorts_of(filter, &mut names))?;
+        metric.event.iter().try_for_each(|selector| asked.cohorts_of_events(selector, &mut names))?;
+        match &metric.measure {
+            Measure::OfProperty { of, .. }
+            | Measure::OverUsers { per_user: PerUser::OfProperty { of, .. }, .. } => {
+                asked.cohorts_of_property(of, &mut names)?;
+            }
+            _ => {}
+        }
     }
     for breakdown in &insights.breakdowns {
         match breakdown {
