@@ -22,6 +22,14 @@ pub fn saved_events() -> BTreeMap<String, Value> {
     [("Visit", visit), ("Listen", listen)].map(|(name, event)| (name.to_owned(), event)).into()
 }
 
+/// What is read as something else (M-22).
+pub fn lexicon() -> Value {
+    json!({
+        "events": {"$campaign_delivery": {"merged_into": "Play"}},
+        "event_properties": {"tags": {"merged_into": "mixed"}, "flag": {"merged_into": "genre"}, "nums": {"merged_into": "numbers"}},
+    })
+}
+
 /// The saved cohorts that definitions name.
 pub const COHORTS: &[&str] = &["first", "second", "third"];
 
@@ -246,10 +254,10 @@ pub fn any_condition() -> impl Strategy<Value = Value> {
 }
 
 /// Which of its two filters decides what is first is another question than what the first is.
-pub(crate) fn selector(of: Of) -> BoxedStrategy<Value> {
+pub(crate) fn selector(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
     let name = || prop_oneof![5 => select(EVENTS), 1 => Just("Listen"), 4 => Just("$all_events")];
     let choice = move || {
-        (name(), option::weighted(0.2, filter(of, &[]))).prop_map(|(event, filter)| match filter {
+        (name(), option::weighted(0.2, filter(of, cohorts))).prop_map(|(event, filter)| match filter {
             None => Value::from(event),
             Some(filter) => json!({"event": event, "where": filter}),
         })
@@ -358,7 +366,7 @@ fn metric(of: Of, measure: impl Strategy<Value = Value> + 'static) -> BoxedStrat
     let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
     let once = one_of(json!(["first", "last"]));
     let filter = prop_oneof![2 => filter(of, cohorts), 1 => matching_items()];
-    (selector(of), measure, option::weighted(0.3, filter), option::weighted(0.3, once))
+    (selector(of, cohorts), measure, option::weighted(0.3, filter), option::weighted(0.3, once))
         .prop_map(|(event, measure, filter, once)| {
             let is_filtered_first = event.get("first_time").is_some_and(|first| first == "filtered");
             object([
@@ -625,7 +633,7 @@ fn of_cohorts() -> impl Strategy<Value = Value> {
     })
 }
 
-fn did() -> impl Strategy<Value = Value> {
+fn did(others: &'static [&'static str]) -> impl Strategy<Value = Value> {
     let range = option::weighted(
         0.6,
         one_of(json!([
@@ -651,20 +659,20 @@ fn did() -> impl Strategy<Value = Value> {
     let rest = prop_oneof![
         4 => Just(json!({})),
         4 => times,
-        1 => selector(Of::Events).prop_map(|then| json!({ "then": then })),
-        1 => selector(Of::Events).prop_map(|then| json!({ "then_not": then })),
+        1 => selector(Of::Events, others).prop_map(|then| json!({ "then": then })),
+        1 => selector(Of::Events, others).prop_map(|then| json!({ "then_not": then })),
     ];
-    (selector(Of::Events), range, rest)
+    (selector(Of::Events, others), range, rest)
         .prop_map(|(event, range, rest)| merged([object([("event", Some(event)), ("in", range)]), rest]))
 }
 
 /// A cohort that may name these others.
 fn cohort(others: &'static [&'static str]) -> BoxedStrategy<Value> {
     let users = vec(select(vec!["u1", "u2", "U1", "u9", "$device:d1", "$device:d2", "stranger"]), 0..3);
-    let did_not =
-        did().prop_map(|did| object([("event", did.get("event").cloned()), ("in", did.get("in").cloned())]));
+    let did_not = did(others)
+        .prop_map(|did| object([("event", did.get("event").cloned()), ("in", did.get("in").cloned())]));
     let mut leaves = vec![
-        (5, did().prop_map(|did| json!({ "did": did })).boxed()),
+        (5, did(others).prop_map(|did| json!({ "did": did })).boxed()),
         (2, did_not.prop_map(|did| json!({ "did_not": did })).boxed()),
         (3, filter(Of::Users, others).prop_map(|filter| json!({ "where": filter })).boxed()),
         (1, users.prop_map(|users| json!({ "users": users })).boxed()),

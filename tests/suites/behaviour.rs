@@ -75,7 +75,13 @@ fn check_cases(kinds: &[&str]) {
     let mut differences = Vec::new();
     for (stored, cases) in by_stored {
         let (records, none) = (records(stored), BTreeMap::new());
-        let engines = runtime.block_on(Engines::of(Stored::HalfInMemtable, &records, &none, &none));
+        let engines = runtime.block_on(Engines::of(
+            Stored::HalfInMemtable,
+            &records,
+            &none,
+            &serde_json::json!({}),
+            &none,
+        ));
         for case in cases {
             let report = as_of(case.report(), BehaviourCase::AS_OF);
             let lines = |batches: &[RecordBatch]| match table(batches) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
-use tallymark_report::{Cohort, EventSelector, Report};
+use tallymark_report::{Cohort, EventSelector, Lexicon, Report};
 
 use crate::oracle::insights::World;
 use crate::oracle::{Dataset, System};
@@ -18,6 +18,8 @@ pub struct Fixture {
     pub cohorts: BTreeMap<String, Value>,
     /// The saved events, definitions as JSON by name.
     pub events: BTreeMap<String, Value>,
+    /// The lexicon.
+    pub lexicon: Value,
     /// What is now.
     pub as_of: i64,
     /// The range, unless a definition says another.
@@ -49,11 +51,20 @@ impl Fixture {
             (name.clone(), EventSelector::from_value(name, event.clone()).unwrap())
         };
         let saved_events = self.events.iter().map(read).collect();
-        World { saved_events, ..World::of(&dataset, self.definitions()) }
+        let lexicon = Lexicon::from_value(self.lexicon.clone()).unwrap();
+        let world = World { saved_events, ..World::of(&dataset, self.definitions()) };
+        world.merged(&lexicon.merged_events(), &lexicon.merged_event_properties())
     }
 
     fn new(as_of: &str, range: &'static str, records: Vec<Value>) -> Self {
-        Self { records, cohorts: BTreeMap::new(), events: BTreeMap::new(), as_of: millis(as_of), range }
+        Self {
+            records,
+            cohorts: BTreeMap::new(),
+            events: BTreeMap::new(),
+            lexicon: json!({}),
+            as_of: millis(as_of),
+            range,
+        }
     }
 
     fn with_cohorts<const N: usize>(mut self, cohorts: [(&str, Value); N]) -> Self {
@@ -89,6 +100,24 @@ impl Fixture {
         let set = json!({"event": "Play", "where": {"property": "genre", "is_set": true}});
         let events = [("Jazz", jazz), ("Rock or buy", json!([rock, "Buy"])), ("Play", set)];
         Self { events: events.map(|(name, event)| (name.to_owned(), event)).into(), ..Self::alpha() }
+    }
+
+    /// Events and properties that were sent under two names, which a lexicon merges (M-22).
+    pub fn merged() -> Self {
+        let records = vec![
+            event("2024-01-01T09:00:00Z", "u1", "Play", json!({"genre": "rock", "mins": 10})),
+            event("2024-01-01T10:00:00Z", "u1", "play", json!({"style": "jazz", "mins": 20})),
+            event("2024-01-01T11:00:00Z", "u2", "play", json!({"style": "jazz", "genre": "folk"})),
+            event("2024-01-01T12:00:00Z", "u2", "Play", json!({"style": "rock", "genre": null})),
+            event("2024-01-01T13:00:00Z", "u3", "Buy", json!({"tags": ["a"], "labels": ["b"]})),
+            event("2024-01-01T14:00:00Z", "u3", "Buy", json!({"labels": ["b", "c"]})),
+        ];
+        let lexicon = json!({
+            "events": {"play": {"merged_into": "Play"}},
+            "event_properties": {"style": {"merged_into": "genre"}, "labels": {"merged_into": "tags"}},
+        });
+        let fixture = Self::new("2024-01-02T00:00:00Z", "2024-01-01 to 2024-01-01", records);
+        Self { lexicon, ..fixture }
     }
 
     /// Fixture LIST of section 5.6, the looked up values on the events themselves.

@@ -1,4 +1,4 @@
-//! Saved events (P-41).
+//! Saved events (P-41), merged ones and merged properties (M-22).
 
 super::cases! {
     saved {
@@ -21,5 +21,25 @@ super::cases! {
             => All ["A: 2", "B: 0", "C: 1"];
         c_4_a_saved_event_was_done: r#"{"all": [{"did": {"event": "Jazz"}}]}"# => All ["u1", "u2"];
         c_9_a_saved_event_then_another: r#"{"all": [{"did": {"event": "Jazz", "then": "Rock or buy"}}]}"# => All ["u1"];
+    }
+    merged {
+        m_22_events_are_read_under_one_name:
+            r#"{"metrics": [{"event": "Play", "measure": "total_events"}, {"event": "play", "measure": "total_events"},
+                            {"event": "$all_events", "measure": "total_events"}],
+                "breakdowns": ["event"]}"#
+            => All ["A [$overall]: 4", "A [Play]: 4", "A [Buy]: 0", "B [$overall]: 0", "B [Play]: 0", "B [Buy]: 0",
+                "C [$overall]: 6", "C [Play]: 4", "C [Buy]: 2"];
+        m_22_the_value_of_the_target_wins:
+            r#"{"metrics": [{"event": "Play", "measure": "total_events"}], "breakdowns": ["genre"]}"#
+            => All ["A [$overall]: 4", "A [rock]: 2", "A [folk]: 1", "A [jazz]: 1"];
+        m_22_the_name_of_the_source_has_no_values:
+            r#"{"metrics": [{"event": "Play", "measure": "total_events", "where": {"property": "style", "is_set": true}},
+                            {"event": "Play", "measure": "total_events", "where": {"property": "genre", "does_not_equal": "rock"}}]}"#
+            => All ["A: 0", "B: 2"];
+        m_22_p_32_matching_items_of_merged_lists:
+            r#"{"metrics": [{"event": "Buy", "measure": "total_events",
+                             "where": {"property": "tags", "equals": ["a", "b"], "include": "matching_items"}}],
+                "breakdowns": ["tags"]}"#
+            => All ["A [$overall]: 2", "A [a]: 1", "A [b]: 1"];
     }
 }

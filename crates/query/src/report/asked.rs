@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array as _, AsArray as _, ListBuilder, StringViewBuilder, UInt32Array};
 use arrow::compute::{cast, take};
@@ -23,6 +23,8 @@ use tallymark_users::ProfileKey;
 use super::convert::{self, TEXT};
 use super::filter::ITEM;
 use super::function::call;
+use super::insights::actors::FirstTimes;
+use super::merged::Merged;
 use super::values::{Item, Values, first_set};
 use crate::events_table::EventsTable;
 use crate::resident::among::{UserIds, is_among};
@@ -57,6 +59,10 @@ pub(super) struct Asked {
     pub(super) matching: Arc<Vec<Filter>>,
     /// Where in an item of a list the object is whose properties are meant (P-33).
     pub(super) object_at: Option<Vec<String>>,
+    /// When who did something first (S-50), by what was asked.
+    pub(super) first_times: Arc<Mutex<HashMap<String, Arc<FirstTimes>>>>,
+    /// Events and properties that are read as others (M-22).
+    pub(super) merged: Arc<Merged>,
     /// Saved events by name (P-41).
     pub(super) saved_events: Arc<BTreeMap<String, EventSelector>>,
 }
@@ -83,6 +89,8 @@ impl Asked {
             is_of_profiles: false,
             matching: Arc::default(),
             object_at: None,
+            first_times: Arc::default(),
+            merged: Arc::default(),
             saved_events: Arc::default(),
         })
     }
@@ -143,23 +151,22 @@ impl Asked {
         Ok(any.into_iter().reduce(Expr::or).unwrap_or_else(|| lit(false)))
     }
 
-    /// Whether an event is stored under one of these names.
+    /// Whether an event is stored under one of these names, or read under one.
     fn stored(&self, choices: &[&EventChoice]) -> Expr {
         let event = || column(tallymark_event::columns::EVENT);
         let text = |name: &str| lit(ScalarValue::Utf8View(Some(name.to_owned())));
         if choices.iter().any(|choice| choice.is_all()) {
             let asked: Vec<&str> = choices.iter().map(|choice| choice.event.as_str()).collect();
-            let hidden: Vec<Expr> = self
-                .hidden_events
-                .iter()
-                .filter(|name| !asked.contains(&name.as_str()))
-                .map(|name| text(name))
-                .collect();
+            let hidden = self.hidden_events.iter().filter(|name| !asked.contains(&name.as_str()));
+            let hidden: Vec<Expr> = hidden.flat_map(|name| self.merged.stored_as(name)).map(text).collect();
             return if hidden.is_empty() { lit(true) } else { event().in_list(hidden, true) };
         }
-        match choices {
-            [choice] => event().eq(text(&choice.event)),
-            _ => event().in_list(choices.iter().map(|choice| text(&choice.event)).collect(), false),
+        let names: Vec<&str> =
+            choices.iter().flat_map(|choice| self.merged.stored_as(&choice.event)).collect();
+        match &names[..] {
+            [] => lit(false),
+            [name] => event().eq(text(name)),
+            _ => event().in_list(names.into_iter().map(text).collect(), false),
         }
     }
 
@@ -172,8 +179,12 @@ impl Asked {
         Ok(match property {
             Property::Event { .. } if self.is_of_profiles => Values::default(),
             Property::Event { name } => {
-                let values = Values::of_property(self.catalog(), name, &column);
+                let stored = |name: &str| Ok(Values::of_property(self.catalog(), name, &column));
+                let values = self.read_values(name, stored)?;
                 match Values::of_system(name) {
+                    Some(_) if values.is_unknown() && name == tallymark_event::columns::EVENT => {
+                        Values { text: Some(self.event_name()), ..Values::default() }
+                    }
                     Some(system) if values.is_unknown() => system,
                     _ => values,
                 }
@@ -352,6 +363,22 @@ impl Asked {
                 names.extend(cohorts.iter().cloned());
             }
             Filter::Condition(condition) => self.cohorts_of_property(&condition.property, names)?,
+        }
+        Ok(())
+    }
+
+    /// The cohorts that filters of events name, those of saved events among them.
+    pub(super) fn cohorts_of_events(
+        &self,
+        selector: &EventSelector,
+        names: &mut BTreeSet<String>,
+    ) -> Result<()> {
+        for choice in &selector.any_of {
+            choice.filter.iter().try_for_each(|filter| self.cohorts_of(filter, names))?;
+            let saved = self.saved_events.get(&choice.event).map(|saved| saved.any_of.as_slice());
+            for choice in saved.unwrap_or_default() {
+                choice.filter.iter().try_for_each(|filter| self.cohorts_of(filter, names))?;
+            }
         }
         Ok(())
     }

@@ -7,32 +7,63 @@ use arrow::datatypes::DataType;
 use datafusion::common::DataFusionError;
 use datafusion::logical_expr::{Expr, ExprSchemable as _};
 use tallymark_event::columns::USER_ID;
-use tallymark_report::{DateRange, DefinitionError, Part, Report};
+use tallymark_report::{Cohort, DateRange, DefinitionError, EventSelector, Part, Report};
 
 use super::asked::{Asked, Cohorts};
 use crate::{Error, Result};
 
 type Checked<T = ()> = tallymark_report::Result<T>;
 
+/// Something saved that a definition names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Saved {
+    Cohort(String),
+    Event(String),
+}
+
+/// What is named and not yet looked at.
+#[derive(Debug, Default)]
+struct Named(BTreeSet<Saved>);
+
+enum Definition<'a> {
+    Cohort(&'a Cohort),
+    Event(&'a EventSelector),
+}
+
 impl Asked {
-    /// Whether a report, and the saved cohorts it names, can be asked of this dataset.
+    /// Whether a report, and the saved cohorts and events it names, can be asked of this dataset.
     pub(super) fn check(&self, report: &Report, cohorts: &Cohorts) -> Result<()> {
-        let mut named = BTreeSet::new();
+        let mut named = Named::default();
         report.try_parts(&mut |part| self.check_part(part, cohorts, &mut named))?;
         let mut checked = BTreeSet::new();
-        while let Some(name) = named.pop_first() {
-            let Some(cohort) = cohorts.get(&name) else { continue };
-            let place = format!("cohort \"{name}\"");
-            if checked.insert(name) {
-                cohort
-                    .try_parts(&mut |part| self.check_part(part, cohorts, &mut named))
-                    .map_err(|error| error.within(&place))?;
+        // What is named may name more.
+        while let Some(one) = named.0.pop_first() {
+            if checked.insert(one.clone()) {
+                let (of, place) = match &one {
+                    Saved::Cohort(name) => {
+                        (cohorts.get(name).map(Definition::Cohort), format!("cohort \"{name}\""))
+                    }
+                    Saved::Event(name) => {
+                        (self.saved_events.get(name).map(Definition::Event), format!("event \"{name}\""))
+                    }
+                };
+                let mut each = |part: Part<'_>| self.check_part(part, cohorts, &mut named);
+                let found = match of {
+                    Some(Definition::Cohort(cohort)) => cohort.try_parts(&mut each),
+                    // The names in a saved event are those of stored ones.
+                    Some(Definition::Event(event)) => event.try_parts(&mut |part| match part {
+                        Part::Event(_) => Ok(()),
+                        other => each(other),
+                    }),
+                    None => Ok(()),
+                };
+                found.map_err(|error| error.within(&place))?;
             }
         }
         Ok(())
     }
 
-    fn check_part(&self, part: Part<'_>, cohorts: &Cohorts, named: &mut BTreeSet<String>) -> Checked {
+    fn check_part(&self, part: Part<'_>, cohorts: &Cohorts, named: &mut Named) -> Checked {
         match part {
             Part::Condition(sql) => self.check_condition(sql, cohorts, named).map(drop),
             Part::Value(sql) => self.check_sql(sql).map(drop),
@@ -49,12 +80,18 @@ impl Asked {
                 whole.map(drop).map_err(|error| DefinitionError { path: String::new(), ..error })
             }
             Part::Cohort(name) => check_cohort(name, cohorts, named),
+            Part::Event(name) => {
+                if self.saved_events.contains_key(name) {
+                    named.0.insert(Saved::Event(name.to_owned()));
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
 
     /// A SQL expression that is true or false, and the cohorts it names.
-    fn check_condition(&self, sql: &str, cohorts: &Cohorts, named: &mut BTreeSet<String>) -> Checked<Expr> {
+    fn check_condition(&self, sql: &str, cohorts: &Cohorts, named: &mut Named) -> Checked<Expr> {
         let mut in_sql = BTreeSet::new();
         self.cohorts_of_sql(sql, &mut in_sql).map_err(|error| said(error, sql))?;
         in_sql.iter().try_for_each(|name| check_cohort(name, cohorts, named))?;
@@ -94,9 +131,9 @@ fn check_of_profile(sql: &str, expr: &Expr) -> Checked {
     }
 }
 
-fn check_cohort(name: &str, cohorts: &Cohorts, named: &mut BTreeSet<String>) -> Checked {
+fn check_cohort(name: &str, cohorts: &Cohorts, named: &mut Named) -> Checked {
     if cohorts.contains_key(name) {
-        named.insert(name.to_owned());
+        named.0.insert(Saved::Cohort(name.to_owned()));
         return Ok(());
     }
     Err(no_cohort(name, cohorts))

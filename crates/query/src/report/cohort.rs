@@ -182,6 +182,19 @@ impl Asked {
         cohorts: &Cohorts,
         within: &mut Vec<String>,
     ) -> Result<UserIds> {
+        // Events may be those of members of other cohorts.
+        let mut names = BTreeSet::new();
+        for did in condition.did.iter().chain(&condition.did_not) {
+            for selector in [Some(&did.event), did.then.as_ref(), did.then_not.as_ref()].into_iter().flatten()
+            {
+                self.cohorts_of_events(selector, &mut names)?;
+            }
+            let of = did.times.as_ref().and_then(|times| times.of.as_ref());
+            of.map_or(Ok(()), |of| self.cohorts_of_property(of, &mut names))?;
+        }
+        for name in names {
+            self.work_out_one(&name, cohorts, within).await?;
+        }
         if let Some(did) = &condition.did {
             return self.who_did(did, universe).await;
         }

@@ -74,27 +74,29 @@ impl Asked {
         let (Property::Event { name } | Property::ItemCount { item_count: name }) = property else {
             return self.values(property);
         };
-        let Some((root, _)) = root_of(self.catalog(), name) else { return self.values(property) };
-        let root = root.to_owned();
-        let of_root = |filter: &&Filter| {
-            let list = list_of(filter).and_then(|list| root_of(self.catalog(), list));
-            list.is_some_and(|(list, _)| list == root)
+        let (root, _) = self.read_root(name);
+        let of_root = |filter: &Filter| {
+            let (list, path) = self.read_root(list_of(filter)?);
+            (list == root).then(|| (filter.clone(), path))
         };
-        let matching: Vec<&Filter> = self.matching.iter().filter(of_root).collect();
+        let matching: Vec<(Filter, Vec<String>)> = self.matching.iter().filter_map(of_root).collect();
         if matching.is_empty() || self.is_of_profiles {
             return self.values(property);
         }
-        let mut lanes = HashMap::new();
-        let known = self.catalog().property(&root);
-        for lane in known.into_iter().flat_map(|known| &known.lanes).map(|lane| self.catalog().lane(*lane)) {
-            let mut left = column(&lane.column);
-            for of in &matching {
-                left = self.left_of(of, lane.kind, left)?;
+        let values = self.read_values(name, |name| {
+            let mut lanes = HashMap::new();
+            let stored = root_of(self.catalog(), name).and_then(|(root, _)| self.catalog().property(root));
+            for lane in stored.into_iter().flat_map(|stored| &stored.lanes) {
+                let lane = self.catalog().lane(*lane);
+                let mut left = column(&lane.column);
+                for (of, path) in &matching {
+                    left = self.left_of(of, path, lane.kind, left)?;
+                }
+                lanes.insert(lane.column.clone(), left);
             }
-            lanes.insert(lane.column.clone(), left);
-        }
-        let left = |name: &str| lanes.get(name).cloned().unwrap_or_else(|| column(name));
-        let values = Values::of_property(self.catalog(), name, &left);
+            let left = |name: &str| lanes.get(name).cloned().unwrap_or_else(|| column(name));
+            Ok(Values::of_property(self.catalog(), name, &left))
+        })?;
         Ok(match property {
             Property::ItemCount { .. } => Self::item_count(values),
             _ => values,
@@ -102,9 +104,7 @@ impl Asked {
     }
 
     /// A lane with the items of lists that meet a condition.
-    fn left_of(&self, of: &Filter, kind: LaneKind, lane: Expr) -> Result<Expr> {
-        let path = list_of(of).and_then(|list| root_of(self.catalog(), list)).map(|(_, path)| path);
-        let path = path.unwrap_or_default();
+    fn left_of(&self, of: &Filter, path: &[String], kind: LaneKind, lane: Expr) -> Result<Expr> {
         let name = format!("matching({of:?})");
         let item = match kind {
             LaneKind::Json => {
@@ -112,6 +112,7 @@ impl Asked {
                 let predicates = (0..=path.len())
                     .map(|depth| self.item_meets(of, Item::Json, &path[depth..]))
                     .collect::<Result<Vec<_>>>()?;
+                let path = path.to_vec();
                 return Ok(call(name, TEXT, vec![lane], move |args| json_left(&args[0], &path, &predicates)));
             }
             LaneKind::ListBool => Item::Boolean,
@@ -124,7 +125,7 @@ impl Asked {
             | LaneKind::Date(_)
             | LaneKind::Null => return Ok(lane),
         };
-        let predicate = self.item_meets(of, item, &path)?;
+        let predicate = self.item_meets(of, item, path)?;
         let data_type = DataType::List(Arc::new(Field::new("item", item.data_type(), true)));
         let returned = data_type.clone();
         Ok(call(name, data_type, vec![lane], move |args| {

@@ -381,9 +381,11 @@ async fn what_the_dataset_tells_to_be_wrong_is_told_with_its_place() {
     dataset.set(ProfileKey::User("u1".to_owned()), r#"{"plan": "pro"}"#);
     let active = r#"{"all": [{"did": {"event": {"event": "Play", "where": "mns > 3"}}}]}"#;
     dataset.save(DefinitionKind::Cohort, "Active", active);
+    dataset.save(DefinitionKind::Event, "Long", r#"["Buy", {"event": "Play", "where": "mns > 3"}]"#);
     let session = dataset.resident_session();
     let mut errors = Vec::new();
     for metric in [
+        r#"{"event": "Long"}"#,
         r#"{"event": {"event": "Play", "where": ["mins > 3", "mns > 3"]}}"#,
         r#"{"event": ["Buy", {"event": "Play", "where": "genre ="}]}"#,
         r#"{"event": "Play", "where": "user.plna = 'pro'"}"#,

@@ -167,6 +167,32 @@ impl Values {
         self.scalars().is_empty() && self.lists.is_empty() && self.object.is_none()
     }
 
+    /// These values, and where there is none, those of another.
+    pub(super) fn or(self, other: Self) -> Self {
+        if self.is_unknown() {
+            return other;
+        }
+        let is_set = self.is_set();
+        let otherwise = |value: Expr| {
+            let when = (Box::new(is_set.clone().is_not_true()), Box::new(value));
+            Expr::Case(Case { expr: None, when_then_expr: vec![when], else_expr: None })
+        };
+        let one =
+            |own: Option<Expr>, other: Option<Expr>| first_set(own.into_iter().chain(other.map(otherwise)));
+        let dates = other.dates.into_iter().map(|(shape, date)| (shape, otherwise(date)));
+        let lists = other.lists.into_iter().map(|(item, list)| (item, otherwise(list)));
+        Self {
+            number: one(self.number, other.number),
+            text: one(self.text, other.text),
+            boolean: one(self.boolean, other.boolean),
+            dates: self.dates.into_iter().chain(dates).collect(),
+            // Of values as they were sent there are none.
+            cast_dates: self.cast_dates,
+            lists: self.lists.into_iter().chain(lists).collect(),
+            object: one(self.object, other.object),
+        }
+    }
+
     /// Everything but lists and objects.
     fn scalars(&self) -> Vec<&Expr> {
         let slots = [&self.number, &self.text, &self.boolean];

@@ -29,6 +29,9 @@ fn event_value(subject: Subject<'_>, name: &str) -> Option<Value> {
     if name == "time" {
         return Some(spell_instant(event.time));
     }
+    if name == "event" && !event.properties.contains_key(name) {
+        return Some(Value::from(event.name.clone()));
+    }
     reach(name, |name| event.properties.get(name))
 }
 

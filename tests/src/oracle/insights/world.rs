@@ -61,6 +61,31 @@ impl World {
     }
 }
 
+impl World {
+    /// The same with some events, and properties of events, read under the names of others (M-22).
+    #[must_use]
+    pub fn merged(
+        mut self,
+        events: &BTreeMap<String, String>,
+        properties: &BTreeMap<String, String>,
+    ) -> Self {
+        for event in &mut self.events {
+            if let Some(target) = events.get(&event.name) {
+                event.name.clone_from(target);
+            }
+            for (name, target) in properties {
+                let value = event.properties.shift_remove(name);
+                // The target's own value wins.
+                let own = event.properties.get(target).is_some_and(|own| !own.is_null());
+                if let Some(value) = value.filter(|_| !own) {
+                    event.properties.insert(target.clone(), value);
+                }
+            }
+        }
+        self
+    }
+}
+
 /// A world seen at an instant from a time zone.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::oracle) struct View<'a> {

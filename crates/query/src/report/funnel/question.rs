@@ -331,8 +331,7 @@ impl<'a> Asking<'a> {
         let is_user = super::super::asked::column(tallymark_event::columns::USER_ID).eq(utf8(user));
         let conditions = self.conditions.iter().map(|condition| condition.clone().and(is_user.clone()));
         let event_label = self.labels.len();
-        let event = super::super::asked::column(tallymark_event::columns::EVENT);
-        let labels = self.labels.iter().cloned().chain([event]).collect();
+        let labels = self.labels.iter().cloned().chain([asked.event_name()]).collect();
         let events = asked.events();
         let users = UserScan::try_new(&asked.state, &events, conditions.collect(), labels);
         let users = users.map_err(plan_error)?;

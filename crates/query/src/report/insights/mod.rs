@@ -8,7 +8,7 @@
 //! 5. [`users`]: who is behind a number.
 
 mod active;
-mod actors;
+pub(super) mod actors;
 mod combinations;
 mod compare;
 mod formula;

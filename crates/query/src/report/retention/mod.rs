@@ -22,8 +22,8 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 use tallymark_memory::UserDirectory;
 use tallymark_report::{
-    Alignment, Criterion, DefinitionError, EventSelector, Instants, Measure, Report, Retention,
-    RetentionCell, RetentionMeasure, Scope, Unit,
+    Alignment, Criterion, DefinitionError, EventSelector, Instants, Measure, Retention, RetentionCell,
+    RetentionMeasure, Scope, Unit,
 };
 
 pub(super) use self::rows::schema;
@@ -45,16 +45,6 @@ const ANSWER_ROWS_MAX: usize = 20_000_000;
 const BIRTH: usize = 0;
 /// The event is one users come back with.
 const RETURN: usize = 1;
-
-/// The cohorts that the report looks at.
-pub(super) fn cohorts(asked: &Asked, report: &Report, retention: &Retention) -> Result<BTreeSet<String>> {
-    let properties = match &retention.measure {
-        RetentionMeasure::OfProperty { of, .. } => vec![of],
-        _ => Vec::new(),
-    };
-    let selectors = [&retention.birth, &retention.return_event];
-    asked.cohorts_looked_at(report, &selectors, &retention.breakdowns, &properties)
-}
 
 /// The answer.
 pub(super) async fn answer(asked: &Asked, scope: &Scope, retention: &Retention) -> Result<RecordBatch> {
