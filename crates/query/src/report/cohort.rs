@@ -223,7 +223,7 @@ impl Asked {
             let identities = &self.tables.snapshot().identities;
             let users = users.iter().map(|id| identities.canonical(id));
             let everyone = universe.ids(self).await?;
-            return Ok(users.filter(|id| everyone.contains(*id)).map(str::to_owned).collect());
+            return Ok(users.filter(|id| everyone.contains(id)).map(str::to_owned).collect());
         }
         if let Some(all) = &condition.all {
             return self.combined(all, true, universe, cohorts, within).await;
