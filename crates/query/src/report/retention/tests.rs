@@ -39,7 +39,7 @@ async fn ret() -> TestDataset {
 /// Of each row `day size: column, …`, averages without a day.
 async fn told(dataset: &TestDataset, column: &str, more: &str) -> Vec<String> {
     let definition =
-        format!(r#"{{"range": "2024-01-01 to 2024-01-02", "as_of": "2024-01-10T00:00Z"{more}}}"#);
+        format!(r#"{{"range": "2024-01-01 to 2024-01-02", "as_of": "2024-01-10T00:00:00Z"{more}}}"#);
     let question = format!(
         "SELECT \"row\" || coalesce(' ' || to_char(time, '%d'), '') || ': ' || \
          string_agg(coalesce(CAST({column} AS TEXT), '-'), ', ' ORDER BY bucket) FROM retention('{definition}') \
@@ -112,7 +112,7 @@ async fn r_30_values_of_properties_and_numbers_of_events() {
 async fn r_20_r_21_incomplete_buckets_are_left_out_of_averages() {
     let dataset = ret().await;
     let definition = r#"{"range": "2024-01-01 to 2024-01-02", "birth": "Signup", "return": "Open", "buckets": 3,
-        "criterion": "on", "as_of": "2024-01-04T00:00Z"}"#;
+        "criterion": "on", "as_of": "2024-01-04T00:00:00Z"}"#;
     let question = format!(
         "SELECT \"row\" || ' ' || bucket || ' ' || size || ' ' || retained || ' ' || coalesce(CAST(rate AS TEXT), \
          '-') || ' ' || is_complete FROM retention('{definition}') WHERE \"row\" <> 'cohort'"
