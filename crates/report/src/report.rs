@@ -174,7 +174,7 @@ impl Report {
             "funnel" => Question::Funnel(checked(fields, Funnel::check)?),
             "retention" => Question::Retention(checked(fields, Retention::check)?),
             "frequency" => Question::Frequency(checked(fields, Frequency::check)?),
-            "lifecycle" => Question::Lifecycle(read(fields)?),
+            "lifecycle" => Question::Lifecycle(checked(fields, Lifecycle::check)?),
             "stickiness" => Question::Stickiness(read(fields)?),
             "flows" => Question::Flows(checked(fields, Flows::check)?),
             "cohort" => Question::Cohort(checked(fields, Cohort::check)?),

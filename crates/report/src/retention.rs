@@ -248,6 +248,15 @@ pub struct Lifecycle {
     pub unit: Unit,
 }
 
+impl Lifecycle {
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.unit == Unit::Minute {
+            return Err(DefinitionError::new("unit", "hour, day, week, month, quarter or year"));
+        }
+        Ok(())
+    }
+}
+
 /// A report of which share of the users of a period is active on one of its units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

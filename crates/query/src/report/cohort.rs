@@ -16,11 +16,12 @@ use hashbrown::HashSet;
 use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
 use tallymark_report::{
     Aggregate, Cohort, CohortCondition, DateRange, DefinitionError, Did, EventSelector, Filter, Instants,
-    Measure, Metric, Times,
+    Measure, Times,
 };
 use tokio::sync::OnceCell;
 
 use super::asked::{Asked, Cohorts, UserIds, arrow_error, column, plan_error};
+use super::chosen::metric_of;
 use super::convert::TEXT;
 use super::insights::measure::over_column;
 use crate::functions::time_bucket;
@@ -292,7 +293,7 @@ impl Asked {
     async fn selected(&self, event: &EventSelector) -> Result<Expr> {
         let selects = self.selects(event)?;
         Ok(match event.first_time {
-            Some(first_time) => selects.and(self.is_first(&metric_of(event), first_time).await?),
+            Some(first_time) => selects.and(self.is_first(&metric_of(event, None), first_time).await?),
             None => selects,
         })
     }
@@ -339,20 +340,6 @@ impl Asked {
             }
         }
         Ok(found)
-    }
-}
-
-/// A metric of some events, to ask for their first times with.
-fn metric_of(event: &EventSelector) -> Metric {
-    Metric {
-        name: None,
-        event: Some(event.clone()),
-        profiles: None,
-        cohort: None,
-        measure: Measure::UniqueUsers,
-        filter: None,
-        count_by: None,
-        count_once: None,
     }
 }
 

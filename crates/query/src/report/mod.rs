@@ -10,19 +10,27 @@
 //! 5. [`result`]: the answer as one record batch.
 
 mod asked;
+mod chosen;
 mod cohort;
 mod convert;
 mod filter;
+mod flows;
+mod frequency;
 mod function;
 mod funnel;
 mod insights;
+mod lifecycle;
 mod result;
+mod retention;
 mod segments;
 mod sessions;
+mod split;
 mod statistics;
+mod stickiness;
 mod table;
 #[cfg(test)]
 mod tests;
+mod units;
 mod values;
 
 use std::collections::BTreeSet;
@@ -33,9 +41,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
 use datafusion::prelude::{DataFrame, SessionContext};
 use tallymark_event::Timestamp;
-use tallymark_report::{
-    Breakdown, DefinitionError, EventSelector, Filter, Funnel, Insights, Question, Report,
-};
+use tallymark_report::{Breakdown, EventSelector, Filter, Funnel, Insights, Question, Report};
 
 use self::asked::Asked;
 use crate::tables::DatasetTables;
@@ -63,6 +69,11 @@ pub(crate) use self::table::register;
 /// `measures` and of `times`, and with `significance` `confidence` (Float64, null of too few or of
 /// everybody) and `significant` (Boolean). Rows are ordered: overall before the segments in order of
 /// rank (count at step 1, B-31), then time, then step.
+///
+/// With `explain`, a funnel has `attempt` (Int64, from 1), `counts` (Boolean: whether it is counted),
+/// `time` (Timestamp(ms) in the report's time zone), `event` (Utf8; null where no event ended it), `step`
+/// (Int64, from 1; null where it ends), `what` (Utf8: which step it is, or why the attempt ended), in
+/// order of attempts (F-35).
 ///
 /// Retention has `row` (Utf8: `cohort`, or for averages over rows `average`, the one of R-21, and
 /// `pooled`), `time` (Timestamp(ms) in the report's time zone, the start of the row's civil unit; null
@@ -155,7 +166,30 @@ async fn answer(
             asked.work_out(names, &cohorts).await?;
             sessions::list::sessions(&asked, &report.scope, list).await
         }
-        other => Err(DefinitionError::new("report", format!("{} is not answered yet", other.kind())).into()),
+        Question::Retention(retention) => {
+            asked.work_out(retention::cohorts(&asked, report, retention)?, &cohorts).await?;
+            if let Some(cell) = &retention.users_of {
+                let users = retention::users(&asked, &report.scope, retention, cell).await?;
+                return result::users(report, &users);
+            }
+            retention::answer(&asked, &report.scope, retention).await
+        }
+        Question::Frequency(frequency) => {
+            asked.work_out(frequency::cohorts(&asked, report, frequency)?, &cohorts).await?;
+            frequency::answer(&asked, &report.scope, frequency).await
+        }
+        Question::Lifecycle(lifecycle) => {
+            asked.work_out(lifecycle::cohorts(&asked, report, lifecycle)?, &cohorts).await?;
+            lifecycle::answer(&asked, &report.scope, lifecycle).await
+        }
+        Question::Stickiness(stickiness) => {
+            asked.work_out(stickiness::cohorts(&asked, report, stickiness)?, &cohorts).await?;
+            stickiness::answer(&asked, &report.scope, stickiness).await
+        }
+        Question::Flows(flows) => {
+            asked.work_out(flows::cohorts(&asked, report, flows)?, &cohorts).await?;
+            flows::answer(&asked, &report.scope, flows).await
+        }
     }
 }
 

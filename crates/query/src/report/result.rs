@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use tallymark_event::columns::USER_ID;
-use tallymark_report::{Aggregate, Insights, Measure, Question, Report};
+use tallymark_report::{Aggregate, Insights, Measure, Question, Report, Scope};
 
 use super::asked::arrow_error;
 use super::insights::{OVERALL, Row};
@@ -16,10 +16,17 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
     let insights = match &report.question {
         Question::Insights(insights) if insights.users_of.is_none() => insights,
         Question::Sessions(list) => return super::sessions::list::schema(&report.scope, list),
+        Question::Retention(retention) if retention.users_of.is_none() => {
+            return super::retention::schema(&report.scope, retention);
+        }
+        Question::Flows(flows) => return Ok(super::flows::schema(flows)),
+        Question::Frequency(_) => return super::frequency::schema(&report.scope),
+        Question::Lifecycle(_) => return super::lifecycle::schema(&report.scope),
+        Question::Stickiness(_) => return super::stickiness::schema(&report.scope),
         Question::Funnel(funnel) if funnel.users_of.is_none() => {
             return super::funnel::schema(&report.scope, funnel);
         }
-        _ => {
+        Question::Insights(_) | Question::Funnel(_) | Question::Retention(_) | Question::Cohort(_) => {
             return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));
         }
     };
@@ -43,6 +50,13 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         fields.push(Field::new(free_name("change", &fields), DataType::Float64, true));
     }
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// The start of a bucket.
+pub(super) fn time_field(scope: &Scope) -> Result<Field> {
+    let zone = scope.zone()?;
+    let time = DataType::Timestamp(TimeUnit::Millisecond, Some(zone.name().into()));
+    Ok(Field::new("time", time, false))
 }
 
 /// A name no field has.

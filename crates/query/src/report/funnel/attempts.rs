@@ -156,8 +156,17 @@ impl Attempts {
 }
 
 impl Attempt {
+    /// Why it is over.
+    pub(in crate::report) fn end(&self) -> End {
+        self.end
+    }
+
     pub(in crate::report) fn is_converted(&self) -> bool {
         self.end == End::Converted
+    }
+
+    pub(in crate::report) fn end(&self) -> End {
+        self.end
     }
 }
 

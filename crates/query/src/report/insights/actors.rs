@@ -78,7 +78,7 @@ impl Asked {
 
     /// Who is counted for an event: of several groups, under a filter of first times, those whose
     /// first it is (S-52).
-    pub(super) async fn counted(&self, metric: &Metric) -> Result<Segment> {
+    pub(in super::super) async fn counted(&self, metric: &Metric) -> Result<Segment> {
         let actor = self.actor(metric)?;
         let first_time = metric.event.as_ref().and_then(|selector| selector.first_time);
         let Some(first_time) = first_time.filter(|_| actor.is_list) else { return Ok(actor) };

@@ -111,6 +111,25 @@ impl SessionWalk {
         close(&mut open, ends_by_itself);
     }
 
+    /// The number of the session of each event of a user, growing; `none` outside of all.
+    pub(in super::super) fn numbers(&self, user: &UserEvents<'_>, none: u32, numbers: &mut Vec<u32>) {
+        numbers.clear();
+        numbers.resize(user.records.len(), none);
+        let (mut at, mut number) = (0, 0);
+        self.sessions(user, |session| {
+            for record in session.records {
+                // Sessions and their events come in order.
+                while user.records.get(at).is_some_and(|known| !std::ptr::eq(known, *record)) {
+                    at += 1;
+                }
+                if let Some(place) = numbers.get_mut(at) {
+                    *place = number;
+                }
+            }
+            number += 1;
+        });
+    }
+
     /// The civil day of an instant, which no session leaves.
     fn day(&self, time: i64) -> Range<i64> {
         if !self.midnight_cut {
