@@ -71,9 +71,31 @@ pub struct Funnel {
     /// Whether segments convert differently: `{}` compares with everybody (F-80).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub significance: Option<Significance>,
+    /// Count as ClickHouse's `windowFunnel` does, in these modes, if any (F-34).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clickhouse: Option<Vec<ClickhouseMode>>,
     /// Instead of the numbers, the users behind one of them (M-4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users_of: Option<StepOf>,
+    /// Instead of the numbers, the attempts of this user, step by step, and why each ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explain: Option<String>,
+}
+
+/// How strict `windowFunnel` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClickhouseMode {
+    /// No event but those of the steps, in order, comes in between.
+    StrictOrder,
+    /// No step after the first is done again.
+    StrictDeduplication,
+    /// Each step is later than the one before.
+    StrictIncrease,
+    /// An event is one step only.
+    StrictOnce,
+    /// With `strict_order`: events of steps that nobody has come to are passed over.
+    AllowReentry,
 }
 
 fn window() -> Window {
@@ -388,12 +410,55 @@ impl Funnel {
                 return Err(DefinitionError::new("significance.control", problem));
             }
         }
+        if self.clickhouse.is_some() {
+            self.check_clickhouse()?;
+        }
+        if self.explain.is_some() && (self.users_of.is_some() || self.count_by.is_some()) {
+            return Err(DefinitionError::new("explain", "tells of a user: leave out users_of and count_by"));
+        }
         if let Some(StepOf { step, time, segments, .. }) = &self.users_of {
             is_step("users_of.step", *step)?;
             crate::insights::check_cell(time.is_some(), segments, self.interval, &self.breakdowns)
                 .map_err(|error| error.within("users_of"))?;
         }
         Ok(())
+    }
+
+    /// What `windowFunnel` does not know is not asked of it.
+    fn check_clickhouse(&self) -> Result<()> {
+        let of_users = |breakdown: &Breakdown| {
+            matches!(
+                breakdown,
+                Breakdown::Cohorts { .. } | Breakdown::Property { property: Property::User { .. }, .. }
+            )
+        };
+        let is_plain = |step: &FunnelStep| !step.optional && step.times == 1 && step.within.is_none();
+        for (field, is_there) in [
+            ("steps", !self.steps.iter().all(is_plain)),
+            ("order", self.order != StepOrder::Specific),
+            ("reentry", self.reentry != Reentry::Default),
+            ("count", self.count != CountOf::UniqueUsers),
+            ("window", self.window.millis().is_none()),
+            ("hold_constant", !self.hold_constant.is_empty()),
+            ("exclude", !self.exclude.is_empty()),
+            ("time_buckets", self.time_buckets.is_some()),
+            ("interval", self.interval.is_some()),
+            ("measures", !self.measures.is_empty()),
+            ("times", !self.times.is_empty()),
+            ("explain", self.explain.is_some()),
+        ] {
+            if is_there {
+                let problem = "is not what windowFunnel knows; leave it out, or clickhouse";
+                return Err(DefinitionError::new(field, problem));
+            }
+        }
+        match self.breakdowns.iter().position(|breakdown| !of_users(breakdown)) {
+            Some(at) => Err(DefinitionError::new(
+                format!("breakdowns[{at}]"),
+                "with clickhouse, a property of users, or cohorts",
+            )),
+            None => Ok(()),
+        }
     }
 
     fn check_step(&self, at: usize, step: &FunnelStep) -> Result<()> {

@@ -59,8 +59,8 @@ pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
 pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
 pub use flows::{Anchor, Expansion, FlowForm, Flows};
 pub use funnel::{
-    Attribution, Funnel, FunnelStep, IntervalAttempts, Reentry, Significance, StepMeasure, StepOf, StepOrder,
-    TimeBuckets, TimeMeasure,
+    Attribution, ClickhouseMode, Funnel, FunnelStep, IntervalAttempts, Reentry, Significance, StepMeasure,
+    StepOf, StepOrder, TimeBuckets, TimeMeasure,
 };
 pub use insights::{
     Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric, ValueGroup,

@@ -70,6 +70,11 @@ pub(crate) use self::table::register;
 /// everybody) and `significant` (Boolean). Rows are ordered: overall before the segments in order of
 /// rank (count at step 1, B-31), then time, then step.
 ///
+/// With `explain`, a funnel has `attempt` (Int64, from 1), `counts` (Boolean: whether it is counted),
+/// `time` (Timestamp(ms) in the report's time zone), `event` (Utf8; null where no event ended it), `step`
+/// (Int64, from 1; null where it ends), `what` (Utf8: which step it is, or why the attempt ended), in
+/// order of attempts (F-35).
+///
 /// Retention has `row` (Utf8: `cohort`, or for averages over rows `average`, the one of R-21, and
 /// `pooled`), `time` (Timestamp(ms) in the report's time zone, the start of the row's civil unit; null
 /// for averages), a Utf8 column for each breakdown, `bucket` (Int64, from 0), `from` and `to` (Int64:

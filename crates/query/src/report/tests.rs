@@ -313,3 +313,36 @@ async fn u_30_m_4_companies_take_steps_and_users_are_told() {
     let companies = format!(r#"{companies}, "users_of": {{"step": 2}}"#);
     assert_eq!(funnel(&dataset, "user_id", &companies).await, ["x"]);
 }
+
+#[tokio::test]
+async fn f_34_f_35_clickhouse_counts_and_explanations() {
+    let dataset = dataset(&[
+        ("u1", "10:00", "A", "{}"),
+        ("u1", "10:05", "X", "{}"),
+        ("u1", "10:10", "B", "{}"),
+        ("u1", "11:10", "A", "{}"),
+    ])
+    .await;
+    let steps = r#""steps": ["A", "B", "C"], "window": "30 minutes""#;
+    let clickhouse = format!(r#"{steps}, "clickhouse": []"#);
+    assert_eq!(funnel(&dataset, "count", &clickhouse).await, ["1", "1", "0"]);
+    let strict = format!(r#"{steps}, "clickhouse": ["strict_order"]"#);
+    assert_eq!(funnel(&dataset, "count", &strict).await, ["1", "0", "0"]);
+    let columns = "attempt; counts; to_char(time, '%H:%M'); coalesce(event, '-'); what";
+    let explain = format!(r#"{steps}, "explain": "u1""#);
+    assert_eq!(
+        funnel(&dataset, columns, &explain).await,
+        [
+            "1 true 10:00 A step 1",
+            "1 true 10:10 B step 2",
+            "1 true 10:30 - ran out of time",
+            "2 false 11:10 A step 1",
+            "2 false 11:40 - ran out of time; another attempt counts for the user"
+        ]
+    );
+    let excluded = format!(r#"{explain}, "exclude": [{{"event": "X"}}]"#);
+    assert_eq!(
+        funnel(&dataset, columns, &excluded).await[..2],
+        ["1 true 10:00 A step 1", "1 true 10:05 X ended by an excluded event"]
+    );
+}

@@ -164,6 +164,10 @@ impl Attempt {
     pub(in crate::report) fn is_converted(&self) -> bool {
         self.end == End::Converted
     }
+
+    pub(in crate::report) fn end(&self) -> End {
+        self.end
+    }
 }
 
 /// Which events may start an attempt, and whether others of a value are looked at alone.

@@ -5,9 +5,11 @@
 //! 3. [`filter`]: whether an attempt passes the filter of the report, by the values of its steps.
 //! 4. [`tally`]: attempts → counts, times and numbers for each segment, added up over actors.
 //! 5. [`groups`]: the same where actors are groups.
-//! 6. [`rows`]: the answer, with [`significance`].
+//! 6. [`explain`]: the attempts of one user, step by step.
+//! 7. [`rows`]: the answer, with [`significance`].
 
 pub(super) mod attempts;
+mod explain;
 mod filter;
 mod groups;
 pub(super) mod question;
@@ -34,6 +36,10 @@ use crate::Result;
 /// The rows of a funnel: see [`super::schema`].
 pub(super) async fn run(asked: &Asked, scope: &Scope, funnel: &Funnel) -> Result<RecordBatch> {
     let asking = Asking::try_new(asked, scope, funnel).await?;
+    if let Some(user) = &funnel.explain {
+        let user = asked.tables.snapshot().identities.canonical(user).to_owned();
+        return explain::batch(scope, &asking.explained(&user).await?);
+    }
     let time_ranges = time_ranges(&asking).await?;
     let shown = shown(&asking).await?;
     let other = other(&shown);

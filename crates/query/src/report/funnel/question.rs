@@ -8,20 +8,23 @@ use arrow::compute::cast;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 use tallymark_report::{
-    Attribution, Breakdown, CountOf, EventChoice, EventSelector, Funnel, Instants, Measure, Metric, Property,
-    Reentry, Scope, StepOrder,
+    Attribution, Breakdown, ClickhouseMode, CountOf, EventChoice, EventSelector, Funnel, Instants, Measure,
+    Metric, Property, Reentry, Scope, StepOrder,
 };
 
 use super::super::asked::{Asked, plan_error};
 use super::super::convert::TEXT;
+use super::super::filter::utf8;
 use super::super::function::call;
 use super::super::insights::chosen_ranges;
 use super::super::sessions::SessionWalk;
 use super::super::values::{Item, Values, first_set};
 use super::attempts::{Excluded, Limit, Step, Steps};
+use super::explain::{Explain, Explained};
 use super::filter::AttemptFilter;
 use super::tally::{Tallies, Walk, Wanted};
 use super::{buckets, groups, is_independent};
+use crate::functions::window_funnel;
 use crate::resident::by_user::UserScan;
 use crate::{Error, Result};
 
@@ -68,6 +71,8 @@ pub(super) struct Shape {
     pub(super) measure_count: usize,
     /// From which to which step attempts are split by time.
     pub(super) split_steps: (usize, usize),
+    /// F-34.
+    pub(super) clickhouse: Option<window_funnel::Funnel>,
 }
 
 impl<'a> Asking<'a> {
@@ -107,6 +112,7 @@ impl<'a> Asking<'a> {
         let mut shape = Shape::empty(range);
         asking.take_steps(&mut shape, limit).await?;
         asking.take_labels(&mut shape).await?;
+        asking.take_clickhouse(&mut shape)?;
         if sessions {
             shape.sessions = Some(asked.session_walk(scope, asking.labels.len()));
             asking.labels.extend(session_id);
@@ -217,7 +223,7 @@ impl<'a> Asking<'a> {
             self.labels.push(held(&asked.values(property)?));
         }
         shape.held = shape.breakdowns.len()..self.labels.len();
-        if let Some(filter) = &self.scope.filter {
+        if let Some(filter) = self.scope.filter.as_ref().filter(|_| funnel.clickhouse.is_none()) {
             shape.filter = Some(AttemptFilter::try_new(asked, filter, &mut self.labels)?);
         }
         if funnel.count_by.is_some() {
@@ -226,6 +232,38 @@ impl<'a> Asking<'a> {
         }
         shape.count = funnel.count;
         shape.attribution = funnel.attribution;
+        Ok(())
+    }
+
+    /// F-34: steps and filters are conditions of events.
+    fn take_clickhouse(&mut self, shape: &mut Shape) -> Result<()> {
+        let Some(modes) = &self.funnel.clickhouse else { return Ok(()) };
+        if let Some(filter) = &self.scope.filter {
+            let filter = self.asked.filter(filter)?;
+            self.within = self.within.clone().and(filter.clone());
+            for condition in &mut self.conditions {
+                *condition = condition.clone().and(filter.clone());
+            }
+        }
+        let mut strict = window_funnel::Modes::default();
+        for mode in modes {
+            match mode {
+                ClickhouseMode::StrictOrder => strict.order = true,
+                ClickhouseMode::StrictDeduplication => strict.deduplication = true,
+                ClickhouseMode::StrictIncrease => strict.increase = true,
+                ClickhouseMode::StrictOnce => strict.once = true,
+                ClickhouseMode::AllowReentry => strict.reentry = true,
+            }
+        }
+        if strict.order {
+            // Events of no step matter too.
+            let all = EventChoice { event: tallymark_report::ALL_EVENTS.to_owned(), filter: None };
+            let all = self.asked.named(&[&all]);
+            self.condition(all);
+        }
+        let Limit::Millis(window) = shape.steps.limit else { return Ok(()) };
+        shape.clickhouse =
+            Some(window_funnel::Funnel { steps: shape.steps.steps.len(), window, modes: strict });
         Ok(())
     }
 
@@ -247,6 +285,25 @@ impl<'a> Asking<'a> {
             shape.split_steps = (split.from_step - 1, to - 1);
         }
         Ok(())
+    }
+
+    /// The attempts of one user (F-35).
+    pub(super) async fn explained(&self, user: &str) -> Result<Vec<Explained>> {
+        let asked = self.asked;
+        let is_user = super::super::asked::column(tallymark_event::columns::USER_ID).eq(utf8(user));
+        let conditions = self.conditions.iter().map(|condition| condition.clone().and(is_user.clone()));
+        let event_label = self.labels.len();
+        let event = super::super::asked::column(tallymark_event::columns::EVENT);
+        let labels = self.labels.iter().cloned().chain([event]).collect();
+        let events = asked.events();
+        let users = UserScan::try_new(&asked.state, &events, conditions.collect(), labels);
+        let users = users.map_err(plan_error)?;
+        let failed = |source| Error::Run { source };
+        let filters = [self.within.clone(), is_user];
+        let layout = events.layout_of(&asked.state, &filters, users.inputs()).await.map_err(failed)?;
+        let walk = Walk { shape: Arc::clone(&self.shape), wanted: Wanted::default() };
+        let explain = Explain { walk, event_label, as_of: asked.as_of };
+        users.run(layout, explain, &asked.state.runtime_env().memory_pool).await.map_err(failed)
     }
 
     /// What all actors come to.
@@ -301,6 +358,7 @@ impl Shape {
             times_from: Vec::new(),
             measure_count: 0,
             split_steps: (0, 0),
+            clickhouse: None,
         }
     }
 }

@@ -22,6 +22,9 @@ const TIME_TO_CONVERT: &str = "time_to_convert";
 
 /// The columns: see [`super::super::schema`].
 pub(in super::super) fn schema(scope: &Scope, funnel: &Funnel) -> Result<SchemaRef> {
+    if funnel.explain.is_some() {
+        return super::explain::schema(scope);
+    }
     let zone = scope.zone()?;
     let mut fields = Vec::new();
     if funnel.interval.is_some() {

@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use tallymark_report::{Attribution, CountOf};
+use tallymark_report::{Attribution, CountOf, Instants};
 
 use super::super::insights::OTHER;
 use super::super::segments::{NOT_SET, Ranges};
 use super::attempts::{Attempts, Events, NO_SESSION, NOT_HELD, Taken};
 use super::filter::{Leaf, Verdict};
 use super::question::Shape;
+use crate::functions::{record, window_funnel};
 use crate::resident::by_user::{Matcher, UserEvents};
 
 /// The attempt did not get to the step its time is asked of (F-72).
@@ -121,8 +122,10 @@ pub(super) struct Partial {
 
 /// What is used again for each actor.
 #[derive(Debug, Default)]
-struct Scratch {
-    attempts: Attempts,
+pub(super) struct Scratch {
+    pub(super) attempts: Attempts,
+    records: Vec<record::Record<u64>>,
+    levels: window_funnel::Scratch,
     sessions: Vec<u32>,
     held: Vec<u32>,
     /// Several values held together.
@@ -137,9 +140,19 @@ struct Scratch {
     of_segments: Vec<(u32, u32)>,
 }
 
+/// The position of the first event that is not before an instant.
+fn position(user: &UserEvents<'_>, time: i64) -> usize {
+    user.records.partition_point(|record| record.time < time)
+}
+
+/// The events of a range.
+fn in_range(user: &UserEvents<'_>, range: &Instants) -> Range<usize> {
+    position(user, range.from)..position(user, range.to)
+}
+
 /// The events of an actor as attempts look at them.
-struct View<'a> {
-    user: &'a UserEvents<'a>,
+pub(super) struct View<'a> {
+    pub(super) user: &'a UserEvents<'a>,
     sessions: &'a [u32],
     held: &'a [u32],
 }
@@ -235,35 +248,122 @@ fn bucket_of(tallies: &mut Vec<Tally>, bucket: usize) -> &mut Tally {
 }
 
 impl Walk {
-    /// Adds what one actor did; `user` is their number.
+    /// Adds what one actor did.
     pub(super) fn actor(&self, user: &UserEvents<'_>, partial: &mut Partial) {
-        let shape = &*self.shape;
         let mut scratch = std::mem::take(&mut partial.scratch);
+        match &self.shape.clickhouse {
+            Some(funnel) => self.level(funnel, user, &mut scratch, partial),
+            None => self.each_funnel(user, &mut scratch, |view, bucket, scratch| {
+                self.add(view, bucket, scratch, partial);
+            }),
+        }
+        partial.scratch = scratch;
+    }
+
+    /// Finds the attempts of an actor: those of the range, or of one bucket after the other.
+    pub(super) fn each_funnel(
+        &self,
+        user: &UserEvents<'_>,
+        scratch: &mut Scratch,
+        mut each: impl FnMut(&View<'_>, Option<usize>, &mut Scratch),
+    ) {
+        let shape = &*self.shape;
         let mut sessions = std::mem::take(&mut scratch.sessions);
         let mut held = std::mem::take(&mut scratch.held);
         self.number_sessions(user, &mut sessions);
         self.hold(user, &mut held, &mut scratch.held_together);
         let view = View { user, sessions: &sessions, held: &held };
-        let position = |time: i64| user.records.partition_point(|record| record.time < time);
-        let entries = position(shape.range.from)..position(shape.range.to);
+        let entries = in_range(user, &shape.range);
         if self.is_independent() {
             let mut at = entries.start;
             while let Some(entry) = (at..entries.end).find(|at| shape.steps.is_entry(&view, *at)) {
                 // F-76: a funnel of its own for each bucket.
                 let bucket = self.bucket(view.time(entry));
-                let from = position(shape.buckets[bucket].max(shape.range.from));
-                let to = shape.buckets.get(bucket + 1).map_or(entries.end, |next| position(*next));
+                let from = position(user, shape.buckets[bucket].max(shape.range.from));
+                let to = shape.buckets.get(bucket + 1).map_or(entries.end, |next| position(user, *next));
                 self.attempts(&view, from, from..to, &mut scratch.attempts);
-                self.add(&view, Some(bucket), &mut scratch, partial);
+                each(&view, Some(bucket), scratch);
                 at = to.max(at + 1);
             }
         } else {
             self.attempts(&view, entries.start, entries, &mut scratch.attempts);
-            self.add(&view, None, &mut scratch, partial);
+            each(&view, None, scratch);
         }
         scratch.sessions = sessions;
         scratch.held = held;
-        partial.scratch = scratch;
+    }
+
+    /// Adds the step a user comes to as ClickHouse counts (F-34).
+    fn level(
+        &self,
+        funnel: &window_funnel::Funnel,
+        user: &UserEvents<'_>,
+        scratch: &mut Scratch,
+        partial: &mut Partial,
+    ) {
+        let steps = &self.shape.steps.steps;
+        let events = &user.records[in_range(user, &self.shape.range)];
+        let level = if steps.len() <= 64 {
+            let records = &mut scratch.records;
+            records.clear();
+            records.extend(events.iter().map(|event| {
+                let met = steps.iter().enumerate().filter(|(_, step)| event.meets(step.condition));
+                let conditions = met.fold(0u64, |met, (at, _)| met | 1 << at);
+                record::Record { time: event.time, conditions }
+            }));
+            record::sort(records);
+            funnel.level(records, &mut scratch.levels)
+        } else {
+            let words = steps.len().div_ceil(64);
+            let mut masks = vec![0u64; words * events.len()];
+            for (event, mask) in events.iter().zip(masks.chunks_mut(words)) {
+                for (at, step) in steps.iter().enumerate() {
+                    mask[at / 64] |= u64::from(event.meets(step.condition)) << (at % 64);
+                }
+            }
+            let masks = events.iter().zip(masks.chunks(words));
+            let mut records: Vec<record::Record<&[u64]>> =
+                masks.map(|(event, conditions)| record::Record { time: event.time, conditions }).collect();
+            record::sort(&mut records);
+            funnel.level(&records, &mut scratch.levels)
+        };
+        let (Some(first), true) = (events.first(), level > 0) else { return };
+        let cell = self.wanted.users_of.as_ref();
+        let is_asked =
+            cell.is_some_and(|cell| level > cell.step && !(cell.dropped_off && level > cell.step + 1));
+        let count = |tallies: &mut Vec<Tally>| {
+            let tally = bucket_of(tallies, 0);
+            tally.counts.resize(self.shape.step_count, 0);
+            tally.counts[..level].iter_mut().for_each(|count| *count += 1);
+        };
+        if cell.is_none() {
+            count(&mut partial.overall);
+        }
+        let is_split = !self.shape.breakdowns.is_empty();
+        let mut is_found = is_asked && cell.is_some_and(|cell| cell.segments.is_none());
+        if is_split && cell.is_none_or(|cell| cell.segments.is_some()) {
+            let at = user.records.partition_point(|record| record.time < first.time) as u32;
+            let view = View { user, sessions: &[], held: &[] };
+            let taken = [Taken { step: 0, at }];
+            let mut found = Vec::new();
+            self.segments_of(&view, &taken, &[at], &mut scratch.by_codes, partial, |segment| {
+                found.push(segment as usize);
+            });
+            found.sort_unstable();
+            found.dedup();
+            for segment in found {
+                match cell {
+                    None => count(&mut partial.segments[segment].1),
+                    Some(cell) => {
+                        let is_segment = cell.segments.as_ref() == Some(&partial.segments[segment].0);
+                        is_found |= is_asked && is_segment;
+                    }
+                }
+            }
+        }
+        if is_found {
+            partial.actors.push(user.user);
+        }
     }
 
     /// Whether each bucket has a funnel of its own.
@@ -321,6 +421,18 @@ impl Walk {
         }));
     }
 
+    /// Adds the event of each step of the definition, in any order of each that was done (F-16).
+    pub(super) fn reached(&self, taken: &[Taken], into: &mut Vec<u32>) {
+        let first = into.len();
+        into.resize(first + self.shape.step_count, NOT_REACHED);
+        for (at, one) in taken.iter().enumerate() {
+            let in_order = self.shape.reached_with[one.step as usize];
+            if let Some(step) = if self.shape.is_any_order { Some(at) } else { in_order } {
+                into[first + step] = one.at;
+            }
+        }
+    }
+
     /// Adds attempts; without a `bucket`, where each starts.
     fn add(&self, view: &View<'_>, bucket: Option<usize>, scratch: &mut Scratch, partial: &mut Partial) {
         let shape = &*self.shape;
@@ -333,13 +445,7 @@ impl Walk {
         for attempt in attempts.iter() {
             let taken = attempts.taken(attempt);
             let first = reached.len();
-            reached.resize(first + shape.step_count, NOT_REACHED);
-            for (at, one) in taken.iter().enumerate() {
-                let step = if shape.is_any_order { Some(at) } else { shape.reached_with[one.step as usize] };
-                if let Some(step) = step {
-                    reached[first + step] = one.at;
-                }
-            }
+            self.reached(taken, reached);
             passes.push(self.passes(view, taken, &reached[first..]));
         }
         let of = |at: usize| One {
@@ -573,7 +679,7 @@ impl Walk {
     }
 
     /// F-60, F-61.
-    fn passes(&self, view: &View<'_>, taken: &[Taken], reached: &[u32]) -> bool {
+    pub(super) fn passes(&self, view: &View<'_>, taken: &[Taken], reached: &[u32]) -> bool {
         let Some(filter) = &self.shape.filter else { return true };
         filter.passes(&|leaf: &Leaf| {
             let verdict = |at: u32| {
