@@ -101,3 +101,18 @@ fn funnels_of_the_rules() {
 fn random_funnels() {
     ask_at_random(40, dense_history(), behaviours::funnel());
 }
+
+#[test]
+fn retention_and_others_of_the_rules() {
+    check_cases(&["retention", "frequency", "lifecycle", "stickiness", "flows"]);
+}
+
+#[test]
+fn random_retention() {
+    ask_at_random(40, dense_history(), behaviours::retention());
+}
+
+#[test]
+fn random_flows() {
+    ask_at_random(40, dense_history(), behaviours::flows());
+}
