@@ -134,7 +134,7 @@ pub(super) struct Scratch {
     reached: Vec<u32>,
     /// Of each attempt, whether it passes the filter.
     passes: Vec<bool>,
-    /// Segments by the codes of their labels; these are those of one range of users.
+    /// Segments by the codes of their labels.
     by_codes: HashMap<Vec<u32>, u32>,
     /// Segments and attempts.
     of_segments: Vec<(u32, u32)>,
@@ -270,7 +270,9 @@ impl Walk {
         let shape = &*self.shape;
         let mut sessions = std::mem::take(&mut scratch.sessions);
         let mut held = std::mem::take(&mut scratch.held);
-        self.number_sessions(user, &mut sessions);
+        if let Some(walk) = &shape.sessions {
+            walk.numbers(user, NO_SESSION, &mut sessions);
+        }
         self.hold(user, &mut held, &mut scratch.held_together);
         let view = View { user, sessions: &sessions, held: &held };
         let entries = in_range(user, &shape.range);
@@ -382,26 +384,6 @@ impl Walk {
 
     fn bucket(&self, time: i64) -> usize {
         self.shape.buckets.partition_point(|bucket| *bucket <= time).saturating_sub(1)
-    }
-
-    fn number_sessions(&self, user: &UserEvents<'_>, numbers: &mut Vec<u32>) {
-        numbers.clear();
-        let Some(walk) = &self.shape.sessions else { return };
-        numbers.resize(user.records.len(), NO_SESSION);
-        let mut at = 0;
-        let mut number = 0;
-        walk.sessions(user, |session| {
-            for record in session.records {
-                // Sessions and their events come in order.
-                while at < user.records.len() && !std::ptr::eq(&raw const user.records[at], *record) {
-                    at += 1;
-                }
-                if let Some(place) = numbers.get_mut(at) {
-                    *place = number;
-                }
-            }
-            number += 1;
-        });
     }
 
     fn hold(&self, user: &UserEvents<'_>, held: &mut Vec<u32>, together: &mut HashMap<Vec<u32>, u32>) {
