@@ -86,7 +86,7 @@ pub(crate) use self::table::register;
 /// which somebody of a segment was born. Rows are ordered: overall before segments in order of rank, then
 /// cohorts by time, then `average`, then `pooled`; each by bucket.
 ///
-/// Frequency has `time` (the start of the period), `count` (Int64: hours or days, from 1), `users`
+/// Frequency has `time` (the start of the period), `count` (Int64: hours or days, from 1 to 24, 7 or 31), `users`
 /// (Int64), `share` (Float64: of those with at least 1; null of nobody). Lifecycle has `time`,
 /// `status` (Utf8: `new`, `returning`, `resurrected`, `dormant`), `users` (Int64). Stickiness has
 /// `time` (a day), `daily` and `period` (Int64), `stickiness` (Float64; null of nobody).
