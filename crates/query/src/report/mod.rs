@@ -95,7 +95,7 @@ pub(crate) use self::table::register;
 /// or `edge`), `anchor` (Int64, from 1), `offset` (Int64: 0 is the anchor itself, negative before it),
 /// `label` (Utf8: an event, `$other`, `$drop_off`), `to_anchor`, `to_offset`, `to_label` (of edges),
 /// `count` (Int64: flows), `share` (Float64: of the flows that reached the anchor, for edges the one they
-/// come from) (W-10 … W-13); as paths `rank` (Int64, from 1), `path` (List of Utf8), `steps` (Int64),
+/// come from, for a drop-off at offset 0 the one before) (W-10 … W-13); as paths `rank` (Int64, from 1), `path` (List of Utf8), `steps` (Int64),
 /// `count` (Int64), `share` (Float64) ; as a tree `node` (Int64), `parent` (Int64; null of roots), `depth`
 /// (Int64, from 0), `label` (Utf8), `count` (Int64), `conversion` (Float64: of the parent's count)
 /// (W-20).
