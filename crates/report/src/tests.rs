@@ -258,6 +258,32 @@ fn g_6_every_instant_lies_in_a_listed_bucket() {
 }
 
 #[test]
+fn g_6_every_instant_is_of_the_day_that_began_last() {
+    // In Newfoundland clocks went back a minute after midnight: the day before came again.
+    for (zone, first, last) in [
+        (Tz::UTC, "2024-02-28", "2024-03-02"),
+        (Tz::Africa__Cairo, "2024-04-25", "2024-04-27"),
+        (Tz::America__St_Johns, "2006-10-27", "2006-10-31"),
+        (Tz::Pacific__Apia, "2011-12-28", "2012-01-02"),
+        (Tz::America__Havana, "2024-11-01", "2024-11-05"),
+    ] {
+        let calendar = calendar(zone);
+        let range = calendar.days(first.parse().unwrap_or_default(), last.parse().unwrap_or_default());
+        let (first, last) = range.days.unwrap_or_default();
+        let starts = calendar.day_starts(first, last);
+        assert!(starts.is_sorted_by(|a, b| a.0 < b.0 && a.1 != b.1), "{zone} {starts:?}");
+        assert_eq!(starts.first().map(|(start, _)| *start), Some(range.from));
+        for at in (range.from..range.to).step_by(20_000) {
+            let began = starts.partition_point(|(start, _)| *start <= at);
+            assert_eq!(starts[began - 1].1, calendar.day(at), "{zone} {at}");
+        }
+    }
+    let newfoundland = calendar(Tz::America__St_Johns);
+    let day = |date: &str| date.parse().unwrap_or_default();
+    assert_eq!(newfoundland.day_starts(day("2006-10-28"), day("2006-10-29")).len(), 4);
+}
+
+#[test]
 fn g_5_weeks_start_where_they_are_told_to() {
     let at = millis("2024-01-07T12:00:00Z"); // a Sunday
     let start = |week_start| Calendar { zone: Tz::UTC, week_start }.bucket(at, Unit::Week);

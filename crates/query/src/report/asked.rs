@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, BooleanArray, ListBuilder, StringViewBuilder, UInt32Array};
+use arrow::array::{Array as _, AsArray as _, ListBuilder, StringViewBuilder, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
@@ -22,6 +22,7 @@ use super::convert::{self, TEXT};
 use super::function::call;
 use super::values::{Item, Values, first_set};
 use crate::events_table::EventsTable;
+use crate::resident::among::{UserIds, is_among};
 use crate::tables::{DatasetTables, EVENTS, ProfilesTable};
 use crate::{Error, Result};
 
@@ -35,9 +36,6 @@ const USER: &str = "user";
 /// What profiles of groups are called.
 const GROUP: &str = "group";
 
-/// Ids of users.
-pub(super) type UserIds = Arc<hashbrown::HashSet<String>>;
-
 /// Everything that expressions of a report are made from.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
@@ -47,7 +45,7 @@ pub(super) struct Asked {
     /// Now, in milliseconds (G-2).
     pub(super) as_of: i64,
     /// The members of the cohorts that the report names.
-    pub(super) members: HashMap<String, UserIds>,
+    pub(super) members: HashMap<String, Arc<UserIds>>,
     /// Names that "all events" leave out (M-20).
     pub(super) hidden_events: Arc<BTreeSet<String>>,
     /// What expressions are over: the events, or the profiles, which have no properties of events.
@@ -328,15 +326,6 @@ impl Asked {
         let members = self.members.get(name).cloned().unwrap_or_default();
         is_among(format!("cohort({name})"), members)
     }
-}
-
-/// Whether the event's user is one of these; null for nobody.
-pub(super) fn is_among(name: String, members: UserIds) -> Expr {
-    call(name, DataType::Boolean, vec![column(USER_ID)], move |args| {
-        let ids = cast(&args[0], &TEXT)?;
-        let is_member = |id: Option<&str>| id.map(|id| members.contains(id));
-        Ok(Arc::new(ids.as_string_view().iter().map(is_member).collect::<BooleanArray>()))
-    })
 }
 
 /// `cohort('NAME')`.

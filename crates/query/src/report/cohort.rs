@@ -12,37 +12,35 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::functions::core::expr_fn::named_struct;
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::{Case, Expr, LogicalPlanBuilder, lit};
-use hashbrown::HashSet;
 use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
+use tallymark_memory::UserSet;
 use tallymark_report::{
     Aggregate, Cohort, CohortCondition, DateRange, DefinitionError, Did, EventSelector, Filter, Instants,
     Measure, Times,
 };
 use tokio::sync::OnceCell;
 
-use super::asked::{Asked, Cohorts, UserIds, arrow_error, column, plan_error};
+use super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::chosen::metric_of;
 use super::convert::TEXT;
 use super::insights::measure::over_column;
 use crate::functions::time_bucket;
+use crate::resident::among::UserIds;
+use crate::resident::by_user::{Matcher, Record, UserEvents, UserScan};
 use crate::{Error, Result};
-
-/// A set of users while a cohort is worked out.
-type Ids = HashSet<String>;
 
 /// Everyone with an event up to now, or a profile (C-2): found when first asked for.
 #[derive(Default)]
-struct Universe(OnceCell<Ids>);
+struct Universe(OnceCell<UserIds>);
 
 impl Universe {
-    async fn ids(&self, asked: &Asked) -> Result<&Ids> {
+    async fn ids(&self, asked: &Asked) -> Result<&UserIds> {
         self.0.get_or_try_init(|| asked.universe()).await
     }
 
     /// Everyone but these.
-    async fn without(&self, asked: &Asked, members: &Ids) -> Result<Ids> {
-        let everyone = self.ids(asked).await?.iter();
-        Ok(everyone.filter(|id| !members.contains(*id)).cloned().collect())
+    async fn without(&self, asked: &Asked, members: &UserIds) -> Result<UserIds> {
+        Ok(self.ids(asked).await?.and_not(members))
     }
 }
 
@@ -56,7 +54,12 @@ impl Asked {
     }
 
     /// The members of a cohort as of an instant, not later than now (C-20).
-    pub(super) async fn members_at(&self, name: &str, cohorts: &Cohorts, instant: i64) -> Result<UserIds> {
+    pub(super) async fn members_at(
+        &self,
+        name: &str,
+        cohorts: &Cohorts,
+        instant: i64,
+    ) -> Result<Arc<UserIds>> {
         let as_of = instant.min(self.as_of);
         let mut then = Self { as_of, members: HashMap::new(), ..self.clone() };
         then.work_out_one(name, cohorts, &mut Vec::new()).await
@@ -67,7 +70,7 @@ impl Asked {
         name: &'a str,
         cohorts: &'a Cohorts,
         within: &'a mut Vec<String>,
-    ) -> Pin<Box<dyn Future<Output = Result<UserIds>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<UserIds>>> + Send + 'a>> {
         Box::pin(async move {
             if let Some(members) = self.members.get(name) {
                 return Ok(Arc::clone(members));
@@ -99,7 +102,7 @@ impl Asked {
         cohort: &'a Cohort,
         cohorts: &'a Cohorts,
         within: &'a mut Vec<String>,
-    ) -> Pin<Box<dyn Future<Output = Result<Ids>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<UserIds>> + Send + 'a>> {
         Box::pin(async move {
             let (conditions, all) = cohort.conditions();
             self.combined(conditions, all, &Universe::default(), cohorts, within).await
@@ -107,23 +110,52 @@ impl Asked {
     }
 
     /// See [`Universe`].
-    async fn universe(&self) -> Result<Ids> {
+    async fn universe(&self) -> Result<UserIds> {
         let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
+        let snapshot = self.tables.snapshot();
+        let profiles = snapshot.profiles.users().map(|(id, _)| id);
+        // U-18: a profile under an id that became somebody else's is no user's.
+        let own = profiles.filter(|id| snapshot.identities.canonical(id) == *id);
+        let own: UserIds = own.map(str::to_owned).collect();
+        let conditions = vec![self.within(&ever)];
+        if let Some(users) = self.users_where(&ever, conditions, Often::OnceADay, |_| true).await? {
+            return Ok(users.or(&own));
+        }
         let plan = self
             .scan()?
             .filter(self.within(&ever).and(column(USER_ID).is_not_null()))
             .and_then(|plan| plan.aggregate([column(USER_ID)], Vec::<Expr>::new()))
             .map_err(plan_error)?;
-        let mut universe = Ids::new();
+        let mut users = Vec::new();
         for batch in self.collect(plan).await? {
-            universe.extend(ids_of(&batch)?);
+            users.extend(ids_of(&batch)?);
         }
-        let snapshot = self.tables.snapshot();
-        let profiles = snapshot.profiles.users().map(|(id, _)| id);
-        // U-18: a profile under an id that became somebody else's is no user's.
-        let own = profiles.filter(|id| snapshot.identities.canonical(id) == *id);
-        universe.extend(own.map(str::to_owned));
-        Ok(universe)
+        Ok(users.into_iter().collect::<UserIds>().or(&own))
+    }
+
+    /// The users whose events pass a test: those of a range that meet any of the conditions, in
+    /// order; users without any do not pass. `None` if the events have no room in memory.
+    async fn users_where(
+        &self,
+        range: &Instants,
+        conditions: Vec<Expr>,
+        often: Often,
+        test: impl Fn(&[Record]) -> bool + Send + Sync + 'static,
+    ) -> Result<Option<UserIds>> {
+        let events = self.events();
+        let mut scan = UserScan::try_new(&self.state, &events, conditions, Vec::new()).map_err(plan_error)?;
+        if often == Often::OnceADay {
+            scan = scan.once_between(Vec::new());
+        }
+        let within = [self.within(range)];
+        let failed = |source| Error::Run { source };
+        let segments = events.segments(&self.state, &within, scan.inputs()).map_err(failed)?;
+        let Some(segments) = segments else { return Ok(None) };
+        let layout = segments.layout().await.map_err(failed)?;
+        let users = Arc::clone(layout.users());
+        let pool = &self.state.runtime_env().memory_pool;
+        let passing = scan.run(layout, Passing { test }, pool).await.map_err(failed)?;
+        Ok(Some(UserSet::from_ordinals(users, passing).into()))
     }
 
     fn combined<'a>(
@@ -133,18 +165,15 @@ impl Asked {
         universe: &'a Universe,
         cohorts: &'a Cohorts,
         within: &'a mut Vec<String>,
-    ) -> Pin<Box<dyn Future<Output = Result<Ids>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<UserIds>> + Send + 'a>> {
         Box::pin(async move {
-            let mut found: Option<Ids> = None;
+            let mut found: Option<UserIds> = None;
             for condition in conditions {
                 let members = self.meeting(condition, universe, cohorts, within).await?;
                 found = Some(match found {
                     None => members,
-                    Some(before) if all => before.into_iter().filter(|id| members.contains(id)).collect(),
-                    Some(mut before) => {
-                        before.extend(members);
-                        before
-                    }
+                    Some(before) if all => before.and(&members),
+                    Some(before) => before.or(&members),
                 });
             }
             Ok(found.unwrap_or_default())
@@ -157,7 +186,7 @@ impl Asked {
         universe: &Universe,
         cohorts: &Cohorts,
         within: &mut Vec<String>,
-    ) -> Result<Ids> {
+    ) -> Result<UserIds> {
         if let Some(did) = &condition.did {
             return self.who_did(did, universe).await;
         }
@@ -199,29 +228,29 @@ impl Asked {
                 let members = Box::pin(self.meeting(not, universe, cohorts, within)).await?;
                 universe.without(self, &members).await
             }
-            None => Ok(Ids::new()),
+            None => Ok(UserIds::default()),
         }
     }
 
     /// Those users whose profile passes (C-16).
-    async fn who_is(&self, filter: &Filter, universe: &Ids) -> Result<Ids> {
+    async fn who_is(&self, filter: &Filter, universe: &UserIds) -> Result<UserIds> {
         let schema = Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8View, false)]));
-        let ids: StringViewArray = universe.iter().map(|id| Some(id.as_str())).collect();
+        let ids: StringViewArray = universe.iter().map(Some).collect();
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(ids)]).map_err(arrow_error)?;
         let table = MemTable::try_new(schema, vec![vec![batch]]).map_err(plan_error)?;
         let plan = LogicalPlanBuilder::scan("users", provider_as_source(Arc::new(table)), None)
             .map_err(plan_error)?
             .filter(self.filter(filter)?)
             .map_err(plan_error)?;
-        let mut found = Ids::new();
+        let mut found = Vec::new();
         for batch in self.collect(plan).await? {
             found.extend(ids_of(&batch)?);
         }
-        Ok(found)
+        Ok(found.into_iter().collect())
     }
 
     /// Those users who did something so often, or so much (C-4 … C-9).
-    async fn who_did(&self, did: &Did, universe: &Universe) -> Result<Ids> {
+    async fn who_did(&self, did: &Did, universe: &Universe) -> Result<UserIds> {
         let range = match &did.range {
             // Of the past, a range may not have begun (C-20): nobody has done anything in it.
             Some(DateRange::Since(since)) if self.calendar.start_of(since)? > self.as_of => {
@@ -238,6 +267,16 @@ impl Asked {
         let at_least_once = Times { at_least: Some(1.0), ..Times::default() };
         let times = did.times.as_ref().unwrap_or(&at_least_once);
         let chosen = self.within(&range).and(self.selected(&did.event).await?);
+        if times.of.is_none() && times.distinct.is_none() {
+            let accepts = times.clone();
+            // C-7: who never did it counts too, where that is often enough; then those are looked for who
+            // did it otherwise.
+            let of_nothing = times.accepts(Some(0.0));
+            let test = move |records: &[Record]| accepts.accepts(Some(records.len() as f64)) != of_nothing;
+            if let Some(users) = self.users_where(&range, vec![chosen.clone()], Often::Always, test).await? {
+                return if of_nothing { universe.without(self, &users).await } else { Ok(users) };
+            }
+        }
         let (value, of) = match (&times.of, times.distinct) {
             (Some(of), _) => {
                 let aggregate = times.aggregate.unwrap_or(Aggregate::Sum);
@@ -270,21 +309,21 @@ impl Asked {
         // C-8: of nothing, counts and sums are 0, everything else is no number.
         let is_zero_of_nothing = matches!(of, None | Some(Aggregate::Sum | Aggregate::Distinct));
         let of_nothing = is_zero_of_nothing.then_some(0.0);
-        let mut found = Ids::new();
-        let mut met = Ids::new();
+        let (mut found, mut met) = (Vec::new(), Vec::new());
         for batch in self.collect(plan).await? {
             let numbers = cast(batch.column(1), &DataType::Float64).map_err(arrow_error)?;
             let numbers = numbers.as_primitive::<Float64Type>();
             for (id, number) in ids_of(&batch)?.into_iter().zip(numbers) {
                 if times.accepts(number.or(of_nothing)) {
-                    found.insert(id.clone());
+                    found.push(id.clone());
                 }
-                met.insert(id);
+                met.push(id);
             }
         }
+        let (found, met): (UserIds, UserIds) = (found.into_iter().collect(), met.into_iter().collect());
         // C-7: who never did it counts too.
         if times.accepts(of_nothing) {
-            found.extend(universe.without(self, &met).await?);
+            return Ok(found.or(&universe.without(self, &met).await?));
         }
         Ok(found)
     }
@@ -305,9 +344,18 @@ impl Asked {
         then: &EventSelector,
         wanted: bool,
         range: &Instants,
-    ) -> Result<Ids> {
+    ) -> Result<UserIds> {
         let (is_first, is_then) = (self.selected(first).await?, self.selected(then).await?);
-        let chosen = self.within(range).and(is_first.clone().or(is_then.clone()));
+        let within = || self.within(range);
+        let conditions = vec![within().and(is_first.clone()), within().and(is_then.clone())];
+        let test = move |records: &[Record]| {
+            let Some(first) = records.iter().position(|record| record.meets(0)) else { return false };
+            records[first + 1..].iter().any(|record| record.meets(1)) == wanted
+        };
+        if let Some(users) = self.users_where(range, conditions, Often::Always, test).await? {
+            return Ok(users);
+        }
+        let chosen = within().and(is_first.clone().or(is_then.clone()));
         // G-1: by time, then in order of arrival.
         let place = || named_struct(vec![lit("time"), column(TIME), lit("sequence"), column(SEQUENCE)]);
         let when = |is: Expr| {
@@ -324,7 +372,7 @@ impl Asked {
             .and_then(|plan| plan.project(projected))
             .and_then(|plan| plan.aggregate([column(USER_ID)], bounds))
             .map_err(plan_error)?;
-        let mut found = Ids::new();
+        let mut found = Vec::new();
         for batch in self.collect(plan).await? {
             let place = |at: usize, row: usize| {
                 let places = batch.column(at).as_struct();
@@ -335,11 +383,47 @@ impl Asked {
             for (row, id) in ids_of(&batch)?.into_iter().enumerate() {
                 let Some(first) = place(1, row) else { continue };
                 if place(2, row).is_some_and(|later| later > first) == wanted {
-                    found.insert(id);
+                    found.push(id);
                 }
             }
         }
-        Ok(found)
+        Ok(found.into_iter().collect())
+    }
+}
+
+/// Which of a user's events a test has to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Often {
+    Always,
+    /// One of each day is enough.
+    OnceADay,
+}
+
+/// Finds the users whose events pass a test.
+struct Passing<T> {
+    test: T,
+}
+
+impl<T: Fn(&[Record]) -> bool + Send + Sync + 'static> Matcher for Passing<T> {
+    /// Their numbers, ascending.
+    type Partial = Vec<u32>;
+
+    fn start(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn user(&self, user: &UserEvents<'_>, partial: &mut Vec<u32>) {
+        if (self.test)(user.records) {
+            partial.push(user.user);
+        }
+    }
+
+    fn merge(&self, total: &mut Vec<u32>, later: Vec<u32>) {
+        total.extend(later);
+    }
+
+    fn bytes(&self, partial: &Vec<u32>) -> usize {
+        partial.capacity() * size_of::<u32>()
     }
 }
 

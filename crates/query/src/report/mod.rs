@@ -124,39 +124,67 @@ pub fn report(session: &SessionContext, report: Report, now: Timestamp) -> Resul
     table::frame(session, report, now)
 }
 
-/// Answers a report.
+/// Answers a report with the columns at these places in its schema.
 async fn answer(
     state: SessionState,
     tables: Arc<DatasetTables>,
     report: &Report,
+    places: &[usize],
     now: Timestamp,
-) -> Result<RecordBatch> {
+) -> Result<Vec<RecordBatch>> {
     let snapshot = Arc::clone(tables.snapshot());
     let cohorts = definitions::cohorts(&snapshot)?;
     let mut asked = Asked::new(state, tables, &report.scope, now.millis())?;
     asked.hidden_events = Arc::new(definitions::hidden_events(&snapshot)?);
-    match &report.question {
+    let whole = match &report.question {
         Question::Insights(insights) => {
             let names = cohorts_of(&asked, report, insights)?;
             asked.work_out(names, &cohorts).await?;
             if let Some(cell) = &insights.users_of {
                 let users = insights::users::behind(&asked, &cohorts, &report.scope, insights, cell).await?;
-                return result::users(report, &users);
+                result::users(report, &users)?
+            } else {
+                let rows = insights::run(&asked, &cohorts, &report.scope, insights).await?;
+                result::insights(report, insights, &rows)?
             }
-            let rows = insights::run(&asked, &cohorts, &report.scope, insights).await?;
-            result::insights(report, insights, &rows)
         }
         Question::Funnel(funnel) => {
             asked.work_out(cohorts_of_funnel(&asked, report, funnel)?, &cohorts).await?;
             if funnel.users_of.is_some() {
-                return result::users(report, &funnel::users(&asked, &report.scope, funnel).await?);
+                result::users(report, &funnel::users(&asked, &report.scope, funnel).await?)?
+            } else {
+                funnel::run(&asked, &report.scope, funnel).await?
             }
-            funnel::run(&asked, &report.scope, funnel).await
+        }
+        Question::Retention(retention) => {
+            asked.work_out(retention::cohorts(&asked, report, retention)?, &cohorts).await?;
+            if let Some(cell) = &retention.users_of {
+                let users = retention::users(&asked, &report.scope, retention, cell).await?;
+                result::users(report, &users)?
+            } else {
+                retention::answer(&asked, &report.scope, retention).await?
+            }
+        }
+        Question::Frequency(frequency) => {
+            asked.work_out(frequency::cohorts(&asked, report, frequency)?, &cohorts).await?;
+            frequency::answer(&asked, &report.scope, frequency).await?
+        }
+        Question::Lifecycle(lifecycle) => {
+            asked.work_out(lifecycle::cohorts(&asked, report, lifecycle)?, &cohorts).await?;
+            lifecycle::answer(&asked, &report.scope, lifecycle).await?
+        }
+        Question::Stickiness(stickiness) => {
+            asked.work_out(stickiness::cohorts(&asked, report, stickiness)?, &cohorts).await?;
+            stickiness::answer(&asked, &report.scope, stickiness).await?
+        }
+        Question::Flows(flows) => {
+            asked.work_out(flows::cohorts(&asked, report, flows)?, &cohorts).await?;
+            flows::answer(&asked, &report.scope, flows).await?
         }
         Question::Cohort(cohort) => {
             let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;
-            let members: BTreeSet<String> = members.into_iter().collect();
-            result::users(report, &members)
+            let members: BTreeSet<String> = members.iter().map(str::to_owned).collect();
+            result::users(report, &members)?
         }
         Question::Sessions(list) => {
             let mut names = BTreeSet::new();
@@ -164,33 +192,10 @@ async fn answer(
                 asked.cohorts_of(filter, &mut names)?;
             }
             asked.work_out(names, &cohorts).await?;
-            sessions::list::sessions(&asked, &report.scope, list).await
+            return sessions::list::sessions(&asked, &report.scope, list, places).await;
         }
-        Question::Retention(retention) => {
-            asked.work_out(retention::cohorts(&asked, report, retention)?, &cohorts).await?;
-            if let Some(cell) = &retention.users_of {
-                let users = retention::users(&asked, &report.scope, retention, cell).await?;
-                return result::users(report, &users);
-            }
-            retention::answer(&asked, &report.scope, retention).await
-        }
-        Question::Frequency(frequency) => {
-            asked.work_out(frequency::cohorts(&asked, report, frequency)?, &cohorts).await?;
-            frequency::answer(&asked, &report.scope, frequency).await
-        }
-        Question::Lifecycle(lifecycle) => {
-            asked.work_out(lifecycle::cohorts(&asked, report, lifecycle)?, &cohorts).await?;
-            lifecycle::answer(&asked, &report.scope, lifecycle).await
-        }
-        Question::Stickiness(stickiness) => {
-            asked.work_out(stickiness::cohorts(&asked, report, stickiness)?, &cohorts).await?;
-            stickiness::answer(&asked, &report.scope, stickiness).await
-        }
-        Question::Flows(flows) => {
-            asked.work_out(flows::cohorts(&asked, report, flows)?, &cohorts).await?;
-            flows::answer(&asked, &report.scope, flows).await
-        }
-    }
+    };
+    Ok(vec![whole.project(places).map_err(asked::arrow_error)?])
 }
 
 /// The filters that all reports may have: of the whole, and of what starts and ends a session.

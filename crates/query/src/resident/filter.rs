@@ -90,6 +90,21 @@ impl BoundFilter {
         !self.nothing && self.parts.is_empty()
     }
 
+    /// What can be looked up by code or minute, and the rest; `None` if no row passes.
+    pub(crate) fn into_tables(self) -> Option<(Vec<(BoundExpr, Vec<bool>)>, Self)> {
+        if self.nothing {
+            return None;
+        }
+        let (mut tables, mut rest) = (Vec::new(), Vec::new());
+        for part in self.parts {
+            match part {
+                Part::Table { expr, accepted } => tables.push((expr, accepted)),
+                other => rest.push(other),
+            }
+        }
+        Some((tables, Self { nothing: false, parts: rest }))
+    }
+
     fn add(&mut self, predicate: &SegmentExpr, segment: &BoundSegment) -> Result<()> {
         if let Some(times) = times_of(predicate, segment) {
             if times.start >= times.end {

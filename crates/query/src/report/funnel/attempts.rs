@@ -156,15 +156,11 @@ impl Attempts {
 }
 
 impl Attempt {
-    /// Why it is over.
-    pub(in crate::report) fn end(&self) -> End {
-        self.end
-    }
-
     pub(in crate::report) fn is_converted(&self) -> bool {
         self.end == End::Converted
     }
 
+    /// Why it is over.
     pub(in crate::report) fn end(&self) -> End {
         self.end
     }

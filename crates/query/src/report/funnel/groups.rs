@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use tallymark_memory::Layout;
 
 use super::tally::{Partial, Tallies, Walk};
-use crate::resident::by_user::{Gathered, Matcher, UserEvents, UserScan};
+use crate::resident::by_user::{Collected, Matcher, UserEvents, UserScan};
 
 /// Collects the events of each group.
 struct Collect {
@@ -19,7 +19,7 @@ struct Collect {
 }
 
 impl Matcher for Collect {
-    type Partial = HashMap<String, Gathered>;
+    type Partial = HashMap<String, Collected>;
 
     fn start(&self) -> Self::Partial {
         HashMap::new()
@@ -42,7 +42,7 @@ impl Matcher for Collect {
     }
 
     fn bytes(&self, groups: &Self::Partial) -> usize {
-        groups.values().map(Gathered::bytes).sum()
+        groups.values().map(Collected::bytes).sum()
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn tallies(
     pool: &Arc<dyn MemoryPool>,
 ) -> Result<Tallies> {
     let collect = Collect { group: walk.shape.group.unwrap_or_default(), sequence: walk.shape.measure_count };
-    let mut groups: Vec<(String, Gathered)> = users.run(layout, collect, pool).await?.into_iter().collect();
+    let mut groups: Vec<(String, Collected)> = users.run(layout, collect, pool).await?.into_iter().collect();
     groups.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut total = Partial::default();
     let mut names = Vec::with_capacity(groups.len());

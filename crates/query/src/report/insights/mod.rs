@@ -9,6 +9,7 @@
 
 mod active;
 mod actors;
+mod combinations;
 mod formula;
 pub(super) mod measure;
 mod profiles;

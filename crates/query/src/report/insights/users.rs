@@ -43,7 +43,7 @@ pub(in super::super) async fn behind(
     };
     if let Some(cohort) = &metric.cohort {
         let members = asked.members_at(cohort, cohorts, range.to - 1).await?;
-        return Ok(members.iter().cloned().collect());
+        return Ok(members.iter().map(str::to_owned).collect());
     }
     if let Some(filter) = &metric.profiles {
         let of_profiles = Asked { is_of_profiles: true, ..asked.clone() };
