@@ -346,3 +346,18 @@ async fn f_34_f_35_clickhouse_counts_and_explanations() {
         ["1 true 10:00 A step 1", "1 true 10:05 X ended by an excluded event"]
     );
 }
+
+#[tokio::test]
+async fn f_1_a_funnel_of_more_steps_than_a_word_has_bits() {
+    let names: Vec<String> = (0..100).map(|at| format!("S{at}")).collect();
+    let times: Vec<String> = (0..100).map(|at| format!("2024-01-02T{:02}:{:02}", at / 60, at % 60)).collect();
+    let events: Vec<_> =
+        names.iter().zip(&times).map(|(name, time)| ("u1", time.as_str(), name.as_str(), "{}")).collect();
+    let dataset = dataset(&events[..97]).await;
+    let steps = format!("\"steps\": {}", serde_json::json!(names));
+    for more in ["", r#", "clickhouse": []"#] {
+        let answer = funnel(&dataset, "count", &format!("{steps}{more}")).await;
+        assert_eq!(answer.iter().filter(|count| *count == "1").count(), 97, "{more}");
+        assert_eq!(answer.len(), 100);
+    }
+}

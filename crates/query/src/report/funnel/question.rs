@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, StringViewArray};
+use arrow::array::{Array as _, AsArray as _, ListBuilder, StringViewArray, StringViewBuilder};
 use arrow::compute::cast;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
@@ -13,7 +13,7 @@ use tallymark_report::{
 };
 
 use super::super::asked::{Asked, plan_error};
-use super::super::convert::TEXT;
+use super::super::convert::{self, TEXT};
 use super::super::filter::utf8;
 use super::super::function::call;
 use super::super::insights::chosen_ranges;
@@ -25,7 +25,7 @@ use super::filter::AttemptFilter;
 use super::tally::{Tallies, Walk, Wanted};
 use super::{buckets, groups, is_independent};
 use crate::functions::window_funnel;
-use crate::resident::by_user::UserScan;
+use crate::resident::by_user::{CONDITIONS_MAX, UserScan};
 use crate::{Error, Result};
 
 /// A funnel that is asked.
@@ -73,6 +73,16 @@ pub(super) struct Shape {
     pub(super) split_steps: (usize, usize),
     /// F-34.
     pub(super) clickhouse: Option<window_funnel::Funnel>,
+    /// Where there are more conditions than a scan takes.
+    pub(super) many: Option<ManyConditions>,
+}
+
+/// Conditions that are told by a label: the numbers of those that an event meets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ManyConditions {
+    pub(super) label: usize,
+    /// Those before are conditions of the scan.
+    pub(super) first: usize,
 }
 
 impl<'a> Asking<'a> {
@@ -85,6 +95,7 @@ impl<'a> Asking<'a> {
         };
         let mut looked_at = Instants { from: range.from, to: i64::MAX, days: None };
         let (mut conditions, mut session_id, mut sessions) = (Vec::new(), None, false);
+        let mut session_condition_count = 0;
         let within = match limit {
             Limit::Millis(millis) => {
                 looked_at.to = range.to.saturating_add(millis).saturating_add(1);
@@ -94,6 +105,7 @@ impl<'a> Asking<'a> {
                 let to = asked.as_of.max(range.from).saturating_add(1);
                 let scan = asked.session_scan(scope, &Instants { to, ..looked_at }, lit(false))?;
                 (conditions, session_id, sessions) = (scan.conditions, scan.id, true);
+                session_condition_count = conditions.len();
                 scan.within
             }
         };
@@ -118,6 +130,7 @@ impl<'a> Asking<'a> {
             asking.labels.extend(session_id);
         }
         asking.take_times(&mut shape)?;
+        asking.put_together(&mut shape, session_condition_count);
         shape.buckets.clone_from(&asking.buckets);
         shape.is_independent = is_independent(funnel);
         asking.shape = Arc::new(shape);
@@ -287,6 +300,29 @@ impl<'a> Asking<'a> {
         Ok(())
     }
 
+    /// More conditions than a scan takes become one of it, and a label.
+    fn put_together(&mut self, shape: &mut Shape, first: usize) {
+        if self.conditions.len() <= CONDITIONS_MAX {
+            return;
+        }
+        let many = self.conditions.split_off(first);
+        self.conditions.extend(many.iter().cloned().reduce(Expr::or));
+        shape.many = Some(ManyConditions { label: self.labels.len(), first });
+        self.labels.push(call("met", convert::list_of_text(), many, |args| {
+            let mut lists = ListBuilder::new(StringViewBuilder::new());
+            for row in 0..args.first().map_or(0, |condition| condition.len()) {
+                for (number, condition) in args.iter().enumerate() {
+                    let condition = condition.as_boolean();
+                    if condition.is_valid(row) && condition.value(row) {
+                        lists.values().append_value(number.to_string());
+                    }
+                }
+                lists.append(true);
+            }
+            Ok(Arc::new(lists.finish()))
+        }));
+    }
+
     /// The attempts of one user (F-35).
     pub(super) async fn explained(&self, user: &str) -> Result<Vec<Explained>> {
         let asked = self.asked;
@@ -359,6 +395,7 @@ impl Shape {
             measure_count: 0,
             split_steps: (0, 0),
             clickhouse: None,
+            many: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::super::insights::OTHER;
 use super::super::segments::{NOT_SET, Ranges};
 use super::attempts::{Attempts, Events, NO_SESSION, NOT_HELD, Taken};
 use super::filter::{Leaf, Verdict};
-use super::question::Shape;
+use super::question::{ManyConditions, Shape};
 use crate::functions::{record, window_funnel};
 use crate::resident::by_user::{Matcher, UserEvents};
 
@@ -128,6 +128,7 @@ pub(super) struct Scratch {
     levels: window_funnel::Scratch,
     sessions: Vec<u32>,
     held: Vec<u32>,
+    met: Met,
     /// Several values held together.
     held_together: HashMap<Vec<u32>, u32>,
     /// Of each attempt, the event of each step.
@@ -138,6 +139,42 @@ pub(super) struct Scratch {
     by_codes: HashMap<Vec<u32>, u32>,
     /// Segments and attempts.
     of_segments: Vec<(u32, u32)>,
+}
+
+/// The conditions of events that are told by labels.
+#[derive(Debug, Default)]
+struct Met {
+    /// Those before are conditions of the scan; all of them if there are no others.
+    first: usize,
+    /// Event i meets `conditions[starts[i]..starts[i + 1]]`.
+    starts: Vec<u32>,
+    conditions: Vec<u32>,
+}
+
+impl Met {
+    fn read(&mut self, user: &UserEvents<'_>, many: Option<ManyConditions>) {
+        let Some(ManyConditions { label, first }) = many else {
+            self.first = usize::MAX;
+            return;
+        };
+        self.first = first;
+        self.starts.clear();
+        self.conditions.clear();
+        self.starts.push(0);
+        for record in user.records {
+            let numbers = user
+                .labels(label, record)
+                .iter()
+                .filter_map(|number| user.text(label, *number).parse::<u32>().ok());
+            self.conditions.extend(numbers);
+            self.starts.push(self.conditions.len() as u32);
+        }
+    }
+
+    fn meets(&self, at: usize, condition: usize) -> bool {
+        let of_event = self.starts[at] as usize..self.starts[at + 1] as usize;
+        self.conditions[of_event].iter().any(|met| *met as usize == condition - self.first)
+    }
 }
 
 /// The position of the first event that is not before an instant.
@@ -155,6 +192,7 @@ pub(super) struct View<'a> {
     pub(super) user: &'a UserEvents<'a>,
     sessions: &'a [u32],
     held: &'a [u32],
+    met: &'a Met,
 }
 
 impl Events for View<'_> {
@@ -167,7 +205,11 @@ impl Events for View<'_> {
     }
 
     fn meets(&self, at: usize, condition: usize) -> bool {
-        self.user.records[at].meets(condition)
+        if condition < self.met.first {
+            self.user.records[at].meets(condition)
+        } else {
+            self.met.meets(at, condition)
+        }
     }
 
     fn session(&self, at: usize) -> u32 {
@@ -274,7 +316,9 @@ impl Walk {
             walk.numbers(user, NO_SESSION, &mut sessions);
         }
         self.hold(user, &mut held, &mut scratch.held_together);
-        let view = View { user, sessions: &sessions, held: &held };
+        let mut met = std::mem::take(&mut scratch.met);
+        met.read(user, shape.many);
+        let view = View { user, sessions: &sessions, held: &held, met: &met };
         let entries = in_range(user, &shape.range);
         if self.is_independent() {
             let mut at = entries.start;
@@ -293,6 +337,7 @@ impl Walk {
         }
         scratch.sessions = sessions;
         scratch.held = held;
+        scratch.met = met;
     }
 
     /// Adds the step a user comes to as ClickHouse counts (F-34).
@@ -304,32 +349,38 @@ impl Walk {
         partial: &mut Partial,
     ) {
         let steps = &self.shape.steps.steps;
-        let events = &user.records[in_range(user, &self.shape.range)];
+        let range = in_range(user, &self.shape.range);
+        let mut met = std::mem::take(&mut scratch.met);
+        met.read(user, self.shape.many);
+        let view = View { user, sessions: &[], held: &[], met: &met };
         let level = if steps.len() <= 64 {
             let records = &mut scratch.records;
             records.clear();
-            records.extend(events.iter().map(|event| {
-                let met = steps.iter().enumerate().filter(|(_, step)| event.meets(step.condition));
-                let conditions = met.fold(0u64, |met, (at, _)| met | 1 << at);
-                record::Record { time: event.time, conditions }
+            records.extend(range.clone().map(|at| {
+                let met = steps.iter().enumerate().filter(|(_, step)| view.meets(at, step.condition));
+                let conditions = met.fold(0u64, |met, (step, _)| met | 1 << step);
+                record::Record { time: view.time(at), conditions }
             }));
             record::sort(records);
             funnel.level(records, &mut scratch.levels)
         } else {
             let words = steps.len().div_ceil(64);
-            let mut masks = vec![0u64; words * events.len()];
-            for (event, mask) in events.iter().zip(masks.chunks_mut(words)) {
-                for (at, step) in steps.iter().enumerate() {
-                    mask[at / 64] |= u64::from(event.meets(step.condition)) << (at % 64);
+            let mut masks = vec![0u64; words * range.len()];
+            for (at, mask) in range.clone().zip(masks.chunks_mut(words)) {
+                for (step, of_step) in steps.iter().enumerate() {
+                    mask[step / 64] |= u64::from(view.meets(at, of_step.condition)) << (step % 64);
                 }
             }
-            let masks = events.iter().zip(masks.chunks(words));
+            let masks = range.clone().zip(masks.chunks(words));
             let mut records: Vec<record::Record<&[u64]>> =
-                masks.map(|(event, conditions)| record::Record { time: event.time, conditions }).collect();
+                masks.map(|(at, conditions)| record::Record { time: view.time(at), conditions }).collect();
             record::sort(&mut records);
             funnel.level(&records, &mut scratch.levels)
         };
-        let (Some(first), true) = (events.first(), level > 0) else { return };
+        if level == 0 {
+            scratch.met = met;
+            return;
+        }
         let cell = self.wanted.users_of.as_ref();
         let is_asked =
             cell.is_some_and(|cell| level > cell.step && !(cell.dropped_off && level > cell.step + 1));
@@ -344,8 +395,7 @@ impl Walk {
         let is_split = !self.shape.breakdowns.is_empty();
         let mut is_found = is_asked && cell.is_some_and(|cell| cell.segments.is_none());
         if is_split && cell.is_none_or(|cell| cell.segments.is_some()) {
-            let at = user.records.partition_point(|record| record.time < first.time) as u32;
-            let view = View { user, sessions: &[], held: &[] };
+            let at = range.start as u32;
             let taken = [Taken { step: 0, at }];
             let mut found = Vec::new();
             self.segments_of(&view, &taken, &[at], &mut scratch.by_codes, partial, |segment| {
@@ -366,6 +416,7 @@ impl Walk {
         if is_found {
             partial.actors.push(user.user);
         }
+        scratch.met = met;
     }
 
     /// Whether each bucket has a funnel of its own.
