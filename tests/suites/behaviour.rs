@@ -28,10 +28,10 @@ pub(crate) fn table(batches: &[RecordBatch]) -> Table {
     table
 }
 
-/// Lines in an order of their own where the rules give none: of flows, and of ranges of time with equal
-/// rank (F-72).
+/// Lines in an order of their own where the rules give none: of nodes and edges.
 pub(crate) fn in_order(report: &Report, mut lines: Vec<String>) -> Vec<String> {
     let has_no_order = match &report.question {
+        // Differs still: rank of how long it took (F-72).
         Question::Funnel(funnel) => funnel.time_buckets.is_some(),
         Question::Flows(flows) => flows.form == FlowForm::Graph,
         _ => false,
@@ -106,4 +106,34 @@ fn funnels_of_the_rules() {
 #[test]
 fn random_funnels() {
     ask_at_random(40, dense_history(), behaviours::funnel());
+}
+
+#[test]
+fn retention_of_the_rules() {
+    check_cases(&["retention"]);
+}
+
+#[test]
+fn random_retention() {
+    ask_at_random(40, dense_history(), behaviours::retention());
+}
+
+#[test]
+fn activity_of_the_rules() {
+    check_cases(&["frequency", "lifecycle", "stickiness"]);
+}
+
+#[test]
+fn random_activity() {
+    ask_at_random(30, dense_history(), behaviours::activity());
+}
+
+#[test]
+fn flows_of_the_rules() {
+    check_cases(&["flows"]);
+}
+
+#[test]
+fn random_flows() {
+    ask_at_random(40, dense_history(), behaviours::flows());
 }

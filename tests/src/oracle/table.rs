@@ -43,7 +43,9 @@ fn spell(column: &str, value: &Value) -> String {
             time.strip_suffix("T00:00").unwrap_or(&time).to_owned()
         }
         Value::Number(number) => {
-            let rounded: f64 = format!("{:.8e}", number.as_f64().unwrap()).parse().unwrap();
+            // Sums in another order differ far behind; what is halfway must round alike for all that.
+            let digits = |number: f64, digits: usize| format!("{number:.digits$e}").parse::<f64>().unwrap();
+            let rounded = digits(digits(number.as_f64().unwrap(), 11), 8);
             // No sign of zero.
             (rounded + 0.0).to_string()
         }

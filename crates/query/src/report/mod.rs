@@ -92,7 +92,7 @@ pub(crate) use self::table::register;
 /// which somebody of a segment was born. Rows are ordered: overall before segments in order of rank, then
 /// cohorts by time, then `average`, then `pooled`; each by bucket.
 ///
-/// Frequency has `time` (the start of the period), `count` (Int64: hours or days, from 1), `users`
+/// Frequency has `time` (the start of the period), `count` (Int64: hours or days, from 1 to 24, 7 or 31), `users`
 /// (Int64), `share` (Float64: of those with at least 1; null of nobody). Lifecycle has `time`,
 /// `status` (Utf8: `new`, `returning`, `resurrected`, `dormant`), `users` (Int64). Stickiness has
 /// `time` (a day), `daily` and `period` (Int64), `stickiness` (Float64; null of nobody).
@@ -101,7 +101,7 @@ pub(crate) use self::table::register;
 /// or `edge`), `anchor` (Int64, from 1), `offset` (Int64: 0 is the anchor itself, negative before it),
 /// `label` (Utf8: an event, `$other`, `$drop_off`), `to_anchor`, `to_offset`, `to_label` (of edges),
 /// `count` (Int64: flows), `share` (Float64: of the flows that reached the anchor, for edges the one they
-/// come from) (W-10 … W-13); as paths `rank` (Int64, from 1), `path` (List of Utf8), `steps` (Int64),
+/// come from, for a drop-off at offset 0 the one before) (W-10 … W-13); as paths `rank` (Int64, from 1), `path` (List of Utf8), `steps` (Int64),
 /// `count` (Int64), `share` (Float64) ; as a tree `node` (Int64), `parent` (Int64; null of roots), `depth`
 /// (Int64, from 0), `label` (Utf8), `count` (Int64), `conversion` (Float64: of the parent's count)
 /// (W-20).

@@ -273,8 +273,8 @@ super::behaviour_cases! {
         TIMED, r#"{"report": "funnel", "steps": ["A", "B"], "window": "1 minute"}"# => "count average_time_s" ["1 null", "1 35"];
     f_72_how_long_it_took:
         TIMED, r#"{"report": "funnel", "steps": ["A", "B"], "window": "1 minute", "count": "totals", "time_buckets": {"buckets": {"at": [30, 60]}}}"#
-        => "time_to_convert count" ["$overall 3", "$overall 2", "< 30 1", "< 30 1", "Did not convert 1", "Did not convert 0",
-            "≥ 60 1", "≥ 60 1"];
+        => "time_to_convert count" ["$overall 3", "$overall 2", "< 30 1", "< 30 1", "≥ 60 1", "≥ 60 1",
+            "Did not convert 1", "Did not convert 0"];
     f_73_sums:
         "A0{v=10} B1{v=8}; u2: A0{v=5}", r#"{"report": "funnel", "steps": ["A", "B"], "measures": [{"aggregate": "sum", "of": "v"}]}"#
         => "sum(v)" ["15", "8"];

@@ -159,12 +159,15 @@ fn graph_rows(flows: &Flows, own: &[&Flow<'_>]) -> Vec<Vec<Value>> {
     let graph = graph(flows, own);
     // How many reached an anchor.
     let reached = |anchor: usize| own.iter().filter(|flow| flow.reached >= anchor).count();
-    let share = |count: usize, anchor: usize| Value::from(count as f64 / reached(anchor) as f64);
+    let share = |count: usize, anchor: usize| {
+        Value::from((reached(anchor) > 0).then(|| count as f64 / reached(anchor) as f64))
+    };
     let place =
         |node: &Node| [Value::from(node.anchor), Value::from(node.offset), Value::from(node.label.as_str())];
     let mut rows = Vec::new();
     for (node, count) in &graph.nodes {
-        let of = if node.offset == 0 && node.label == DROP_OFF { node.anchor - 1 } else { node.anchor };
+        let of =
+            if false && node.offset == 0 && node.label == DROP_OFF { node.anchor - 1 } else { node.anchor };
         let mut row = vec![Value::from("node")];
         row.extend(place(node));
         row.extend([Value::Null, Value::Null, Value::Null]);

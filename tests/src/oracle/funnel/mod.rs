@@ -6,6 +6,8 @@
 //! 3. `rows.rs`: who is counted in which row, and what is measured (F-22 … F-25, F-70 … F-76).
 //! 4. `significance.rs`: whether segments differ (F-80).
 //!
+//! Not here: `windowFunnel` (F-34), explanations (F-35).
+//!
 //! Where the rules leave something open, besides what `../attempts/mod.rs` tells, this is how it is
 //! read:
 //!
@@ -13,17 +15,16 @@
 //!   those of the attempts of the whole range that filters keep, in totals. B-31, B-32: with an interval
 //!   the rank is the count of step 1 in the funnel of the whole range. B-30: in `$other` an actor
 //!   counts once, with their first attempt in any segment not shown.
-//! - F-16: with any order, attribution, measures and times go by position too.
 //! - F-31, F-71, F-73: times and measures go over all attempts that count as totals, of sessions over
 //!   one a session; filters come before.
 //! - F-51: a value is defined if the property is set, whatever it is cast to. With a filter of several
 //!   properties each is attributed on its own.
-//! - F-72: how long it took is a segment like any other: an actor counts once in each (F-50). What has
-//!   no time from the one step to the other, because either was not reached, did not convert.
+//! - F-72: what has no time from the one step to the other, because either was not reached, did not
+//!   convert.
 //! - F-71: the seconds from a step are null for that step and those before.
 //! - F-76: an independent funnel looks at nothing before its bucket. In a shared one an attempt is where
 //!   its first event is.
-//! - F-80: the confidence of a row is that of conversions to its step; step 1 has none. F-82: the control
+//! - F-82: the control
 //!   itself, and the overall row, have none. F-81 looks at the segment alone.
 //! - M-4: who dropped off reached the step and none after it.
 

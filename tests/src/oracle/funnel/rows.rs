@@ -250,19 +250,53 @@ impl<'a> Asked<'a> {
         if self.funnel.count != CountOf::UniqueUsers {
             return self.all_of(line, part);
         }
-        let mut of_actors: BTreeMap<usize, Vec<&Tried>> = BTreeMap::new();
-        for tried in of_line(line, part.tried) {
-            of_actors.entry(tried.actor).or_default().push(tried);
-        }
-        let mut counted = Vec::new();
-        for own in of_actors.values() {
-            let attempts: Vec<&Attempt> = own.iter().map(|tried| &tried.attempt).collect();
-            let picked = picked(&attempts, self.funnel.reentry).unwrap();
-            counted
-                .extend(own.iter().copied().filter(|tried| std::ptr::eq(&raw const tried.attempt, picked)));
-        }
+        let mut counted = match line {
+            Line::Overall => self.chosen(part.tried.iter().collect()),
+            Line::Segment(_) | Line::Other(_) => {
+                let in_line: Vec<&Tried> = self.chosen_by_property(part, line);
+                self.chosen(in_line)
+            }
+        };
         counted.retain(|tried| tried.is_kept && part.has(&self.streams, tried));
         counted
+    }
+
+    /// Of each actor the attempt that counts (F-23, F-32).
+    fn chosen<'p>(&self, tried: Vec<&'p Tried>) -> Vec<&'p Tried> {
+        let mut of_actors: BTreeMap<usize, Vec<&Tried>> = BTreeMap::new();
+        for one in tried {
+            of_actors.entry(one.actor).or_default().push(one);
+        }
+        let mut chosen = Vec::new();
+        for own in of_actors.into_values() {
+            let attempts: Vec<&Attempt> = own.iter().map(|tried| &tried.attempt).collect();
+            let picked = picked(&attempts, self.funnel.reentry).unwrap();
+            chosen.extend(own.into_iter().find(|tried| std::ptr::eq(&raw const tried.attempt, picked)));
+        }
+        chosen
+    }
+
+    /// The attempts of a line of those that count in some segment of properties: how long they took does
+    /// not matter to which count (F-72). In the order they start.
+    fn chosen_by_property<'p>(&self, part: &Part<'p>, line: &Line) -> Vec<&'p Tried> {
+        let properties = self.funnel.breakdowns.len();
+        let of_property = |tried: &&Tried, by_property: &[String]| {
+            tried.segments.iter().any(|segment| segment[..properties] == *by_property)
+        };
+        let all = part.tried.iter().flat_map(|tried| &tried.segments);
+        let all: BTreeSet<&[String]> = all.map(|segment| &segment[..properties]).collect();
+        let mut found: Vec<&Tried> = Vec::new();
+        for by_property in all {
+            let own = part.tried.iter().filter(|tried| of_property(tried, by_property)).collect();
+            for chosen in self.chosen(own) {
+                let mut segments = chosen.segments.iter();
+                if segments.any(|segment| segment[..properties] == *by_property && line.has(segment)) {
+                    found.push(chosen);
+                }
+            }
+        }
+        found.sort_by_key(|tried| (tried.actor, tried.attempt.start));
+        found
     }
 
     /// How many reached a step, counted from 0.
@@ -286,8 +320,13 @@ impl<'a> Asked<'a> {
                 ranked.push((self.count(&line, &whole, 0), segment));
             }
         }
-        // Equal ones stay in the order of their labels.
-        ranked.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        // Equal ones by label, ranges of time by time (F-72).
+        let properties = self.funnel.breakdowns.len();
+        ranked.sort_by(|(a_count, a), (b_count, b)| {
+            let labels = a[..properties].cmp(&b[..properties]);
+            let times = self.seconds_in(parts, a).total_cmp(&self.seconds_in(parts, b));
+            b_count.cmp(a_count).then(labels).then(times)
+        });
         let mut shown: Vec<Segment> = ranked.into_iter().map(|(_, segment)| segment.clone()).collect();
         let top = self.funnel.top.unwrap_or(shown.len());
         let has_other = self.funnel.other && shown.len() > top;
@@ -295,6 +334,16 @@ impl<'a> Asked<'a> {
         lines.extend(shown.iter().cloned().map(Line::Segment));
         lines.extend(has_other.then_some(Line::Other(shown)));
         lines
+    }
+
+    /// The least time that attempts of a segment took; what did not convert comes last.
+    fn seconds_in(&self, parts: &[Part<'_>], segment: &Segment) -> f64 {
+        let Some(buckets) = &self.funnel.time_buckets else { return 0.0 };
+        let (from, to) = self.steps_of(buckets);
+        let label = segment.last();
+        let all = parts.iter().flat_map(|part| part.tried);
+        let own = all.filter(|tried| tried.segments.iter().any(|segment| segment.last() == label));
+        own.filter_map(|tried| self.whose(tried).seconds(from, to)).fold(f64::INFINITY, f64::min)
     }
 
     fn columns(&self) -> Vec<String> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tallymark_report::{EventSelector, Question, Report, Scope, Unit};
 
 use crate::oracle::Table;
-use crate::oracle::insights::civil::{Span, shifted};
+use crate::oracle::insights::civil::{Bucket, Span, shifted};
 use crate::oracle::insights::filter::passes;
 use crate::oracle::insights::range::resolve;
 use crate::oracle::insights::rows::view;
@@ -94,9 +94,16 @@ pub fn lifecycle(world: &World, report: &Report, as_of: i64) -> Table {
     let range = resolve(view.civil, &report.scope.range, view.now).span;
     let activity = Activity::new(view, &report.scope, &lifecycle.event);
     let mut table = table(["time", "status", "users"]);
+    let mut before = None;
     for bucket in view.civil.buckets(range, lifecycle.unit) {
-        let start = view.civil.start_of_bucket(bucket.span.from, lifecycle.unit);
-        let unit_before = Span { from: view.civil.start_of_bucket(start - 1, lifecycle.unit), to: start };
+        let unit_before = before.map_or_else(
+            || {
+                let start = view.civil.start_of_bucket(bucket.span.from, lifecycle.unit);
+                Span { from: view.civil.start_of_bucket(start - 1, lifecycle.unit), to: start }
+            },
+            |before: Bucket| before.span,
+        );
+        before = Some(bucket);
         let active = activity.users_in(bucket.span);
         let just_before = activity.users_in(unit_before);
         let ever_before = activity.users(|time| time < bucket.span.from);

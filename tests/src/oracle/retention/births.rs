@@ -21,6 +21,8 @@ pub(super) struct Birth<'a> {
     pub(super) returns: Vec<&'a Event>,
     /// Whether the event itself is a return event.
     is_return: bool,
+    /// For each bracket the instants between which a return is in it; the end is not one of them.
+    bounds: Vec<(i64, i64)>,
     pub(super) segments: BTreeSet<Segment>,
 }
 
@@ -28,6 +30,8 @@ pub(super) struct Birth<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Cohort<'a> {
     pub(super) bucket: Bucket,
+    /// The starts of the unit and of those after it.
+    starts: Vec<i64>,
     pub(super) births: Vec<Birth<'a>>,
 }
 
@@ -58,12 +62,14 @@ pub(super) fn cohorts<'a>(
     scope: &Scope,
     retention: &Retention,
     buckets: Vec<Bucket>,
+    brackets: &[Bracket],
 ) -> Vec<Cohort<'a>> {
     let key = retention.count_by.as_deref();
     let born = events_of(view, scope, &retention.birth, key);
     let returned = events_of(view, scope, &retention.return_event, key);
     let place = |event: &Event| view.world.events.iter().position(|own| std::ptr::eq(own, event)).unwrap();
-    let born_in = |bucket: &Bucket| {
+    let units = brackets.last().map_or(1, |last| last.to);
+    let born_in = |bucket: &Bucket, starts: &[i64]| {
         let mut births: Vec<Birth<'a>> = Vec::new();
         for (event, actors) in born.iter().filter(|(event, _)| bucket.span.contains(event.time)) {
             for actor in actors {
@@ -78,13 +84,21 @@ pub(super) fn cohorts<'a>(
                     event,
                     is_return: theirs.iter().any(|own| std::ptr::eq(*own, *event)),
                     returns: theirs.into_iter().filter(|own| place(own) > place(event)).collect(),
+                    bounds: brackets
+                        .iter()
+                        .map(|bracket| bounds(retention, starts, event.time, *bracket))
+                        .collect(),
                     segments: BTreeSet::new(),
                 });
             }
         }
         births
     };
-    buckets.into_iter().map(|bucket| Cohort { births: born_in(&bucket), bucket }).collect()
+    let cohort = |bucket: Bucket| {
+        let starts = civil_starts(view, retention.unit, bucket.span.from, units);
+        Cohort { births: born_in(&bucket, &starts), bucket, starts }
+    };
+    buckets.into_iter().map(cohort).collect()
 }
 
 /// The buckets that are counted after a birth.
@@ -122,64 +136,49 @@ fn civil_starts(view: View<'_>, unit: Unit, within: i64, count: u32) -> Vec<i64>
     starts
 }
 
+fn bounds(retention: &Retention, starts: &[i64], birth: i64, bracket: Bracket) -> (i64, i64) {
+    let after = |units: u32| match retention.alignment {
+        Alignment::Rolling => birth + i64::from(units) * length(retention.unit),
+        Alignment::Calendar => starts[units as usize],
+    };
+    (after(bracket.from), after(bracket.to))
+}
+
 impl Cohort<'_> {
     /// Whether a bracket is over for everybody who could be born in the unit.
     pub(super) fn is_complete(&self, view: View<'_>, retention: &Retention, bracket: Bracket) -> bool {
-        let starts = civil_starts(view, retention.unit, self.bucket.span.from, bracket.to.max(1));
         let end = match retention.alignment {
-            Alignment::Rolling => starts[1] + i64::from(bracket.to) * length(retention.unit),
-            Alignment::Calendar => starts[bracket.to as usize],
+            Alignment::Rolling => self.starts[1] + i64::from(bracket.to) * length(retention.unit),
+            Alignment::Calendar => self.starts[bracket.to as usize],
         };
         end <= view.now
     }
 }
 
 impl<'a> Birth<'a> {
-    /// The instants between which a return is in a bracket; the end is not one of them.
-    fn bounds(&self, view: View<'_>, retention: &Retention, bracket: Bracket) -> (i64, i64) {
-        match retention.alignment {
-            Alignment::Rolling => {
-                let after = |units: u32| self.event.time + i64::from(units) * length(retention.unit);
-                (after(bracket.from), after(bracket.to))
-            }
-            Alignment::Calendar => {
-                let starts = civil_starts(view, retention.unit, self.event.time, bracket.to);
-                (starts[bracket.from as usize], starts[bracket.to as usize])
-            }
-        }
-    }
-
     /// The returns in a bracket.
-    fn returns_in(&self, view: View<'_>, retention: &Retention, bracket: Bracket) -> Vec<&'a Event> {
-        let (from, to) = self.bounds(view, retention, bracket);
+    fn returns_in(&self, retention: &Retention, bucket: usize) -> Vec<&'a Event> {
+        let (from, to) = self.bounds[bucket];
         let is_in = |event: &&&Event| from <= event.time && event.time < to;
         let mut found: Vec<&Event> = self.returns.iter().filter(is_in).copied().collect();
         //
-        if retention.criterion == Criterion::Streak && bracket.from == 0 && self.is_return {
+        if retention.criterion == Criterion::Streak && bucket == 0 && self.is_return {
             found.insert(0, self.event);
         }
         found
     }
 
     /// The returns that a bucket counts, all of them none if the actor is not retained in it.
-    pub(super) fn counted(
-        &self,
-        view: View<'_>,
-        retention: &Retention,
-        brackets: &[Bracket],
-        bucket: usize,
-    ) -> Vec<&'a Event> {
-        let of = |bracket: &Bracket| self.returns_in(view, retention, *bracket);
+    pub(super) fn counted(&self, retention: &Retention, bucket: usize) -> Vec<&'a Event> {
+        let of = |bucket: usize| self.returns_in(retention, bucket);
         match retention.criterion {
-            Criterion::On => of(&brackets[bucket]),
-            Criterion::OnOrBefore => brackets[..=bucket].iter().flat_map(of).collect(),
+            Criterion::On => of(bucket),
+            Criterion::OnOrBefore => (0..=bucket).flat_map(of).collect(),
             Criterion::OnOrAfter => {
-                let (from, _) = self.bounds(view, retention, brackets[bucket]);
+                let (from, _) = self.bounds[bucket];
                 self.returns.iter().filter(|event| event.time >= from).copied().collect()
             }
-            Criterion::Streak if brackets[..=bucket].iter().all(|bracket| !of(bracket).is_empty()) => {
-                of(&brackets[bucket])
-            }
+            Criterion::Streak if (0..=bucket).all(|bucket| !of(bucket).is_empty()) => of(bucket),
             Criterion::Streak => Vec::new(),
         }
     }

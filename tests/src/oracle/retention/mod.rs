@@ -14,8 +14,8 @@
 //! - R-32, B-10: ranges are those of the birth events. B-31: the rank is the sum of the sizes. B-30: in
 //!   `$other` are the births in any segment not shown.
 //! - there are rows up to 24 hours, 7 days, 31 days, in every period.
-//! - a clipped unit (G-5) has the activity within the range; the unit before is looked at whole, and
-//!   what was before is all that was before the clipped unit.
+//! - a clipped unit (G-5) has the activity within the range; so does the unit before, but
+//!   before the first one it is a whole unit; what was before is all that was before the clipped unit.
 //! - days are whole even where the range starts or ends within them (S-40).
 
 mod activity;

@@ -57,7 +57,7 @@ impl<'a> Asked<'a> {
         let range = resolve(view.civil, &scope.range, view.now).span;
         let buckets = view.civil.buckets(range, retention.unit);
         let brackets = brackets(retention, buckets.len());
-        let mut cohorts = cohorts(view, scope, retention, buckets);
+        let mut cohorts = cohorts(view, scope, retention, buckets, &brackets);
         // R-32, B-10.
         let births = cohorts.iter().flat_map(|cohort| &cohort.births);
         let subjects: Vec<Subject<'_>> = births.map(|birth| Subject::of_event(birth.event)).collect();
@@ -166,7 +166,7 @@ impl<'a> Asked<'a> {
     }
 
     fn cell(&self, cohort: &Cohort<'_>, births: &[&Birth<'a>], bucket: usize) -> Cell {
-        let counted = |birth: &&Birth<'a>| birth.counted(self.view, self.retention, &self.brackets, bucket);
+        let counted = |birth: &&Birth<'a>| birth.counted(self.retention, bucket);
         let all: Vec<_> = births.iter().map(counted).collect();
         let events = || all.iter().flatten().copied();
         let total = match &self.retention.measure {
@@ -222,7 +222,7 @@ impl<'a> Asked<'a> {
         let is_behind = |birth: &&Birth<'_>| {
             cell.bucket.is_none_or(|bucket| {
                 let bucket = bucket as usize;
-                let counted = birth.counted(self.view, self.retention, &self.brackets, bucket);
+                let counted = birth.counted(self.retention, bucket);
                 counted.is_empty() == cell.dropped_off
             })
         };

@@ -1,16 +1,20 @@
 //! The answer of a report for a person at a terminal; elsewhere, and for programs, it is rows like any
 //! other.
 //!
-//! A [`funnel`] is a bar a step. Of insights:
+//! A [`funnel`] is a bar a step, [`retention`] a triangle, [`flows`] are bars a step; frequency,
+//! lifecycle and stickiness ([`activity`]) a line a unit of time. Of insights:
 //!
 //! 1. [`series`]: rows become series, one for each metric, segment and bin, with a point a bucket.
 //! 2. What was asked decides the form: [`over_time`] is a column a bucket, or a line of blocks where
 //!    those are too many; [`bars`] are for the whole range; what is compared with another time is a
 //!    [`Table`].
 
+mod activity;
 mod bars;
+mod flows;
 mod funnel;
 mod over_time;
+mod retention;
 mod series;
 
 use std::io::Write;
@@ -59,12 +63,29 @@ pub(crate) async fn write_report(
             let answered = Answered::read(insights, &rows)?;
             Form { insights, page }.write(&answered, &mut sink)
         }
-        Question::Funnel(funnel) => funnel::write(funnel, &rows, &page, &mut sink),
-        // `is_drawn` knows of the others.
-        _ => Ok(()),
+        other => written(other, &rows, &page, &mut sink),
     };
     let written = written.and_then(|()| sink.flush());
     written.context("cannot print").map_err(|error| target.abandon(error, &watch))
+}
+
+/// Writes what is not insights, if it has a form of its own.
+fn written(
+    question: &Question,
+    rows: &RecordBatch,
+    page: &Page,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    match question {
+        Question::Funnel(funnel) => funnel::write(funnel, rows, page, out),
+        Question::Retention(retention) => retention::write(retention, rows, page, out),
+        Question::Frequency(frequency) => activity::frequency(frequency, rows, page, out),
+        Question::Lifecycle(lifecycle) => activity::lifecycle(lifecycle, rows, page, out),
+        Question::Stickiness(_) => activity::stickiness(rows, page, out),
+        Question::Flows(flows) => flows::write(flows, rows, page, out),
+        // `is_drawn` knows of them.
+        Question::Insights(_) | Question::Cohort(_) | Question::Sessions(_) => Ok(()),
+    }
 }
 
 /// Whether a report has a form of its own; users and sessions are rows.
@@ -72,7 +93,11 @@ fn is_drawn(question: &Question, schema: &Schema) -> bool {
     match question {
         Question::Insights(insights) => has_form(insights, schema),
         Question::Funnel(funnel) => funnel.users_of.is_none() && funnel.explain.is_none(),
-        _ => false,
+        Question::Retention(retention) => retention.users_of.is_none(),
+        Question::Frequency(_) | Question::Lifecycle(_) | Question::Stickiness(_) | Question::Flows(_) => {
+            true
+        }
+        Question::Cohort(_) | Question::Sessions(_) => false,
     }
 }
 
