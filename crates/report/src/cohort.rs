@@ -151,7 +151,8 @@ impl Cohort {
             (None, Some(any)) => ("any", any),
             _ => return Err(DefinitionError::new("", "a cohort has either all or any")),
         };
-        check_all(field, conditions)
+        check_all(field, conditions)?;
+        crate::computed::check_cohort(self)
     }
 }
 

@@ -31,11 +31,13 @@
 
 mod calendar;
 mod cohort;
+mod computed;
 mod error;
 mod event;
 mod filter;
 mod insights;
 mod lexicon;
+mod lookup;
 mod measure;
 mod plan;
 mod property;
@@ -49,6 +51,7 @@ mod text;
 
 pub use calendar::{Calendar, Instants, Unit, WeekStart};
 pub use cohort::{Cohort, CohortCondition, Did, Times};
+pub use computed::{AttributionModel, window_ms};
 pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
 pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
@@ -56,6 +59,7 @@ pub use insights::{
     Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric, ValueGroup,
 };
 pub use lexicon::{Lexicon, LexiconEntry, LexiconKind, PropertyType};
+pub use lookup::Lookup;
 pub use measure::{Aggregate, Measure, PerUser};
 pub use plan::{
     EventSchema, ObjectType, PropertySchema, SchemaFormat, SchemaType, SchemaTypes, TrackingPlan,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::error::{closest, of_serde};
 use crate::{
     Cohort, DateRange, DefinitionError, Filter, Insights, Instant, Result, SessionList, SessionRule,
-    WeekStart,
+    WeekStart, computed,
 };
 
 /// What all reports share.
@@ -148,6 +148,7 @@ impl Report {
                 });
             }
         };
+        computed::check(&scope, &question)?;
         Ok(Self { scope, question })
     }
 

@@ -11,6 +11,7 @@ mod export;
 mod import;
 mod inspect;
 mod lexicon;
+mod lookup;
 pub(crate) mod memory;
 mod print;
 mod report;
@@ -36,6 +37,7 @@ pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::R
         Command::Sql(args) => sql::run(args, dataset, terminal).await,
         Command::Report(args) => report::run(args, dataset, terminal).await,
         Command::Cohort(args) => cohort::run(args, dataset, terminal).await,
+        Command::Lookup(args) => lookup::run(args, dataset, terminal).await,
         Command::Users(args) => users::run(args, dataset, terminal).await,
         Command::User(args) => user::run(args, dataset, terminal).await,
         Command::Lexicon(args) => lexicon::run(args, dataset, terminal).await,

@@ -15,13 +15,17 @@ use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlanBuilder, lit
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Ident, visit_expressions_mut};
 use tallymark_event::PropertyCatalog;
 use tallymark_event::columns::{TIME, USER_ID};
-use tallymark_report::{Calendar, Cohort, EventChoice, EventSelector, Filter, Instants, Property, Scope};
+use tallymark_report::{
+    Calendar, Cohort, EventChoice, EventSelector, Filter, Instants, PerUser, Property, Scope,
+};
 use tallymark_users::ProfileKey;
 
+use super::computed::{Computed, Window};
 use super::convert::{self, TEXT};
 use super::function::call;
 use super::values::{Item, Values, first_set};
 use crate::events_table::EventsTable;
+use crate::lookups::Lookups;
 use crate::tables::{DatasetTables, EVENTS, ProfilesTable};
 use crate::{Error, Result};
 
@@ -52,6 +56,12 @@ pub(super) struct Asked {
     pub(super) hidden_events: Arc<BTreeSet<String>>,
     /// What expressions are over: the events, or the profiles, which have no properties of events.
     pub(super) is_of_profiles: bool,
+    /// The lookup tables.
+    pub(super) lookups: Arc<Lookups>,
+    /// What properties that come from other events are made from.
+    pub(super) computed: Arc<Vec<(Property, Arc<Computed>)>>,
+    /// The time that is measured, for what users do in it.
+    pub(super) window: Option<Window>,
 }
 
 impl Asked {
@@ -74,6 +84,9 @@ impl Asked {
             members: HashMap::new(),
             hidden_events: Arc::default(),
             is_of_profiles: false,
+            lookups: Arc::default(),
+            computed: Arc::default(),
+            window: None,
         })
     }
 
@@ -183,6 +196,12 @@ impl Asked {
                 });
                 Values { number: first_set(counts), ..Values::default() }
             }
+            Property::Lookup { table, of, column } => self.looked_up(table.as_deref(), of, column)?,
+            Property::PerUser { .. }
+            | Property::SecondsToNext { .. }
+            | Property::Borrowed { .. }
+            | Property::Attributed { .. }
+            | Property::UserHistory { .. } => self.computed_values(property)?,
         })
     }
 
@@ -311,8 +330,33 @@ impl Asked {
     ) -> Result<()> {
         match property {
             Property::Sql { sql } => self.cohorts_of_sql(sql, names),
-            _ => Ok(()),
+            Property::Event { .. }
+            | Property::User { .. }
+            | Property::Group { .. }
+            | Property::ItemCount { .. }
+            | Property::Lookup { .. }
+            | Property::UserHistory { .. } => Ok(()),
+            Property::PerUser { per_user, event } => {
+                if let PerUser::OfProperty { of, .. } = per_user.as_ref() {
+                    self.cohorts_of_property(of, names)?;
+                }
+                self.cohorts_of_selector(event, names)
+            }
+            Property::SecondsToNext { seconds_to_next } => self.cohorts_of_selector(seconds_to_next, names),
+            Property::Borrowed { borrow, from, .. } => {
+                self.cohorts_of_property(borrow, names)?;
+                self.cohorts_of_selector(from, names)
+            }
+            Property::Attributed { attributed, touchpoints, .. } => {
+                self.cohorts_of_property(attributed, names)?;
+                touchpoints.iter().try_for_each(|events| self.cohorts_of_selector(events, names))
+            }
         }
+    }
+
+    fn cohorts_of_selector(&self, selector: &EventSelector, names: &mut BTreeSet<String>) -> Result<()> {
+        let filters = selector.any_of.iter().filter_map(|choice| choice.filter.as_ref());
+        filters.into_iter().try_for_each(|filter| self.cohorts_of(filter, names))
     }
 
     fn cohorts_of_sql(&self, sql: &str, names: &mut BTreeSet<String>) -> Result<()> {

@@ -10,11 +10,14 @@
 //! 5. [`result`]: the answer as one record batch.
 
 mod asked;
+mod attribution;
 mod cohort;
+mod computed;
 mod convert;
 mod filter;
 mod function;
 mod insights;
+mod lookup;
 mod result;
 mod segments;
 mod sessions;
@@ -32,7 +35,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
 use datafusion::prelude::{DataFrame, SessionContext};
 use tallymark_event::Timestamp;
-use tallymark_report::{Breakdown, Filter, Insights, Question, Report};
+use tallymark_report::{Breakdown, CountOnce, Filter, Insights, Measure, Property, Question, Report};
 
 use self::asked::Asked;
 use crate::tables::DatasetTables;
@@ -84,10 +87,14 @@ async fn answer(
     let cohorts = definitions::cohorts(&snapshot)?;
     let mut asked = Asked::new(state, tables, &report.scope, now.millis())?;
     asked.hidden_events = Arc::new(definitions::hidden_events(&snapshot)?);
+    asked.load_lookups(report, &cohorts).await?;
+    asked.compute(report, &cohorts).await?;
     match &report.question {
         Question::Insights(insights) => {
+            let insights = &counted_once(insights);
             let names = cohorts_of(&asked, report, insights)?;
             asked.work_out(names, &cohorts).await?;
+            asked.compute(report, &cohorts).await?;
             if let Some(cell) = &insights.users_of {
                 let users = insights::users::behind(&asked, &cohorts, &report.scope, insights, cell).await?;
                 return result::users(report, &users);
@@ -106,9 +113,24 @@ async fn answer(
                 asked.cohorts_of(filter, &mut names)?;
             }
             asked.work_out(names, &cohorts).await?;
+            asked.compute(report, &cohorts).await?;
             sessions::list::sessions(&asked, &report.scope, list).await
         }
     }
+}
+
+/// of users of whom what led to them is asked, one event counts: their last, if not said.
+fn counted_once(insights: &Insights) -> Insights {
+    let mut insights = insights.clone();
+    let is_attributed = insights.breakdowns.iter().any(|breakdown| {
+        matches!(breakdown, Breakdown::Property { property: Property::Attributed { .. }, .. })
+    });
+    for metric in insights.metrics.iter_mut().filter(|_| is_attributed) {
+        if metric.measure == Measure::UniqueUsers {
+            metric.count_once.get_or_insert(CountOnce::Last);
+        }
+    }
+    insights
 }
 
 /// The filters that all reports may have: of the whole, and of what starts and ends a session.

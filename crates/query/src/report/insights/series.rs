@@ -89,6 +89,7 @@ pub(super) async fn shown_segments(
                 automatic: automatic[at].clone(),
                 except: None,
                 left_out: None,
+                report_interval: insights.interval,
             };
             found = cells(asked, scope, &question).await?;
             // Those counted: users of days before the range (S-40), and who counts once in each
@@ -176,8 +177,6 @@ async fn chosen_ranges(
 ) -> Result<BTreeMap<usize, Option<Ranges>>> {
     let mut chosen = BTreeMap::new();
     for (at, breakdown) in insights.breakdowns.iter().enumerate() {
-        let Some(values) = asked.numbers_to_group(breakdown)? else { continue };
-        let Some(number) = values.number else { continue };
         let question = Question {
             metric,
             filter: scope.filter.as_ref(),
@@ -187,7 +186,11 @@ async fn chosen_ranges(
             automatic: BTreeMap::new(),
             except: None,
             left_out: None,
+            report_interval: insights.interval,
         };
+        let asked = &asked.within_time_of(&question);
+        let Some(values) = asked.numbers_to_group(breakdown)? else { continue };
+        let Some(number) = values.number else { continue };
         let value = || Expr::Column(datafusion::common::Column::from_name("value"));
         let plan = asked
             .scan()?
@@ -280,6 +283,7 @@ pub(super) async fn measured(
             automatic: BTreeMap::new(),
             except: None,
             left_out,
+            report_interval: insights.interval,
         };
         all.push(make(None, has_breakdown, &cells(asked, scope, &overall).await?));
         if !has_breakdown {
@@ -305,6 +309,7 @@ pub(super) async fn measured(
 
 /// What a metric measures, by whichever way it is measured.
 async fn cells(asked: &Asked, scope: &Scope, question: &Question<'_>) -> Result<Vec<Cell>> {
+    let asked = &asked.within_time_of(question);
     match &question.metric.measure {
         Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. } => {
             sessions::measured(asked, scope, question).await
