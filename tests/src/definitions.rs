@@ -52,14 +52,60 @@ fn property(of: Of) -> impl Strategy<Value = Value> {
     if of != Of::Users {
         all.extend(events.map(Value::from));
         all.push(json!({"item_count": "tags"}));
+        all.extend(from_elsewhere());
     }
     if of != Of::Events {
         all.extend(users.map(Value::from));
     }
     if of == Of::EventsAndUsers {
         all.push(Value::from("group.company.tier"));
+        all.extend(done_in_a_time());
+    }
+    if of != Of::Events {
+        all.push(json!("lookup.user.plan.seats"));
+        all.push(json!({"of": "user.likes", "column": "name"}));
     }
     select(all)
+}
+
+/// What lookup tables and other events of the user say (U-40, K-50, A-3, A-16).
+fn from_elsewhere() -> Vec<Value> {
+    let properties = json!([
+        "lookup.genre.kind",
+        "lookup.tags.weight",
+        "lookup.mixed.weight",
+        "lookup.tags.names",
+        {"of": "genre", "column": "names"},
+        {"lookup": "things", "of": "cart.b", "column": "weight"},
+        {"lookup": "things", "of": "genre", "column": "made"},
+        {"borrow": "genre", "from": "Play"},
+        {"borrow": "mins", "from": ["Buy", "Visit"], "within": "36 hours"},
+        {"borrow": "tags", "from": "Play", "within": "1 day"},
+        {"borrow": "mixed", "from": "$all_events", "within": "1 hour"},
+        {"borrow": "when", "from": "$all_events", "within": "1 month"},
+        {"borrow": "cart.p", "from": {"event": "Play", "where": {"property": "mins", "at_least": 5}}},
+        {"borrow": "lookup.genre.weight", "from": "Visit"},
+        {"seconds_to_next": "Play"},
+        {"seconds_to_next": {"any_of": ["Play", {"event": "Buy", "where": {"property": "genre", "is_set": true}}]}},
+        {"attributed": "genre"},
+        {"attributed": "mixed", "model": "first", "within": "12 hours", "touchpoints": "Visit"},
+        {"attributed": "tags", "model": "linear", "within": "2 days"},
+        {"attributed": "mixed", "model": "participation", "collapse_repeats": true},
+    ]);
+    properties.as_array().cloned().unwrap_or_default()
+}
+
+/// What a user does in a time.
+fn done_in_a_time() -> Vec<Value> {
+    let properties = json!([
+        {"per_user": "events", "event": "Play"},
+        {"per_user": "events", "event": {"event": "$all_events", "where": {"property": "genre", "is_set": true}}},
+        {"per_user": {"aggregate": "sum", "of": "mins"}, "event": "Play"},
+        {"per_user": {"aggregate": "max", "of": "mins"}, "event": ["Play", "Buy"]},
+        {"per_user": {"aggregate": "average", "of": "mins"}, "event": "$all_events"},
+        {"per_user": {"aggregate": "distinct", "of": "tags"}, "event": "Visit"},
+    ]);
+    properties.as_array().cloned().unwrap_or_default()
 }
 
 /// Properties that have, at least now and then, values of a kind.
@@ -188,9 +234,11 @@ fn filter(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// A filter of a report, which may name cohorts.
+/// A filter of a report, which may name cohorts and says the same in all times.
 pub fn any_filter() -> impl Strategy<Value = Value> {
+    let is_of_a_time = |filter: &Value| filter.to_string().contains("per_user");
     filter(Of::EventsAndUsers, COHORTS)
+        .prop_filter("the same in all times", move |filter| !is_of_a_time(filter))
 }
 
 /// One condition on a property.
@@ -316,6 +364,9 @@ fn breakdown(of: Of) -> impl Strategy<Value = Value> {
         Of::Users => vec![json!("user.born")],
         _ => vec![json!("when"), json!("time"), json!("time"), json!("mixed")],
     };
+    // What is attributed has reports of its own, for it is measured in other ways.
+    let property =
+        |of: Of| property(of).prop_filter("not attributed", |property| property.get("attributed").is_none());
     let plain = property(of).prop_filter("the time itself is no segment", |property| property != "time");
     let property_alone = plain.prop_map(|property| json!({ "property": property }));
     let cast = (property(of), one_of(json!(["string", "number", "boolean"])))
@@ -476,6 +527,7 @@ fn of_events() -> impl Strategy<Value = Value> {
                     let formula = formula.filter(|_| metrics.len() > 1 && !has_bins);
                     let top = top.filter(|_| !breakdowns.is_empty());
                     let interval = if is_rolled { interval.or(Some(json!("day"))) } else { interval };
+                    without_active_users(&mut metrics, &json!([filter, breakdowns]));
                     let rest = object([
                         ("report", Some(json!("insights"))),
                         ("range", Some(range)),
@@ -491,6 +543,73 @@ fn of_events() -> impl Strategy<Value = Value> {
                 },
             )
     })
+}
+
+/// What users do in a bucket says nothing of active users, who are those of days before.
+fn without_active_users(metrics: &mut [Value], rest: &Value) {
+    for metric in metrics {
+        let names_one = |part: &Value| {
+            done_in_a_time().iter().any(|property| part.to_string().contains(&property.to_string()))
+        };
+        let is_active = metric["measure"].as_str().is_some_and(|measure| measure.ends_with("active_users"));
+        if is_active && (names_one(metric) || names_one(rest)) {
+            metric["measure"] = json!("unique_users");
+        }
+    }
+}
+
+/// Reports on what led to events.
+fn of_attribution() -> impl Strategy<Value = Value> {
+    let of = Of::EventsAndUsers;
+    let attributed = (
+        one_of(json!(["genre", "genre", "tags", "mixed", "mins", "user.plan", "lookup.genre.kind", "geo.city"])),
+        one_of(json!([
+            "first", "last", "linear", "participation", "time_decay", "u_shaped", "j_shaped",
+            "inverse_j_shaped", {"first": 1, "middle": 2, "last": 0}, {"first": 0, "middle": 1, "last": 0},
+        ])),
+        option::weighted(0.5, one_of(json!(["1 hour", "36 hours", "2 days", "1 week", "1 month"]))),
+        option::weighted(0.4, one_of(json!(["Visit", ["Play", "Buy"], {"event": "Play", "where": {"property": "mins", "at_least": 5}}]))),
+        option::weighted(0.3, any::<bool>()),
+    )
+        .prop_map(|(property, model, within, touchpoints, collapse)| {
+            let property = object([
+                ("attributed", Some(property)),
+                ("model", Some(model)),
+                ("within", within),
+                ("touchpoints", touchpoints),
+                ("collapse_repeats", collapse.map(Value::from)),
+            ]);
+            json!({ "property": property })
+        });
+    let measure = one_of(json!([
+        "total_events", "unique_users", "unique_users", {"aggregate": "sum", "of": "mins"},
+        {"aggregate": "sum", "of": {"borrow": "mins", "from": "Play"}},
+    ]));
+    let breakdowns = (attributed, option::weighted(0.4, breakdown(of)), any::<bool>()).prop_map(
+        |(attributed, other, is_first)| match other {
+            Some(other) if is_first => json!([attributed, other]),
+            Some(other) => json!([other, attributed]),
+            None => json!([attributed]),
+        },
+    );
+    let top = option::weighted(0.5, (1_usize..4, any::<bool>()));
+    let metrics = vec(metric(of, measure), 1..3);
+    (scope(), time(true), metrics, breakdowns, top, setting()).prop_map(
+        |(scope, (range, interval), metrics, breakdowns, top, setting)| {
+            let is_rolled = setting.get("rolling").is_some() || setting.get("cumulative").is_some();
+            let interval = if is_rolled { interval.or(Some(json!("day"))) } else { interval };
+            let rest = object([
+                ("report", Some(json!("insights"))),
+                ("range", Some(range)),
+                ("interval", interval),
+                ("metrics", Some(Value::from(metrics))),
+                ("breakdowns", Some(breakdowns)),
+                ("top", top.map(|(top, _)| Value::from(top))),
+                ("other", top.map(|(_, other)| Value::from(other))),
+            ]);
+            merged([scope, rest, setting])
+        },
+    )
 }
 
 /// Reports on profiles (S-24): they have no time axis.
@@ -593,5 +712,5 @@ pub fn cohorts() -> impl Strategy<Value = BTreeMap<String, Value>> {
 
 /// Any report; it may name the cohorts of [`COHORTS`].
 pub fn definition() -> impl Strategy<Value = Value> {
-    prop_oneof![10 => of_events(), 1 => of_profiles(), 1 => of_cohorts()]
+    prop_oneof![10 => of_events(), 2 => of_attribution(), 1 => of_profiles(), 1 => of_cohorts()]
 }

@@ -8,4 +8,5 @@
 pub mod cases;
 pub mod definitions;
 pub mod histories;
+pub mod lookups;
 pub mod oracle;

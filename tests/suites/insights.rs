@@ -10,11 +10,12 @@ use arrow::array::{Array, AsArray as _, RecordBatch};
 use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tallymark::{DefinitionKind, Engine, EngineConfig, WireForm};
+use tallymark::{DefinitionKind, Engine, EngineConfig, Input, WireForm};
 use tallymark_report::{Question, Report};
 use tallymark_tests::cases::{self, Case, line};
 use tallymark_tests::definitions::{COHORTS, cohorts, definition};
 use tallymark_tests::histories::history;
+use tallymark_tests::lookups::{Lookup, of_histories};
 use tallymark_tests::oracle::insights::{Row, World, answer};
 use tallymark_tests::oracle::{Dataset, System};
 
@@ -35,7 +36,12 @@ enum Stored {
 struct Engines(Vec<(&'static str, Engine)>);
 
 impl Engines {
-    async fn of(stored: Stored, records: &[Value], cohorts: &BTreeMap<String, Value>) -> Self {
+    async fn of(
+        stored: Stored,
+        records: &[Value],
+        cohorts: &BTreeMap<String, Value>,
+        lookups: &[Lookup],
+    ) -> Self {
         let url = memory_url();
         let writer = Engine::open(&url, config()).await.unwrap();
         match stored {
@@ -50,6 +56,10 @@ impl Engines {
                 import(&writer, &ndjson(files)).await;
                 writer.append_json(ndjson(memtable).as_bytes(), WireForm::Lenient).await.unwrap();
             }
+        }
+        for Lookup { name, csv, properties, .. } in lookups {
+            let input = Input::from_reader(format!("{name}.csv"), csv.as_bytes());
+            writer.save_lookup(name, input, properties).await.unwrap();
         }
         for (name, cohort) in cohorts {
             let saved = writer.save_definition(DefinitionKind::Cohort, name, &cohort.to_string()).await;
@@ -166,7 +176,8 @@ fn cases_of_the_rules() {
     let mut differences = Vec::new();
     for cases in by_fixture.values() {
         let fixture = (cases[0].fixture)();
-        let engines = Engines::of(Stored::HalfInMemtable, &fixture.records, &fixture.cohorts);
+        let engines =
+            Engines::of(Stored::HalfInMemtable, &fixture.records, &fixture.cohorts, &fixture.lookups);
         let engines = runtime.block_on(engines);
         for case in cases {
             let report = as_of(case.report(), fixture.as_of);
@@ -211,7 +222,8 @@ impl Asked {
         }
         let answered = std::panic::catch_unwind(|| {
             let dataset = Dataset::of(System::Simplified, &self.records, NOW.millis());
-            answer(&World::of(&dataset, cohorts), &report, NOW.millis()).iter().map(line).collect()
+            let world = World::of(&dataset, cohorts).with_lookups(of_histories());
+            answer(&world, &report, NOW.millis()).iter().map(line).collect()
         });
         Some((report, answered.ok()?))
     }
@@ -266,7 +278,8 @@ impl Asked {
 
     async fn engines(&self) -> Option<Engines> {
         let asked = self.clone();
-        let engines = async move { Engines::of(asked.stored, &asked.records, &asked.cohorts).await };
+        let engines =
+            async move { Engines::of(asked.stored, &asked.records, &asked.cohorts, &of_histories()).await };
         tokio::spawn(engines).await.ok()
     }
 }
@@ -283,7 +296,7 @@ fn random_questions() {
             if failure.borrow().is_some() {
                 return;
             }
-            let engines = Engines::of(stored, &records, &cohorts).await;
+            let engines = Engines::of(stored, &records, &cohorts, &of_histories()).await;
             for definition in definitions {
                 let (records, cohorts) = (records.clone(), cohorts.clone());
                 let asked = Asked { stored, records, cohorts, definition };

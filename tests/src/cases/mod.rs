@@ -2,8 +2,8 @@
 //! asked, what the answer is. The oracle is checked against them here, the engine in the suites.
 //!
 //! 1. `fixtures.rs`: what is stored.
-//! 2. `insights.rs`, `filters.rs`, `breakdowns.rs`, `time.rs`, `cohorts.rs`, `sessions.rs`: questions
-//!    and answers, named by rule.
+//! 2. `insights.rs`, `filters.rs`, `breakdowns.rs`, `time.rs`, `cohorts.rs`, `sessions.rs`,
+//!    `lookups.rs`, `other_events.rs`: questions and answers, named by rule.
 //! 3. `text.rs`: a row as a line of text, floats to nine significant digits.
 
 #![allow(
@@ -19,6 +19,8 @@ mod cohorts;
 mod filters;
 mod fixtures;
 mod insights;
+mod lookups;
+mod other_events;
 mod sessions;
 mod text;
 mod time;
@@ -93,6 +95,8 @@ pub fn all() -> Vec<Case> {
         time::cases(),
         cohorts::cases(),
         sessions::cases(),
+        lookups::cases(),
+        other_events::cases(),
     ]
     .concat()
 }

@@ -452,7 +452,8 @@ fn aggregated(aggregate: Aggregate, values: &ArrayRef) -> datafusion::common::Re
     let numbers = cast(values, &DataType::Float64)?;
     let numbers: Vec<f64> = numbers.as_primitive::<Float64Type>().iter().flatten().collect();
     Ok(match aggregate {
-        Aggregate::Sum => Some(numbers.iter().sum()),
+        // The sum of no floats is minus zero.
+        Aggregate::Sum => Some(numbers.iter().sum::<f64>() + 0.0),
         Aggregate::Average => {
             (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
         }

@@ -4,6 +4,7 @@
 //!
 //! 1. `civil.rs`, `range.rs`: what the clock shows, and which instants a range means (G-3 … G-8).
 //! 2. `value.rs`, `property.rs`, `filter.rs`: what an event has, and whether it passes (D-…, P-…).
+//!    `lookup.rs`, `other_events.rs`: what tables and other events say of it (U-40, K-50, A-…).
 //! 3. `selector.rs`, `cohort.rs`, `sessions.rs`: which events, whose, in which session (S-50, C-…, X-…).
 //! 4. `ranges.rs`, `breakdown.rs`: in which segments (B-…).
 //! 5. `metric.rs`, `measure.rs`: for each bucket and segment the list of events, and its measure.
@@ -40,8 +41,10 @@ mod civil;
 mod cohort;
 mod filter;
 mod formula;
+mod lookup;
 mod measure;
 mod metric;
+mod other_events;
 mod property;
 mod range;
 mod ranges;

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use tallymark_report::Property;
 
+use super::lookup::looked_up;
+use super::other_events::{attributed, borrowed, per_user, seconds_to_next};
 use super::value::{spell_instant, text_of};
 use super::world::{Subject, View};
 
@@ -16,6 +18,12 @@ pub(super) fn value(view: View<'_>, property: &Property, subject: Subject<'_>) -
             Value::Array(items) => Value::from(items.len()),
             _ => return None,
         },
+        Property::Lookup { table, of, column } => looked_up(view, table.as_deref(), of, column, subject)?,
+        Property::PerUser { per_user: what, event } => per_user(view, what, event, subject)?,
+        Property::SecondsToNext { seconds_to_next: events } => seconds_to_next(view, events, subject)?,
+        Property::Borrowed { borrow, from, within } => borrowed(view, borrow, from, *within, subject)?,
+        Property::Attributed { .. } => attributed(view, property, subject)?,
+        Property::UserHistory { user_history } => panic!("the oracle knows no history of {user_history}"),
         Property::Sql { sql } => panic!("the oracle knows no SQL: {sql}"),
     };
     Some(value).filter(|value| !value.is_null())

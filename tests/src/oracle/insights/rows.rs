@@ -49,15 +49,18 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Vec<Row> {
     let Question::Insights(insights) = &report.question else { panic!("a cohort has members") };
     let view = view(world, &report.scope, as_of);
     let range = resolve(view.civil, &report.scope.range, view.now);
-    let metrics = insights.metrics.iter();
-    let metrics: Vec<Counted<'_>> =
-        metrics.map(|metric| Counted::new(view, &report.scope, insights, metric, range)).collect();
+    let counted = |time: Range| -> Vec<Counted<'_>> {
+        let metrics = insights.metrics.iter();
+        metrics.map(|metric| Counted::new(view, &report.scope, insights, metric, range, time)).collect()
+    };
+    let metrics = counted(range);
     let lines = lines(view.civil, insights, &metrics, range);
     let series = all_series(view.civil, insights, &metrics, &lines, range);
     let before = insights
         .compare
         .as_ref()
-        .map(|with| all_series(view.civil, insights, &metrics, &lines, compared(view.civil, range, with)));
+        .map(|with| compared(view.civil, range, with))
+        .map(|range| all_series(view.civil, insights, &counted(range), &lines, range));
     let mut rows = Vec::new();
     for (number, series) in series.iter().enumerate() {
         for (at, (time, outcome)) in series.points.iter().enumerate() {
@@ -88,7 +91,7 @@ pub fn members(world: &World, scope: &Scope, cohort: &Cohort, as_of: i64) -> BTr
 fn view<'a>(world: &'a World, scope: &Scope, as_of: i64) -> View<'a> {
     let civil = Civil { zone: scope.zone().unwrap(), week_start: scope.week_start };
     let now = scope.as_of.as_ref().map_or(as_of, |instant| read_now(civil, instant));
-    View { world, civil, now }
+    View { world, civil, now, measured: None }
 }
 
 /// What there is a row for: the overall, and with breakdowns the segments that any metric lists, by

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use tallymark_report::Cohort;
+use tallymark_report::{Cohort, Unit};
 
-use super::civil::Civil;
+use super::civil::{Civil, Span};
 use super::cohort::members;
+use crate::lookups::Lookup;
 use crate::oracle::Dataset;
 
 /// A stored event as of now.
@@ -35,6 +36,8 @@ pub struct World {
     pub ids: BTreeMap<String, String>,
     /// The saved cohorts.
     pub cohorts: BTreeMap<String, Cohort>,
+    /// The lookup tables.
+    pub lookups: Vec<Lookup>,
 }
 
 impl World {
@@ -54,7 +57,13 @@ impl World {
             groups: groups.map(|(key, profile)| (key.clone(), profile.properties.clone())).collect(),
             ids: dataset.identity.mappings(),
             cohorts,
+            lookups: Vec::new(),
         }
+    }
+
+    /// The same with lookup tables.
+    pub fn with_lookups(self, lookups: Vec<Lookup>) -> Self {
+        Self { lookups, ..self }
     }
 }
 
@@ -65,6 +74,8 @@ pub(super) struct View<'a> {
     pub(super) civil: Civil,
     /// What is now (G-2).
     pub(super) now: i64,
+    /// The range that is measured, and the unit of its buckets.
+    pub(super) measured: Option<(Span, Option<Unit>)>,
 }
 
 impl<'a> View<'a> {
