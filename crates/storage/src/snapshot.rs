@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tallymark_event::{LaneId, PropertyCatalog};
 use tallymark_users::{Identities, Profiles};
 
-use crate::{DefinitionFile, Error, Location, Manifest, PeopleEntry, Result, objects};
+use crate::{DefinitionFile, Error, Location, Manifest, PeopleEntry, Result, objects, people_log};
 
 /// One immutable view of a dataset: everything a query needs.
 ///
@@ -37,6 +37,20 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The people log, pending entries included, in order of ingestion: every value any profile
+    /// property ever had (U-20).
+    ///
+    /// # Errors
+    /// Errors of reading, also where files are gone: the snapshot is no longer kept.
+    pub async fn people_log(&self) -> Result<Vec<PeopleEntry>> {
+        let mut entries = Vec::new();
+        for file in &self.manifest.people {
+            entries.append(&mut people_log::read(&self.location, file).await?);
+        }
+        entries.extend(self.pending.iter().cloned());
+        Ok(entries)
+    }
+
     /// The bytes of a file that belongs to a definition.
     ///
     /// # Errors

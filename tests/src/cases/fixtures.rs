@@ -215,6 +215,30 @@ impl Fixture {
         Self::new("2024-05-31T12:00:00Z", "2024-05-01 to 2024-05-31", records)
     }
 
+    /// The example of U-20 in section 2.6.
+    pub fn planned() -> Self {
+        let change = |time: &str, change: Value| {
+            let mut record = json!({"$distinct_id": "u1", "$time": millis(time)});
+            record.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            record
+        };
+        let at = |time: &str| event(time, "u1", "Play", json!({}));
+        let records = vec![
+            change("2024-06-01T00:00:00Z", json!({"$set": {"plan": "pro"}})),
+            change("2024-01-01T00:00:00Z", json!({"$set": {"plan": "free", "seats": 2}})),
+            change("2024-03-01T00:00:00Z", json!({"$set": {"seats": 3}})),
+            change("2024-09-01T00:00:00Z", json!({"$unset": ["plan"]})),
+            at("2023-12-31T12:00:00Z"),
+            at("2024-01-01T00:00:00Z"),
+            at("2024-05-31T23:59:59.999Z"),
+            at("2024-06-01T00:00:00Z"),
+            at("2024-09-02T12:00:00Z"),
+            event("2024-05-01T00:00:00Z", "u2", "Play", json!({})),
+            event("2024-05-01T00:00:00Z", "", "Play", json!({})),
+        ];
+        Self::new("2024-12-01T12:00:00Z", "2023-12-01 to 2024-12-01", records)
+    }
+
     /// One event a value of `p`, each with a name of its own in `id` (table P-10); and the five
     /// prices of D-28.
     pub fn values() -> Self {

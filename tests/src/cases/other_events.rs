@@ -116,4 +116,19 @@ super::cases! {
                 "breakdowns": [{"property": {"attributed": "src", "model": "linear"}}]}"#
             => All ["A [$overall]: 3", "A [Google]: 1.5", "A [$other]: 1.5"];
     }
+    planned {
+        u_20_as_it_was_at_the_time_of_the_event:
+            r#"{"interval": "month", "metrics": [{"event": "Play", "measure": "total_events"}], "breakdowns": [{"property": {"user_history": "plan"}}]}"#
+            => NonZero ["A 2023-12-01 [$overall]: 1", "A 2024-01-01 [$overall]: 1", "A 2024-05-01 [$overall]: 3",
+                "A 2024-06-01 [$overall]: 1", "A 2024-09-01 [$overall]: 1", "A 2023-12-01 [(not set)]: 1",
+                "A 2024-05-01 [(not set)]: 2", "A 2024-09-01 [(not set)]: 1", "A 2024-01-01 [free]: 1",
+                "A 2024-05-01 [free]: 1", "A 2024-06-01 [pro]: 1"];
+        u_20_in_filters_and_measures:
+            r#"{"metrics": [{"event": "Play", "measure": {"aggregate": "sum", "of": {"user_history": "seats"}}},
+                            {"event": "Play", "measure": "total_events", "where": {"property": {"user_history": "plan"}, "equals": "free"}}]}"#
+            => All ["A: 11", "B: 2"];
+        u_21_the_current_value_is_another_property:
+            r#"{"metrics": [{"event": "Play", "measure": "total_events"}], "breakdowns": ["user.plan"]}"#
+            => All ["A [$overall]: 7", "A [(not set)]: 7"];
+    }
 }

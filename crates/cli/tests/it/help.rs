@@ -22,6 +22,7 @@ fn every_command_explains_itself_with_examples() {
         "import",
         "inspect",
         "lexicon",
+        "lookup",
         "report",
         "snapshots",
         "sql",

@@ -16,6 +16,7 @@ use arrow::array::{
 use arrow::compute::{cast, concat_batches, take};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, TimestampMillisecondType};
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::logical_expr::{Expr, SortExpr, lit};
 use hashbrown::HashMap;
@@ -70,6 +71,12 @@ pub(super) struct Computed {
     touches: Option<(usize, usize)>,
 }
 
+impl Computed {
+    fn new(history: History) -> Self {
+        Self { history: Arc::new(history), values: Values::default(), touches: None }
+    }
+}
+
 /// Some events of all users with something of each: user by user, in order (G-1).
 #[derive(Debug)]
 pub(super) struct History {
@@ -81,7 +88,8 @@ pub(super) struct History {
 }
 
 impl History {
-    fn try_new(batch: &RecordBatch, memory: MemoryReservation) -> Result<Self> {
+    /// From rows with user, time, number in the order of arrival, and further columns, in order.
+    pub(super) fn try_new(batch: &RecordBatch, memory: MemoryReservation) -> Result<Self> {
         let text = cast(batch.column(0), &TEXT).map_err(arrow_error)?;
         let ids = text.as_string_view();
         let mut users: HashMap<String, Range<usize>> = HashMap::new();
@@ -202,18 +210,16 @@ impl Asked {
                     }
                     PerUser::Events | PerUser::Sessions => None,
                 };
-                let history = self.history(self.selects(event)?, values.into_iter().collect()).await?;
-                Computed { history, values: Values::default(), touches: None }
+                Computed::new(self.history(self.selects(event)?, values.into_iter().collect()).await?)
             }
             Property::SecondsToNext { seconds_to_next } => {
-                let history = self.history(self.selects(seconds_to_next)?, Vec::new()).await?;
-                Computed { history, values: Values::default(), touches: None }
+                Computed::new(self.history(self.selects(seconds_to_next)?, Vec::new()).await?)
             }
             Property::Borrowed { borrow, from, .. } => {
                 let values = values_of(borrow)?;
                 let (columns, values) = numbered(&values);
                 let is_it = self.selects(from)?.and(values_of(borrow)?.is_set());
-                Computed { history: self.history(is_it, columns).await?, values, touches: None }
+                Computed { values, ..Computed::new(self.history(is_it, columns).await?) }
             }
             Property::Attributed { attributed, touchpoints, .. } => {
                 let sent = values_of(attributed)?;
@@ -225,17 +231,27 @@ impl Asked {
                     Some(touchpoints) => self.selects(touchpoints)?.and(sent.is_set()),
                     None => sent.is_set(),
                 };
-                Computed { history: self.history(is_it, columns).await?, values, touches: Some(touches) }
+                let history = self.history(is_it, columns).await?;
+                Computed { values, touches: Some(touches), ..Computed::new(history) }
             }
-            other => {
-                let problem = format!("{} does not come from other events", other.label());
+            Property::UserHistory { user_history } => {
+                let (history, values) = self.profile_history(user_history).await?;
+                Computed { values, ..Computed::new(history) }
+            }
+            Property::Event { .. }
+            | Property::User { .. }
+            | Property::Group { .. }
+            | Property::Sql { .. }
+            | Property::ItemCount { .. }
+            | Property::Lookup { .. } => {
+                let problem = format!("{} does not come from other events", property.label());
                 return Err(DefinitionError::new("", problem).into());
             }
         })
     }
 
     /// The events that are meant, up to now.
-    async fn history(&self, is_it: Expr, columns: Vec<Expr>) -> Result<Arc<History>> {
+    async fn history(&self, is_it: Expr, columns: Vec<Expr>) -> Result<History> {
         let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
         let mut projected = place_columns();
         let named = |(at, expr): (usize, Expr)| expr.alias(format!("column_{at}"));
@@ -251,8 +267,11 @@ impl Asked {
         let batches = self.collect(plan).await?;
         let schema = batches.first().map_or(schema, RecordBatch::schema);
         let batch = concat_batches(&schema, &batches).map_err(arrow_error)?;
-        let memory = MemoryConsumer::new("events of users").register(&self.state.runtime_env().memory_pool);
-        Ok(Arc::new(History::try_new(&batch, memory)?))
+        History::try_new(&batch, self.memory_of_history())
+    }
+
+    pub(super) fn memory_of_history(&self) -> MemoryReservation {
+        MemoryConsumer::new("events of users").register(&self.state.runtime_env().memory_pool)
     }
 
     /// The values of a property that comes from other events.
@@ -271,6 +290,10 @@ impl Asked {
                 Ok(taken(&computed, &name, move |history, at| history.before(at, within_ms).next_back()))
             }
             Property::Attributed { .. } => Ok(self.attributed_values(&computed, property)),
+            // U-20: a value holds from its very start.
+            Property::UserHistory { .. } => Ok(taken(&computed, &label, |history, at| {
+                history.between(at.user, i64::MIN, at.time.saturating_add(1)).next_back()
+            })),
             _ => Ok(Values::default()),
         }
     }
@@ -411,8 +434,9 @@ fn window(period: Period) -> i64 {
     window_ms(period).unwrap_or(i64::MAX)
 }
 
-/// The expressions of values, and the values with the numbers of columns in their place.
-fn numbered(values: &Values) -> (Vec<Expr>, Values) {
+/// The expressions of values, and the values with the numbers of columns in their place: unsigned
+/// numbers, which stand nowhere else in them.
+pub(super) fn numbered(values: &Values) -> (Vec<Expr>, Values) {
     let mut columns = Vec::new();
     let numbered = values.map(|expr| {
         columns.push(expr.clone());
@@ -427,9 +451,8 @@ fn taken(
     name: &str,
     choose: impl Fn(&History, Place<'_>) -> Option<usize> + Clone + Send + Sync + 'static,
 ) -> Values {
-    computed.values.map(|number| {
-        let Expr::Literal(ScalarValue::UInt64(Some(at)), _) = number else { return lit(ScalarValue::Null) };
-        let (at, history, choose) = (*at as usize, Arc::clone(&computed.history), choose.clone());
+    let column = |at: usize| {
+        let (history, choose) = (Arc::clone(&computed.history), choose.clone());
         let data_type = history.columns[at].data_type().clone();
         call(format!("{name}[{at}]"), data_type, place_columns(), move |args| {
             let mut rows = Vec::with_capacity(args[0].len());
@@ -439,6 +462,16 @@ fn taken(
             })?;
             Ok(take(&history.columns[at], &UInt32Array::from(rows), None)?)
         })
+    };
+    let in_place = |expr: Expr| {
+        Ok(match &expr {
+            Expr::Literal(ScalarValue::UInt64(Some(at)), _) => Transformed::yes(column(*at as usize)),
+            _ => Transformed::no(expr),
+        })
+    };
+    computed.values.map(|expr| match expr.clone().transform_up(in_place) {
+        Ok(expr) => expr.data,
+        Err(_) => lit(ScalarValue::Null),
     })
 }
 

@@ -16,6 +16,7 @@ mod computed;
 mod convert;
 mod filter;
 mod function;
+mod history;
 mod insights;
 mod lookup;
 mod result;

@@ -7,6 +7,7 @@ use super::lookup::looked_up;
 use super::other_events::{attributed, borrowed, per_user, seconds_to_next};
 use super::value::{spell_instant, text_of};
 use super::world::{Subject, View};
+use crate::oracle::Change;
 
 /// The value of a property; none if it is absent or null (D-26).
 pub(super) fn value(view: View<'_>, property: &Property, subject: Subject<'_>) -> Option<Value> {
@@ -23,7 +24,7 @@ pub(super) fn value(view: View<'_>, property: &Property, subject: Subject<'_>) -
         Property::SecondsToNext { seconds_to_next: events } => seconds_to_next(view, events, subject)?,
         Property::Borrowed { borrow, from, within } => borrowed(view, borrow, from, *within, subject)?,
         Property::Attributed { .. } => attributed(view, property, subject)?,
-        Property::UserHistory { user_history } => panic!("the oracle knows no history of {user_history}"),
+        Property::UserHistory { user_history } => historical(view, user_history, subject)?,
         Property::Sql { sql } => panic!("the oracle knows no SQL: {sql}"),
     };
     Some(value).filter(|value| !value.is_null())
@@ -68,6 +69,21 @@ fn group_value(view: View<'_>, subject: Subject<'_>, group_key: &str, name: &str
         Value::Array(groups) => Some(groups.iter().filter_map(of_group).flat_map(items).collect()),
         group => of_group(&group),
     }
+}
+
+/// What the property of the user's profile was at the time of the event: as the last record before it, or
+/// at its very time, left it (U-20).
+fn historical(view: View<'_>, name: &str, subject: Subject<'_>) -> Option<Value> {
+    let (event, user) = (subject.event?, subject.user?);
+    let mut valid: Option<&Change> = None;
+    for change in &view.world.changes {
+        let is_named = change.names.as_ref().is_none_or(|names| names.iter().any(|own| own == name));
+        let is_later = valid.is_none_or(|valid| change.start >= valid.start);
+        if change.id == user && is_named && change.start <= event.time && is_later {
+            valid = Some(change);
+        }
+    }
+    valid?.properties.get(name).cloned()
 }
 
 fn items(value: Value) -> Vec<Value> {

@@ -8,7 +8,7 @@ use tallymark_report::{Cohort, Unit};
 use super::civil::{Civil, Span};
 use super::cohort::members;
 use crate::lookups::Lookup;
-use crate::oracle::Dataset;
+use crate::oracle::{Change, Dataset};
 
 /// A stored event as of now.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,8 @@ pub struct World {
     pub cohorts: BTreeMap<String, Cohort>,
     /// The lookup tables.
     pub lookups: Vec<Lookup>,
+    /// The changes of users' profiles, in the order of arrival.
+    pub changes: Vec<Change>,
 }
 
 impl World {
@@ -58,6 +60,7 @@ impl World {
             ids: dataset.identity.mappings(),
             cohorts,
             lookups: Vec::new(),
+            changes: dataset.profiles.history().to_vec(),
         }
     }
 

@@ -97,10 +97,17 @@ impl Asked {
             (Some(shown), Some(once)) if counts_once(question.metric) => {
                 // Whose only segment is not shown.
                 let users = of_users_once(plan, once, keys.clone(), &segments)?;
-                let mut of_user = keys.iter().cloned().chain([column(USER)]).collect::<Vec<_>>();
+                // Users were unique before lists of labels were taken apart, and DataFusion takes them for
+                // unique still: grouped by them alone, all but one label of each would be lost.
+                let user =
+                    call("user", TEXT, vec![column(USER)], |args| Ok(cast(&args[0], &TEXT)?)).alias(USER);
+                let mut of_user = keys.clone();
                 of_user.extend(credited_columns(&segments));
+                let projected: Vec<Expr> = of_user.iter().cloned().chain([user]).collect();
+                of_user.push(column(USER));
                 users
                     .filter(is_other(segments.len(), shown))
+                    .and_then(|plan| plan.project(projected))
                     .and_then(|plan| plan.aggregate(of_user, Vec::<Expr>::new()))
                     .and_then(|plan| plan.aggregate(keys, [counted(&segments).alias(VALUE)]))
                     .map_err(plan_error)?
