@@ -680,6 +680,28 @@ fn did() -> impl Strategy<Value = Value> {
         .prop_map(|(event, range, rest)| merged([object([("event", Some(event)), ("in", range)]), rest]))
 }
 
+/// What a profile was (C-3 e).
+fn was() -> impl Strategy<Value = Value> {
+    let condition = one_of(json!([
+        {"property": {"user_history": "plan"}, "equals": "pro"},
+        {"property": {"user_history": "plan"}, "does_not_equal": ["pro", "free"]},
+        {"property": {"user_history": "plan"}, "is_set": false},
+        {"property": {"user_history": "age"}, "at_least": 5},
+        {"property": {"user_history": "likes"}, "contains": "a"},
+        {"any": [{"property": {"user_history": "plan"}, "equals": ""}, {"property": "user.plan", "equals": "pro"}]},
+        {"all": [{"property": {"user_history": "plan"}, "is_set": true}, {"property": {"user_history": "likes"}, "is_set": false}]},
+    ]));
+    let time = prop_oneof![
+        1 => Just(json!({})),
+        2 => one_of(json!(["2024-03-30", "2024-03-31T12:00:00Z", "2024-04-07T03:00"])).prop_map(|at| json!({ "at": at })),
+        3 => one_of(json!([
+            "last 3 days", "last 1 month", "2024-03-30 to 2024-03-31", {"since": "2024-03-31"}, "yesterday",
+            "2024-03-31T00:30 to 2024-03-31T12:00",
+        ])).prop_map(|range| json!({ "in": range })),
+    ];
+    (condition, time).prop_map(|(condition, time)| merged([json!({ "where": condition }), time]))
+}
+
 /// A cohort that may name these others.
 fn cohort(others: &'static [&'static str]) -> BoxedStrategy<Value> {
     let users = vec(select(vec!["u1", "u2", "U1", "u9", "$device:d1", "$device:d2", "stranger"]), 0..3);
@@ -689,6 +711,7 @@ fn cohort(others: &'static [&'static str]) -> BoxedStrategy<Value> {
         (5, did().prop_map(|did| json!({ "did": did })).boxed()),
         (2, did_not.prop_map(|did| json!({ "did_not": did })).boxed()),
         (3, filter(Of::Users, others).prop_map(|filter| json!({ "where": filter })).boxed()),
+        (2, was().boxed()),
         (1, users.prop_map(|users| json!({ "users": users })).boxed()),
     ];
     if !others.is_empty() {

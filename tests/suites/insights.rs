@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tallymark::{DefinitionKind, Engine, EngineConfig, Input, WireForm};
 use tallymark_report::{Question, Report};
-use tallymark_tests::cases::{self, Case, line};
+use tallymark_tests::cases::{self, Case, Fixture, line};
 use tallymark_tests::definitions::{COHORTS, cohorts, definition};
 use tallymark_tests::histories::history;
 use tallymark_tests::lookups::{Lookup, of_histories};
@@ -193,6 +193,47 @@ fn cases_of_the_rules() {
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
+
+/// M-4: the users behind numbers of what was attributed, or computed for a time.
+#[tokio::test]
+async fn m_4_users_behind_numbers_that_come_from_other_events() {
+    let behind = async |fixture: Fixture, mut definition: Value, cell: Value| {
+        let engines = Engines::of(Stored::Imported, &fixture.records, &fixture.cohorts, &[]).await;
+        definition["users_of"] = cell;
+        let report = as_of(fixture.report(&definition), fixture.as_of);
+        let mut found = Vec::new();
+        for (_, engine) in &engines.0 {
+            found.push(members(&engine.report(report.clone()).await.unwrap().collect().await.unwrap()));
+        }
+        assert_eq!(found[0], found[1]);
+        found.remove(0)
+    };
+    let orders = |measure: &str, model: &str| {
+        json!({"metrics": [{"event": "Order", "measure": measure}], "top": 2, "other": true,
+            "breakdowns": [{"property": {"attributed": "src", "model": model}}]})
+    };
+    let of = |label: &str| json!({"metric": "A", "segments": [label]});
+    let touched = Fixture::touched;
+    // Google 1.5, Direct, Facebook and LinkedIn 0.5 each.
+    assert_eq!(behind(touched(), orders("total_events", "linear"), of("Google")).await, ["first", "third"]);
+    assert_eq!(behind(touched(), orders("unique_users", "last"), of("Google")).await, ["third"]);
+    assert_eq!(behind(touched(), orders("total_events", "linear"), of("$other")).await, ["first", "second"]);
+    let bought = json!({"metrics": [{"event": "Buy"}], "breakdowns": [{"property": {"attributed": "src"}}]});
+    assert_eq!(behind(touched(), bought.clone(), of("Facebook")).await, ["Jack"]);
+    assert_eq!(behind(touched(), bought, of("Instagram")).await, [""; 0]);
+
+    let by_plays = |interval: Option<&str>| {
+        let mut definition = json!({"metrics": [{"event": "Play"}],
+            "breakdowns": [{"property": {"per_user": "events", "event": "Play"}}]});
+        if let Some(interval) = interval {
+            definition["interval"] = interval.into();
+        }
+        definition
+    };
+    assert_eq!(behind(Fixture::alpha(), by_plays(None), of("2")).await, ["u2", "u3"]);
+    let of_day = json!({"metric": "A", "segments": ["2"], "time": "2024-01-01"});
+    assert_eq!(behind(Fixture::alpha(), by_plays(Some("day")), of_day).await, ["u1"]);
 }
 
 /// What is stored and asked.

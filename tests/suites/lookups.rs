@@ -81,7 +81,7 @@ async fn u_40_a_table_is_joined_replaced_and_forgotten() {
     engine.compact(&CompactOptions { all: true }).await.unwrap();
     engine.close().await.unwrap();
     let engine = Engine::open(&url, config()).await.unwrap();
-    assert_eq!(ask_one(&engine, "SELECT count(*) FROM lookup.songs").await, "2");
+    assert_eq!(ask_one(&engine, "SELECT count(*) FROM lookup.songs").await, 2);
 
     let report = by_artist().to_value().to_string();
     engine.save_definition(DefinitionKind::Report, "Artists", &report).await.unwrap();
@@ -90,10 +90,8 @@ async fn u_40_a_table_is_joined_replaced_and_forgotten() {
     engine.delete_definition(DefinitionKind::Report, "Artists").await.unwrap();
     engine.delete_definition(DefinitionKind::Lookup, "songs").await.unwrap();
     assert!(engine.definitions().is_empty());
-    assert_eq!(
-        answer(&engine, by_artist()).await,
-        "breakdowns[0].property: no lookup table is kept for \"song_id\"; name one with lookup, or save one for the property"
-    );
+    let problem = "breakdowns[0].property: no lookup table is kept for \"song_id\"; name one with lookup, or save one for the property";
+    assert!(answer(&engine, by_artist()).await.contains(problem));
 }
 
 #[tokio::test]

@@ -157,10 +157,11 @@ impl Lookups {
             else {
                 continue;
             };
-            if !self.rows.contains_key(&name) {
-                let rows = tables.loaded_lookups().get(tables.snapshot(), file, pool).await?;
-                self.rows.insert(name, rows);
+            if self.rows.contains_key(&name) {
+                continue;
             }
+            let rows = tables.loaded_lookups().get(tables.snapshot(), file, pool).await?;
+            self.rows.insert(name, rows);
         }
         Ok(())
     }
@@ -211,16 +212,14 @@ fn did_you_mean<'a>(
     known: impl Iterator<Item = &'a str> + Clone,
     otherwise: &str,
 ) -> DefinitionError {
-    match suggest::closest(name, known.clone()).first() {
-        Some(close) => error.hint(format!("did you mean \"{close}\"?")),
-        None => {
-            let known: Vec<&str> = known.collect();
-            if known.is_empty() {
-                error.hint("save one first")
-            } else {
-                error.hint(format!("{otherwise}{}", known.join(", ")))
-            }
-        }
+    if let Some(close) = suggest::closest(name, known.clone()).first() {
+        return error.hint(format!("did you mean \"{close}\"?"));
+    }
+    let known: Vec<&str> = known.collect();
+    if known.is_empty() {
+        error.hint("save one first")
+    } else {
+        error.hint(format!("{otherwise}{}", known.join(", ")))
     }
 }
 

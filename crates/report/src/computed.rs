@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{
-    Breakdown, Cohort, DefinitionError, EventSelector, Insights, Measure, PerUser, Period, Property,
+    Breakdown, Cohort, DefinitionError, EventSelector, Filter, Insights, Measure, PerUser, Period, Property,
     Question, Result, Scope, Unit,
 };
 
@@ -233,6 +233,19 @@ pub(crate) fn check_cohort(cohort: &Cohort) -> Result<()> {
     refuse(cohort, &|property| matches!(property, Property::PerUser { .. }), OF_A_TIME)?;
     let of_cohorts = |property: &Property| serde_json::to_value(property).is_ok_and(|it| names_a_cohort(&it));
     refuse(cohort, &of_cohorts, "depends on cohorts, which is not possible within one")
+}
+
+/// Of a profile it is known what it was, and not what happened.
+pub(crate) fn check_profile(filter: &Filter, has_time: bool) -> Result<()> {
+    let of_events =
+        |property: &Property| property.is_computed() && !matches!(property, Property::UserHistory { .. });
+    refuse(filter, &of_events, "comes from events, and this is about the profile")
+        .map_err(|error| error.within("where"))?;
+    if has_time && !has(filter, &Property::is_computed) {
+        let error = DefinitionError::new("where", "names nothing that has a history");
+        return Err(error.hint("write {\"user_history\": \"plan\"} for what \"user.plan\" was"));
+    }
+    Ok(())
 }
 
 fn check_insights(scope: &Scope, insights: &Insights) -> Result<()> {

@@ -159,6 +159,11 @@ fn errors_say_what_cannot_come_from_elsewhere() {
             r#"{"report": "cohort", "all": [{"did": {"event": {"event": "E", "where": {"property":
             {"borrow": "p", "from": {"event": "F", "where": {"in_cohort": "x"}}}, "equals": 1}}}}]}"#,
         ),
+        wrong(r#"{"report": "cohort", "all": [{"where": "user.plan = 'pro'", "at": "2024-01-01"}]}"#),
+        wrong(r#"{"report": "cohort", "all": [{"did": {"event": "E"}, "in": "last 7 days"}]}"#),
+        wrong(
+            r#"{"report": "cohort", "all": [{"where": {"property": {"borrow": "p", "from": "E"}, "is_set": true}}]}"#,
+        ),
         wrong(&format!(r#"{{"report": "sessions", "properties": [{}]}}"#, r#"{"attributed": "src"}"#)),
     ];
     insta::assert_snapshot!(errors.join("\n"));

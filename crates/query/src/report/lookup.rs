@@ -77,7 +77,9 @@ impl Asked {
                     if found.is_empty() {
                         lists.values().append_value("null");
                     }
-                    found.iter().for_each(|item| lists.values().append_value(item));
+                    for item in &found {
+                        lists.values().append_value(item);
+                    }
                 }
                 lists.append(is_list);
             }

@@ -10,13 +10,11 @@
 //! 5. [`result`]: the answer as one record batch.
 
 mod asked;
-mod attribution;
 mod cohort;
 mod computed;
 mod convert;
 mod filter;
 mod function;
-mod history;
 mod insights;
 mod lookup;
 mod result;

@@ -31,7 +31,7 @@ pub(super) struct Hit<'a> {
 
 impl<'a> Hit<'a> {
     pub(super) fn subject(&self) -> Subject<'a> {
-        Subject { event: self.event, user: self.user }
+        Subject { event: self.event, user: self.user, at: self.time() }
     }
 
     fn time(&self) -> Option<i64> {

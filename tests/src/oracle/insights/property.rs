@@ -71,15 +71,15 @@ fn group_value(view: View<'_>, subject: Subject<'_>, group_key: &str, name: &str
     }
 }
 
-/// What the property of the user's profile was at the time of the event: as the last record before it, or
+/// What the property of the user's profile was at a time, such as that of an event: as the last record before it, or
 /// at its very time, left it (U-20).
 fn historical(view: View<'_>, name: &str, subject: Subject<'_>) -> Option<Value> {
-    let (event, user) = (subject.event?, subject.user?);
+    let (time, user) = (subject.at?, subject.user?);
     let mut valid: Option<&Change> = None;
     for change in &view.world.changes {
         let is_named = change.names.as_ref().is_none_or(|names| names.iter().any(|own| own == name));
         let is_later = valid.is_none_or(|valid| change.start >= valid.start);
-        if change.id == user && is_named && change.start <= event.time && is_later {
+        if change.id == user && is_named && change.start <= time && is_later {
             valid = Some(change);
         }
     }

@@ -107,14 +107,16 @@ impl<'a> View<'a> {
 pub(super) struct Subject<'a> {
     pub(super) event: Option<&'a Event>,
     pub(super) user: Option<&'a str>,
+    /// When a profile is looked at as it was.
+    pub(super) at: Option<i64>,
 }
 
 impl<'a> Subject<'a> {
     pub(super) fn of_event(event: &'a Event) -> Self {
-        Self { event: Some(event), user: event.user.as_deref() }
+        Self { event: Some(event), user: event.user.as_deref(), at: Some(event.time) }
     }
 
     pub(super) fn of_user(user: &'a str) -> Self {
-        Self { event: None, user: Some(user) }
+        Self { event: None, user: Some(user), at: None }
     }
 }

@@ -4,6 +4,7 @@
 //! events are grouped by as expressions, lists taken apart where there are any, and one or two
 //! aggregations.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ use tallymark_report::{
 };
 
 use super::super::asked::{Asked, arrow_error, column, instant, plan_error};
-use super::super::attribution::{self, CREDIT};
 use super::super::computed::Window;
+use super::super::computed::attribution::{self, CREDIT};
 use super::super::convert::TEXT;
 use super::super::function::call;
 use super::super::segments::{Ranges, Segment};
@@ -83,9 +84,13 @@ pub(super) struct Cell {
 
 impl Asked {
     /// The same for a question: what users do in a time is that of its time.
-    pub(super) fn within_time_of(&self, question: &Question<'_>) -> Self {
+    pub(super) fn within_time_of(&self, question: &Question<'_>) -> Cow<'_, Self> {
+        if !self.computed.iter().any(|(property, _)| matches!(property, Property::PerUser { .. })) {
+            return Cow::Borrowed(self);
+        }
         let Question { range, report_interval, left_out, .. } = *question;
-        Self { window: Some(Window { range, interval: report_interval, left_out }), ..self.clone() }
+        let window = Some(Window { range, interval: report_interval, left_out });
+        Cow::Owned(Self { window, ..self.clone() })
     }
 
     /// Everything measured where there were events; what is missing had none.

@@ -9,9 +9,9 @@ use tallymark_event::{LaneId, Properties, catalog_of, lane_array};
 use tallymark_storage::PeopleChange;
 use tallymark_users::{Identities, IdentitySystem, ProfileKey, ProfileOp, ProfileUpdate, Profiles};
 
-use super::asked::{Asked, arrow_error};
-use super::computed::History;
-use super::values::Values;
+use super::super::asked::{Asked, arrow_error};
+use super::super::values::Values;
+use super::history::History;
 use crate::{Error, Result};
 
 /// What the property was after a record.

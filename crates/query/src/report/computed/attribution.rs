@@ -10,15 +10,15 @@ use arrow::datatypes::DataType;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use tallymark_report::{AttributionModel, Property};
 
-use super::asked::{Asked, column, plan_error};
-use super::computed::{History, Place, for_each_place, place_columns};
-use super::convert::{self, TEXT, list_of_text};
-use super::function::call;
-use super::segments::{NOT_SET, Segment};
+use super::super::asked::{Asked, column, plan_error};
+use super::super::convert::{self, TEXT, list_of_text};
+use super::super::function::call;
+use super::super::segments::{NOT_SET, Segment};
+use super::history::{History, Place, for_each_place, place_columns};
 use crate::Result;
 
 /// The column with the credit of a label.
-pub(super) const CREDIT: &str = "credit";
+pub(in super::super) const CREDIT: &str = "credit";
 /// Between the credit and the label while both are one text.
 const BETWEEN: char = '\u{1}';
 /// what a touch is worth halves in this time.
@@ -105,7 +105,7 @@ impl Touches {
 
 impl Asked {
     /// The labels of what led to an event, each once and with its credit.
-    pub(super) fn attributed_segment(&self, property: &Property) -> Result<Segment> {
+    pub(in super::super) fn attributed_segment(&self, property: &Property) -> Result<Segment> {
         let computed = self.found(property)?;
         let history = computed.history();
         let Some(touches) = computed.touches(property) else {
@@ -145,7 +145,7 @@ impl Asked {
 }
 
 /// The labels of a column, and their credit in a column of its own.
-pub(super) fn told_apart(plan: LogicalPlanBuilder, labels: &str) -> Result<LogicalPlanBuilder> {
+pub(in super::super) fn told_apart(plan: LogicalPlanBuilder, labels: &str) -> Result<LogicalPlanBuilder> {
     let part =
         |name: &str, data_type: DataType, body: fn(&ArrayRef) -> datafusion::common::Result<ArrayRef>| {
             call(name, data_type, vec![column(labels)], move |args| body(&args[0]))
@@ -179,6 +179,6 @@ fn credits_of(texts: &ArrayRef) -> datafusion::common::Result<ArrayRef> {
 }
 
 /// A sum of credits as it is told.
-pub(super) fn rounded(credit: f64) -> f64 {
+pub(in super::super) fn rounded(credit: f64) -> f64 {
     (credit * PRECISION).round() / PRECISION
 }

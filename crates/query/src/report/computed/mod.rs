@@ -4,35 +4,46 @@
 //! The events such a property is made from are read once for a report, user by user and in order, with
 //! their values ([`History`]). The value for an event is found by its user and place in that order when
 //! the event is looked at, so that it is the same in filters, breakdowns and measures.
+//!
+//! 1. `history.rs`: the events; `profile.rs`: what profiles were, in the same form (U-20).
+//! 2. This file: what is read for which property, and the values.
+//! 3. [`attribution`]: the labels of what led to an event, with their credit.
+
+pub(super) mod attribution;
+mod history;
+mod items;
+mod profile;
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray as _, BooleanArray, Float64Array, ListBuilder, RecordBatch, StringViewArray,
-    StringViewBuilder, UInt32Array,
+    Array as _, ArrayRef, AsArray as _, Float64Array, ListBuilder, RecordBatch, StringViewBuilder,
+    UInt32Array,
 };
 use arrow::compute::{cast, concat_batches, take};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::logical_expr::{Expr, SortExpr, lit};
 use hashbrown::HashMap;
-use serde_json::Value;
 use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
 use tallymark_report::{
-    Aggregate, Calendar, DefinitionError, Instants, Measure, PerUser, Period, Property, Report, Unit,
-    window_ms,
+    Aggregate, Calendar, DefinitionError, Instants, Measure, PerUser, Period, Property, Question, Report,
+    Unit, window_ms,
 };
 
+use self::attribution::Touches;
+pub(super) use self::history::History;
+use self::history::{Place, for_each_place, place_columns};
+use self::items::json_items;
 use super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
-use super::attribution::Touches;
 use super::convert::{self, TEXT, list_of_text};
 use super::function::call;
+use super::insights;
 use super::values::{Item, Values};
-use crate::{Error, Result};
+use crate::Result;
 
 /// of events that have no next one.
 const NO_NEXT: &str = "Did not convert";
@@ -77,103 +88,6 @@ impl Computed {
     }
 }
 
-/// Some events of all users with something of each: user by user, in order (G-1).
-#[derive(Debug)]
-pub(super) struct History {
-    users: HashMap<String, Range<usize>>,
-    times: Vec<i64>,
-    sequences: Vec<i64>,
-    pub(super) columns: Vec<ArrayRef>,
-    _memory: MemoryReservation,
-}
-
-impl History {
-    /// From rows with user, time, number in the order of arrival, and further columns, in order.
-    pub(super) fn try_new(batch: &RecordBatch, memory: MemoryReservation) -> Result<Self> {
-        let text = cast(batch.column(0), &TEXT).map_err(arrow_error)?;
-        let ids = text.as_string_view();
-        let mut users: HashMap<String, Range<usize>> = HashMap::new();
-        let mut from = 0;
-        for row in 1..=ids.len() {
-            if row == ids.len() || ids.value(row) != ids.value(from) {
-                users.insert(ids.value(from).to_owned(), from..row);
-                from = row;
-            }
-        }
-        let times = batch.column(1).as_primitive::<TimestampMillisecondType>().values().to_vec();
-        let sequences = batch.column(2).as_primitive::<Int64Type>().values().to_vec();
-        let columns = batch.columns()[3..].to_vec();
-        let bytes = batch.get_array_memory_size() + times.len() * 16 + users.len() * 96;
-        memory.try_grow(bytes).map_err(|source| Error::Run { source })?;
-        Ok(Self { users, times, sequences, columns, _memory: memory })
-    }
-
-    fn of(&self, user: Option<&str>) -> Range<usize> {
-        user.and_then(|user| self.users.get(user)).cloned().unwrap_or_default()
-    }
-
-    /// The events of a user before an event, and not more than `within_ms` before.
-    pub(super) fn before(&self, at: Place<'_>, within_ms: i64) -> Range<usize> {
-        let of_user = self.of(at.user);
-        let end = self.position(&of_user, at);
-        let since = at.time.saturating_sub(within_ms);
-        let start = of_user.start + self.times[of_user.clone()].partition_point(|time| *time < since);
-        start.min(end)..end
-    }
-
-    /// How many events of a user come before an event, counted from the first of all.
-    fn position(&self, of_user: &Range<usize>, at: Place<'_>) -> usize {
-        let place = |row: usize| (self.times[row], self.sequences[row]);
-        let (mut low, mut high) = (of_user.start, of_user.end);
-        while low < high {
-            let middle = low.midpoint(high);
-            if place(middle) < (at.time, at.sequence) { low = middle + 1 } else { high = middle }
-        }
-        low
-    }
-
-    /// The events of a user from a time up to another, which is not included.
-    fn between(&self, user: Option<&str>, from: i64, to: i64) -> Range<usize> {
-        let of_user = self.of(user);
-        let times = &self.times[of_user.clone()];
-        let start = of_user.start + times.partition_point(|time| *time < from);
-        let end = of_user.start + times.partition_point(|time| *time < to);
-        start..end.max(start)
-    }
-
-    pub(super) fn time(&self, row: usize) -> i64 {
-        self.times[row]
-    }
-}
-
-/// Where an event is among all.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) user: Option<&'a str>,
-    pub(super) time: i64,
-    pub(super) sequence: i64,
-}
-
-/// What a function over places is called with.
-pub(super) fn place_columns() -> Vec<Expr> {
-    vec![column(USER_ID), column(TIME), column(SEQUENCE)]
-}
-
-/// Each of the places in arguments made by [`place_columns`].
-pub(super) fn for_each_place(
-    args: &[ArrayRef],
-    mut see: impl FnMut(Place<'_>) -> datafusion::common::Result<()>,
-) -> datafusion::common::Result<()> {
-    let users = cast(&args[0], &TEXT)?;
-    let times = cast(&args[1], &DataType::Int64)?;
-    let sequences = cast(&args[2], &DataType::Int64)?;
-    let (times, sequences) = (times.as_primitive::<Int64Type>(), sequences.as_primitive::<Int64Type>());
-    for (row, user) in users.as_string_view().iter().enumerate() {
-        see(Place { user, time: times.value(row), sequence: sequences.value(row) })?;
-    }
-    Ok(())
-}
-
 impl Asked {
     /// Reads what the properties of a report that come from other events are made from, as far as the
     /// cohorts they need are known.
@@ -192,14 +106,14 @@ impl Asked {
             let mut names = BTreeSet::new();
             self.cohorts_of_property(&property, &mut names)?;
             if names.iter().all(|name| self.members.contains_key(name)) {
-                let computed = self.computed(&property).await?;
+                let computed = self.computed(&property, report).await?;
                 Arc::make_mut(&mut self.computed).push((property, Arc::new(computed)));
             }
         }
         Ok(())
     }
 
-    async fn computed(&self, property: &Property) -> Result<Computed> {
+    async fn computed(&self, property: &Property, report: &Report) -> Result<Computed> {
         let values_of = |property: &Property| self.values(property);
         Ok(match property {
             Property::PerUser { per_user, event } => {
@@ -210,7 +124,8 @@ impl Asked {
                     }
                     PerUser::Events | PerUser::Sessions => None,
                 };
-                Computed::new(self.history(self.selects(event)?, values.into_iter().collect()).await?)
+                let is_it = self.selects(event)?.and(self.is_in_time_of(report)?);
+                Computed::new(self.history(is_it, values.into_iter().collect()).await?)
             }
             Property::SecondsToNext { seconds_to_next } => {
                 Computed::new(self.history(self.selects(seconds_to_next)?, Vec::new()).await?)
@@ -250,6 +165,19 @@ impl Asked {
         })
     }
 
+    /// Whether an event happened in a time that the report measures: no other counts for what users do
+    /// in that time.
+    fn is_in_time_of(&self, report: &Report) -> Result<Expr> {
+        let Question::Insights(insights) = &report.question else { return Ok(lit(true)) };
+        let range = self.calendar.resolve(&report.scope.range, self.as_of)?;
+        let mut times = vec![insights::earlier(self, insights, &range)];
+        if let Some(comparison) = &insights.compare {
+            let before = self.calendar.compared(&range, comparison)?;
+            times.push(insights::earlier(self, insights, &before));
+        }
+        Ok(times.iter().map(|time| self.within(time)).reduce(Expr::or).unwrap_or_else(|| lit(true)))
+    }
+
     /// The events that are meant, up to now.
     async fn history(&self, is_it: Expr, columns: Vec<Expr>) -> Result<History> {
         let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
@@ -263,7 +191,7 @@ impl Asked {
             .and_then(|plan| plan.project(projected))
             .and_then(|plan| plan.sort(order))
             .map_err(plan_error)?;
-        let schema = Arc::new(Schema::from(plan.schema().as_arrow().clone()));
+        let schema = Arc::new(plan.schema().as_arrow().clone());
         let batches = self.collect(plan).await?;
         let schema = batches.first().map_or(schema, RecordBatch::schema);
         let batch = concat_batches(&schema, &batches).map_err(arrow_error)?;
@@ -289,7 +217,7 @@ impl Asked {
                 let name = format!("borrowed({property:?})");
                 Ok(taken(&computed, &name, move |history, at| history.before(at, within_ms).next_back()))
             }
-            Property::Attributed { .. } => Ok(self.attributed_values(&computed, property)),
+            Property::Attributed { .. } => Ok(attributed_values(&computed, property)),
             // U-20: a value holds from its very start.
             Property::UserHistory { .. } => Ok(taken(&computed, &label, |history, at| {
                 history.between(at.user, i64::MIN, at.time.saturating_add(1)).next_back()
@@ -321,21 +249,22 @@ impl Asked {
         let name = format!("per_user({per_user:?}, {label:?}, {window:?}, {calendar:?}, {to_now})");
         let number = call(name, DataType::Float64, place_columns(), move |args| {
             let values = history.columns.first();
-            let mut known: HashMap<Range<usize>, Option<f64>> = HashMap::new();
+            let mut known: HashMap<std::ops::Range<usize>, Option<f64>> = HashMap::new();
             let mut numbers = Vec::with_capacity(args[0].len());
             for_each_place(args, |at| {
                 let (from, to) = window.around(at.time, calendar);
                 let rows = history.between(at.user, from, to.min(to_now));
                 numbers.push(match (aggregate, values) {
                     _ if at.user.is_none() => None,
-                    (Some(aggregate), Some(values)) => match known.get(&rows) {
-                        Some(number) => *number,
-                        None => {
+                    (Some(aggregate), Some(values)) => {
+                        if let Some(number) = known.get(&rows) {
+                            *number
+                        } else {
                             let number = aggregated(aggregate, &values.slice(rows.start, rows.len()))?;
                             known.insert(rows, number);
                             number
                         }
-                    },
+                    }
                     _ => Some(rows.len() as f64),
                 });
                 Ok(())
@@ -352,11 +281,9 @@ impl Asked {
         let next = move |history: &History, at: Place<'_>| -> Option<Option<i64>> {
             let of_user = history.of(at.user);
             let row = history.position(&of_user, at);
-            let is_it = of_user.contains(&row)
-                && (history.times[row], history.sequences[row]) == (at.time, at.sequence);
+            let is_it = of_user.contains(&row) && history.is_at(row, at);
             is_it.then(|| {
-                let next =
-                    Some(row + 1).filter(|next| of_user.contains(next)).map(|next| history.times[next]);
+                let next = Some(row + 1).filter(|next| of_user.contains(next)).map(|next| history.time(next));
                 next.filter(|time| *time <= as_of).map(|time| time - at.time)
             })
         };
@@ -380,40 +307,35 @@ impl Asked {
         });
         Values { number: Some(number), text: Some(text), ..Values::default() }
     }
+}
 
-    /// the value of the first or last touch, or those of all.
-    fn attributed_values(&self, computed: &Arc<Computed>, property: &Property) -> Values {
-        let Some(touches) = computed.touches(property) else { return Values::default() };
-        let name = format!("attributed_value({property:?})");
-        match touches.only() {
-            Some(is_first) => taken(computed, &name, move |history, at| {
-                let mut rows = touches.rows(history, at).into_iter();
-                if is_first { rows.next() } else { rows.next_back() }
-            }),
-            None => {
-                let history = Arc::clone(&computed.history);
-                let items = touches.items;
-                let list = call(name, list_of_text(), place_columns(), move |args| {
-                    let mut lists = ListBuilder::new(StringViewBuilder::new());
-                    for_each_place(args, |at| {
-                        let rows = touches.rows(&history, at);
-                        for row in &rows {
-                            let of_touch = history.columns[items].as_list::<i32>().value(*row);
-                            let of_touch = cast(&of_touch, &TEXT)?;
-                            of_touch
-                                .as_string_view()
-                                .iter()
-                                .for_each(|item| lists.values().append_option(item));
-                        }
-                        lists.append(!rows.is_empty());
-                        Ok(())
-                    })?;
-                    Ok(Arc::new(lists.finish()))
-                });
-                Values { lists: vec![(Item::Json, list)], ..Values::default() }
-            }
-        }
+/// the value of the first or last touch, or those of all.
+fn attributed_values(computed: &Computed, property: &Property) -> Values {
+    let Some(touches) = computed.touches(property) else { return Values::default() };
+    let name = format!("attributed_value({property:?})");
+    if let Some(is_first) = touches.only() {
+        return taken(computed, &name, move |history, at| {
+            let mut rows = touches.rows(history, at).into_iter();
+            if is_first { rows.next() } else { rows.next_back() }
+        });
     }
+    let history = Arc::clone(&computed.history);
+    let list = call(name, list_of_text(), place_columns(), move |args| {
+        let mut lists = ListBuilder::new(StringViewBuilder::new());
+        for_each_place(args, |at| {
+            let rows = touches.rows(&history, at);
+            for row in &rows {
+                let items = history.columns[touches.items].as_list::<i32>().value(*row);
+                for item in cast(&items, &TEXT)?.as_string_view() {
+                    lists.values().append_option(item);
+                }
+            }
+            lists.append(!rows.is_empty());
+            Ok(())
+        })?;
+        Ok(Arc::new(lists.finish()))
+    });
+    Values { lists: vec![(Item::Json, list)], ..Values::default() }
 }
 
 impl Computed {
@@ -494,66 +416,4 @@ fn aggregated(aggregate: Aggregate, values: &ArrayRef) -> datafusion::common::Re
         Aggregate::Max => numbers.into_iter().reduce(f64::max),
         _ => None,
     })
-}
-
-/// The values as lists of JSON texts: the items of a list, or the one value.
-fn json_items(values: &Values) -> Expr {
-    let none = || lit(ScalarValue::Utf8View(None));
-    let mut arguments = vec![
-        values.as_sent().unwrap_or_else(none),
-        values.number.clone().unwrap_or_else(|| lit(ScalarValue::Float64(None))),
-        values.boolean.clone().unwrap_or_else(|| lit(ScalarValue::Boolean(None))),
-        values.object.clone().unwrap_or_else(none),
-        // The arguments are as long as the rows are many.
-        column(USER_ID),
-    ];
-    let items: Vec<Item> = values.lists.iter().map(|(item, _)| *item).collect();
-    arguments.extend(values.lists.iter().map(|(_, list)| list.clone()));
-    call(format!("json_items({items:?})"), list_of_text(), arguments, move |args| {
-        let sent: StringViewArray = cast(&args[0], &TEXT)?.as_string_view().clone();
-        let number: Float64Array = cast(&args[1], &DataType::Float64)?.as_primitive().clone();
-        let boolean: BooleanArray = cast(&args[2], &DataType::Boolean)?.as_boolean().clone();
-        let object: StringViewArray = cast(&args[3], &TEXT)?.as_string_view().clone();
-        let lists = args[5..].iter().zip(&items).map(|(list, item)| json_lists(list, *item));
-        let lists = lists.collect::<datafusion::common::Result<Vec<_>>>()?;
-        let mut found = ListBuilder::new(StringViewBuilder::new());
-        for row in 0..args[4].len() {
-            let one = if sent.is_valid(row) {
-                Some(Value::from(sent.value(row)).to_string())
-            } else if number.is_valid(row) {
-                Some(json_number(number.value(row)))
-            } else if boolean.is_valid(row) {
-                Some(boolean.value(row).to_string())
-            } else {
-                object.is_valid(row).then(|| object.value(row).to_owned())
-            };
-            found.values().extend(one.map(Some));
-            for items in lists.iter().filter_map(|list| list[row].as_ref()) {
-                items.iter().for_each(|item| found.values().append_value(item));
-            }
-            found.append(true);
-        }
-        Ok(Arc::new(found.finish()))
-    })
-}
-
-fn json_lists(list: &ArrayRef, of: Item) -> datafusion::common::Result<Vec<Option<Vec<String>>>> {
-    let lists = list.as_list::<i32>();
-    let items = cast(lists.values(), &of.data_type())?;
-    let json = |at: usize| match of {
-        _ if items.is_null(at) => "null".to_owned(),
-        Item::Number => json_number(items.as_primitive::<Float64Type>().value(at)),
-        Item::Boolean => items.as_boolean().value(at).to_string(),
-        Item::Text => Value::from(items.as_string_view().value(at)).to_string(),
-        Item::Json => items.as_string_view().value(at).to_owned(),
-    };
-    let offsets = lists.value_offsets();
-    let row = |row: usize| {
-        lists.is_valid(row).then(|| (offsets[row] as usize..offsets[row + 1] as usize).map(json).collect())
-    };
-    Ok((0..lists.len()).map(row).collect())
-}
-
-fn json_number(number: f64) -> String {
-    tallymark_event::PropertyValue::Float(number).to_string()
 }
