@@ -65,6 +65,7 @@ impl World {
     }
 
     /// The same with lookup tables.
+    #[must_use]
     pub fn with_lookups(self, lookups: Vec<Lookup>) -> Self {
         Self { lookups, ..self }
     }

@@ -344,7 +344,7 @@ impl Computed {
     }
 
     /// How touches are found and weighed, of an attributed property.
-    pub(super) fn touches(&self, property: &Property) -> Option<Touches> {
+    fn touches(&self, property: &Property) -> Option<Touches> {
         let Property::Attributed { model, within, collapse_repeats, .. } = property else { return None };
         let (items, labels) = self.touches?;
         let within_ms = window(within.unwrap_or(Property::ATTRIBUTED_WITHIN));
