@@ -39,7 +39,7 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
     // W-15.
     let subjects: Vec<Subject<'_>> = all.iter().map(|flow| Subject::of_event(flow.first)).collect();
     let splitters: Vec<Splitter<'_>> =
-        flows.breakdowns.iter().map(|breakdown| Splitter::new(view, breakdown, &subjects)).collect();
+        flows.breakdowns.iter().map(|breakdown| Splitter::of(view, breakdown, &subjects)).collect();
     let mut by_segment: BTreeMap<Segment, Vec<&Flow<'_>>> = BTreeMap::new();
     if !flows.breakdowns.is_empty() {
         for (flow, subject) in all.iter().zip(subjects) {

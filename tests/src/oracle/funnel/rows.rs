@@ -198,7 +198,7 @@ impl<'a> Asked<'a> {
         let by_property = self.funnel.breakdowns.iter().map(|breakdown| {
             let subjects: Vec<_> =
                 kept.iter().map(|whose| whose.split(self.view, self.funnel.attribution, breakdown)).collect();
-            Splitter::new(self.view, breakdown, &subjects)
+            Splitter::of(self.view, breakdown, &subjects)
         });
         let by_time = self.funnel.time_buckets.as_ref().map(|buckets| match &buckets.buckets {
             Buckets::Auto => {

@@ -62,7 +62,7 @@ impl<'a> Asked<'a> {
         let births = cohorts.iter().flat_map(|cohort| &cohort.births);
         let subjects: Vec<Subject<'_>> = births.map(|birth| Subject::of_event(birth.event)).collect();
         let splitters: Vec<Splitter<'_>> =
-            retention.breakdowns.iter().map(|breakdown| Splitter::new(view, breakdown, &subjects)).collect();
+            retention.breakdowns.iter().map(|breakdown| Splitter::of(view, breakdown, &subjects)).collect();
         for birth in cohorts.iter_mut().flat_map(|cohort| &mut cohort.births) {
             birth.segments = segments(view, &splitters, Subject::of_event(birth.event));
         }

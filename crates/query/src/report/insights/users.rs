@@ -91,7 +91,9 @@ pub(in super::super) async fn behind(
         automatic,
         left_out: None,
         except: if is_other { shown.as_ref().map(series::Shown::segments) } else { None },
+        report_interval: insights.interval,
     };
+    let asked = &asked.within_time_of(&question);
     let (mut plan, _) = asked.prepared(&question).await?;
     if is_split && !is_other {
         plan = asked.in_segments(plan, &question)?;
