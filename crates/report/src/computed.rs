@@ -218,12 +218,28 @@ pub(crate) fn check(scope: &Scope, question: &Question) -> Result<()> {
     let per_user = |property: &Property| matches!(property, Property::PerUser { .. });
     match question {
         Question::Insights(insights) => check_insights(scope, insights),
+        Question::Funnel(funnel) => check_behaviour(scope, funnel),
+        Question::Retention(retention) => check_behaviour(scope, retention),
+        Question::Frequency(frequency) => check_behaviour(scope, frequency),
+        Question::Lifecycle(lifecycle) => check_behaviour(scope, lifecycle),
+        Question::Stickiness(stickiness) => check_behaviour(scope, stickiness),
+        Question::Flows(flows) => check_behaviour(scope, flows),
         Question::Cohort(_) => refuse(scope, &per_user, OF_A_TIME),
         Question::Sessions(list) => {
             refuse(scope, &per_user, OF_A_TIME)?;
             refuse(list, &Property::is_computed, "is not a property of sessions")
         }
     }
+}
+
+/// What is computed for a time, and credit for what led to an event, are of insights.
+fn check_behaviour(scope: &Scope, question: &impl Serialize) -> Result<()> {
+    let per_user = |property: &Property| matches!(property, Property::PerUser { .. });
+    let attributed = |property: &Property| matches!(property, Property::Attributed { .. });
+    refuse(scope, &per_user, OF_A_TIME)?;
+    refuse(question, &per_user, OF_A_TIME)?;
+    refuse(scope, &attributed, "is of insights reports")?;
+    refuse(question, &attributed, "is of insights reports")
 }
 
 const OF_A_TIME: &str = "is computed for the time of an insights report";

@@ -78,7 +78,7 @@ impl PerUser {
         match self {
             Self::Events => "events".to_owned(),
             Self::Sessions => "sessions".to_owned(),
-            Self::OfProperty { aggregate, of } => format!("{} of {}", aggregate.name(), of.label()),
+            Self::OfProperty { aggregate, of, .. } => format!("{} of {}", aggregate.name(), of.label()),
         }
     }
 }

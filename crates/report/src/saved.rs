@@ -96,7 +96,7 @@ impl DefinitionKind {
             Self::Cohort => Cohort::from_value(json.clone()).and_then(|cohort| cohort.try_parts(&mut each)),
             Self::Metric => Metric::from_value(json.clone()).and_then(|metric| metric.try_parts(&mut each)),
             Self::Report => Report::from_value(json.clone()).and_then(|report| report.try_parts(&mut each)),
-            Self::Event | Self::Lexicon | Self::Plan => Ok(()),
+            Self::Event | Self::Lexicon | Self::Plan | Self::Lookup => Ok(()),
         };
         names
     }
@@ -124,6 +124,12 @@ impl DefinitionKind {
                 Cohort::from_value(json.clone()).ok().and_then(|it| serde_json::to_value(it).ok())
             }
             Self::Report => Report::from_value(json.clone()).ok().map(|it| it.to_value()),
+            Self::Event => {
+                EventSelector::from_value("", json.clone()).ok().and_then(|it| serde_json::to_value(it).ok())
+            }
+            Self::Metric => {
+                Metric::from_value(json.clone()).ok().and_then(|it| serde_json::to_value(it).ok())
+            }
             Self::Lexicon | Self::Plan | Self::Lookup => None,
         };
         let found = written.map(|written| Property::lookups_in(&written)).unwrap_or_default();

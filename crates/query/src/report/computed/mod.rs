@@ -118,8 +118,9 @@ impl Asked {
         Ok(match property {
             Property::PerUser { per_user, event } => {
                 let values = match per_user.as_ref() {
-                    PerUser::OfProperty { aggregate, of } => {
-                        let measure = Measure::OfProperty { aggregate: *aggregate, of: of.clone() };
+                    PerUser::OfProperty { aggregate, of, cast } => {
+                        let (aggregate, of) = (*aggregate, of.clone());
+                        let measure = Measure::OfProperty { aggregate, of, cast: *cast };
                         self.value(&measure)?.map(|value| value.label)
                     }
                     PerUser::Events | PerUser::Sessions => None,

@@ -6,7 +6,7 @@ use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::Expr;
 use tallymark_report::{
     Aggregate, Breakdown, CastType, Comparison, Filter, Insights, Instants, Measure, Metric, PerUser,
-    Property, Scope,
+    Property, Scope, Unit,
 };
 
 use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
@@ -209,7 +209,7 @@ pub(in super::super) async fn chosen_ranges(
     };
     let asked = &asked.within_time_of(&question);
     let showing = match metric.profiles {
-        Some(_) => Asked { is_of_profiles: true, ..asked.clone() },
+        Some(_) => Asked { is_of_profiles: true, ..asked.as_ref().clone() },
         None => asked.showing(&question),
     };
     let mut chosen = BTreeMap::new();
