@@ -113,7 +113,7 @@ impl<'a> Counted<'a> {
         if *line != Line::Overall
             && let Some(at) = self.attributed
         {
-            return vec![(None, Some(self.credit(at, range, bucket, line)))];
+            return one(Some(self.credit(at, range, bucket, line)));
         }
         measured(self.view, &self.metric.measure, &self.counted(&self.metric.measure, range, bucket, line))
     }

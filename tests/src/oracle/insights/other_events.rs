@@ -6,7 +6,7 @@ use tallymark_report::{AttributionModel, EventSelector, PerUser, Period, Propert
 use super::cohort::{aggregated, values_of};
 use super::property::value;
 use super::selector::is_meant;
-use super::value::number_of;
+use super::value::{cast_whole, number_of};
 use super::world::{Event, Subject, View};
 use crate::oracle::canonical;
 
@@ -95,7 +95,11 @@ pub(super) fn per_user(
     theirs.retain(|other| is_near(other.time) && is_meant(view, events, other));
     let number = match per_user {
         PerUser::Events => Some(theirs.len() as f64),
-        PerUser::OfProperty { aggregate, of } => aggregated(*aggregate, &values_of(view, of, &theirs)),
+        PerUser::OfProperty { aggregate, of, cast } => {
+            let values = values_of(view, of, &theirs).into_iter();
+            let values: Vec<Value> = values.filter_map(|value| cast_whole(Some(value), *cast)).collect();
+            aggregated(*aggregate, &values)
+        }
         PerUser::Sessions => panic!("sessions are no property of a user"),
     };
     number.map(|number| canonical(&Value::from(number)))
