@@ -109,7 +109,7 @@ fn retention_of_the_rules() {
 
 #[test]
 fn random_retention() {
-    ask_at_random(40, dense_history(), behaviours::retention());
+    ask_at_random(25, dense_history(), behaviours::retention());
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn activity_of_the_rules() {
 
 #[test]
 fn random_activity() {
-    ask_at_random(30, dense_history(), behaviours::activity());
+    ask_at_random(25, dense_history(), behaviours::activity());
 }
 
 #[test]
@@ -129,5 +129,5 @@ fn flows_of_the_rules() {
 
 #[test]
 fn random_flows() {
-    ask_at_random(40, dense_history(), behaviours::flows());
+    ask_at_random(25, dense_history(), behaviours::flows());
 }
