@@ -15,7 +15,7 @@ use crate::histories::EVENTS;
 
 /// Mostly one name.
 fn event(of: Of) -> impl Strategy<Value = Value> {
-    prop_oneof![6 => select(EVENTS).prop_map(Value::from), 1 => selector(of)]
+    prop_oneof![6 => select(EVENTS).prop_map(Value::from), 1 => selector(of, &[])]
 }
 
 /// An event as an object, whatever it was written as.

@@ -74,8 +74,14 @@ fn check_cases(kinds: &[&str]) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut differences = Vec::new();
     for (stored, cases) in by_stored {
-        let (records, cohorts) = (records(stored), BTreeMap::new());
-        let engines = runtime.block_on(Engines::of(Stored::HalfInMemtable, &records, &cohorts));
+        let (records, none) = (records(stored), BTreeMap::new());
+        let engines = runtime.block_on(Engines::of(
+            Stored::HalfInMemtable,
+            &records,
+            &none,
+            &serde_json::json!({}),
+            &none,
+        ));
         for case in cases {
             let report = as_of(case.report(), BehaviourCase::AS_OF);
             let lines = |batches: &[RecordBatch]| match table(batches) {

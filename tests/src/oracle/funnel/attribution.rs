@@ -32,7 +32,7 @@ impl<'a> Whose<'a> {
 
     /// The actor alone.
     fn actor(self) -> Subject<'a> {
-        Subject { event: None, user: self.stream.user.as_deref() }
+        Subject { event: None, user: self.stream.user.as_deref(), object: None }
     }
 
     /// What gives the value of a property for the whole attempt (F-51).
@@ -89,11 +89,16 @@ impl<'a> Whose<'a> {
     /// Whether a filter of the whole report keeps the attempt (F-60, F-61).
     pub(super) fn is_kept(self, view: View<'_>, attribution: Attribution, filter: &Filter) -> bool {
         match filter {
-            Filter::All { all } => all.iter().all(|filter| self.is_kept(view, attribution, filter)),
+            Filter::All { all } | Filter::List(all) => {
+                all.iter().all(|filter| self.is_kept(view, attribution, filter))
+            }
             Filter::Any { any } => any.iter().any(|filter| self.is_kept(view, attribution, filter)),
             Filter::Not { not } => !self.is_kept(view, attribution, not),
             Filter::Condition(condition) => {
                 passes(view, filter, self.subject(view, attribution, &condition.property))
+            }
+            Filter::ListContains(contains) => {
+                passes(view, filter, self.subject(view, attribution, &contains.list))
             }
             Filter::InCohort { .. } | Filter::NotInCohort { .. } | Filter::Sql(_) => {
                 passes(view, filter, self.actor())

@@ -1,15 +1,20 @@
 //! The answer of a report for a person at a terminal; elsewhere, and for programs, it is rows like any
 //! other.
 //!
-//! A [`funnel`] is a bar a step. Of insights:
+//! A [`funnel`] is a bar a step, [`retention`] a triangle, [`flows`] are bars a step; frequency,
+//! lifecycle and stickiness ([`activity`]) a line a unit of time. Of insights:
 //!
 //! 1. [`series`]: rows become series, one for each metric, segment and bin, with a point a bucket.
 //! 2. What was asked decides the form: [`over_time`] is a column a bucket, or a line of blocks where
-//!    those are too many; [`bars`] are for the whole range; what is compared is a [`Table`].
+//!    those are too many; [`bars`] are for the whole range; what is compared with another time is a
+//!    [`Table`].
 
+mod activity;
 mod bars;
+mod flows;
 mod funnel;
 mod over_time;
+mod retention;
 mod series;
 
 use std::io::Write;
@@ -18,9 +23,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Schema};
 use futures::TryStreamExt as _;
 use tallymark::Answer;
-use tallymark::report::{Insights, Question, Report};
+use tallymark::report::{Comparison, Insights, Question, Report};
 
 use self::series::{Answered, Series};
 use super::{Align, Format, Table, TableStyle, Target, write_rows};
@@ -41,7 +47,8 @@ pub(crate) async fn write_report(
     terminal: Terminal,
 ) -> anyhow::Result<()> {
     let schema = answer.schema();
-    let Some(width) = style.width.filter(|_| format == Format::Table && is_drawn(&report.question)) else {
+    let is_drawn = format == Format::Table && is_drawn(&report.question, &schema);
+    let Some(width) = style.width.filter(|_| is_drawn) else {
         return write_rows(answer, schema, format, style, target, terminal).await;
     };
     let started = Instant::now();
@@ -56,21 +63,50 @@ pub(crate) async fn write_report(
             let answered = Answered::read(insights, &rows)?;
             Form { insights, page }.write(&answered, &mut sink)
         }
-        Question::Funnel(funnel) => funnel::write(funnel, &rows, &page, &mut sink),
-        // `is_drawn` knows of the others.
-        _ => Ok(()),
+        other => written(other, &rows, &page, &mut sink),
     };
     let written = written.and_then(|()| sink.flush());
     written.context("cannot print").map_err(|error| target.abandon(error, &watch))
 }
 
-/// Whether a report has a form of its own; users and sessions are rows.
-fn is_drawn(question: &Question) -> bool {
+/// Writes what is not insights, if it has a form of its own.
+fn written(
+    question: &Question,
+    rows: &RecordBatch,
+    page: &Page,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     match question {
-        Question::Insights(insights) => insights.users_of.is_none(),
-        Question::Funnel(funnel) => funnel.users_of.is_none(),
-        _ => false,
+        Question::Funnel(funnel) => funnel::write(funnel, rows, page, out),
+        Question::Retention(retention) => retention::write(retention, rows, page, out),
+        Question::Frequency(frequency) => activity::frequency(frequency, rows, page, out),
+        Question::Lifecycle(lifecycle) => activity::lifecycle(lifecycle, rows, page, out),
+        Question::Stickiness(_) => activity::stickiness(rows, page, out),
+        Question::Flows(flows) => flows::write(flows, rows, page, out),
+        // `is_drawn` knows of them.
+        Question::Insights(_) | Question::Cohort(_) | Question::Sessions(_) => Ok(()),
     }
+}
+
+/// Whether a report has a form of its own; users and sessions are rows.
+fn is_drawn(question: &Question, schema: &Schema) -> bool {
+    match question {
+        Question::Insights(insights) => has_form(insights, schema),
+        Question::Funnel(funnel) => funnel.users_of.is_none() && funnel.explain.is_none(),
+        Question::Retention(retention) => retention.users_of.is_none(),
+        Question::Frequency(_) | Question::Lifecycle(_) | Question::Stickiness(_) | Question::Flows(_) => {
+            true
+        }
+        Question::Cohort(_) | Question::Sessions(_) => false,
+    }
+}
+
+/// Texts, and segments that are compared among each other, are rows like any other.
+fn has_form(insights: &Insights, schema: &Schema) -> bool {
+    let is_of_segments = insights.compare.as_ref().is_some_and(Comparison::is_of_segments);
+    let last = schema.fields().len() - 1 - 2 * usize::from(insights.compare.is_some());
+    let is_number = *schema.field(last).data_type() == DataType::Float64;
+    insights.users_of.is_none() && !is_of_segments && is_number
 }
 
 /// What a form is written on.

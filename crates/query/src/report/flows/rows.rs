@@ -243,7 +243,10 @@ impl Graph {
             self.to_offsets.append_option(to.map(|to| i64::from(to.1)));
             self.to_labels.append_option(to.map(|to| to.2.text()));
             self.counts.append_value(count as i64);
-            let reached = set.reached.get(*anchor as usize).copied().unwrap_or(0);
+            // Who does not get to an anchor was at the one before.
+            let is_short = *offset == 0 && *label == Shown::DropOff;
+            let at = if is_short { anchor.saturating_sub(1) } else { *anchor };
+            let reached = set.reached.get(at as usize).copied().unwrap_or(0);
             self.shares.append_option(ratio(count, reached));
         }
     }
