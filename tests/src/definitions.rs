@@ -15,6 +15,21 @@ use serde_json::{Map, Value, json};
 
 use crate::histories::EVENTS;
 
+/// The saved events that definitions name; one has the name of a stored one.
+pub fn saved_events() -> BTreeMap<String, Value> {
+    let visit = json!(["Visit", {"event": "Buy", "where": {"property": "mins", "at_least": 5}}]);
+    let listen = json!({"event": "$all_events", "where": {"property": "genre", "is_set": true}});
+    [("Visit", visit), ("Listen", listen)].map(|(name, event)| (name.to_owned(), event)).into()
+}
+
+/// What is read as something else (M-22).
+pub fn lexicon() -> Value {
+    json!({
+        "events": {"$campaign_delivery": {"merged_into": "Play"}},
+        "event_properties": {"tags": {"merged_into": "mixed"}, "flag": {"merged_into": "genre"}, "nums": {"merged_into": "numbers"}},
+    })
+}
+
 /// The saved cohorts that definitions name.
 pub const COHORTS: &[&str] = &["first", "second", "third"];
 
@@ -146,12 +161,12 @@ fn comparison(of: Of) -> impl Strategy<Value = (Value, (&'static str, Value))> {
     ]
 }
 
-fn condition(of: Of) -> impl Strategy<Value = Value> {
+fn condition(of: Of) -> BoxedStrategy<Value> {
     let cast = option::weighted(0.2, one_of(json!(["string", "number", "boolean", "date"])));
     let items = option::weighted(0.25, one_of(json!(["any", "all"])));
     let match_case = option::weighted(0.15, one_of(json!([true, false])));
-    (comparison(of), cast, items, match_case).prop_map(
-        |((property, (name, operand)), cast, items, match_case)| {
+    (comparison(of), cast, items, match_case)
+        .prop_map(|((property, (name, operand)), cast, items, match_case)| {
             // Whether what cannot be cast is set, the rules do not say of the items of a list.
             let cast = cast.filter(|_| name != "is_set");
             object([
@@ -161,8 +176,8 @@ fn condition(of: Of) -> impl Strategy<Value = Value> {
                 ("items", items),
                 ("match_case", match_case),
             ])
-        },
-    )
+        })
+        .boxed()
 }
 
 pub(crate) fn in_cohorts(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
@@ -172,11 +187,13 @@ pub(crate) fn in_cohorts(names: &'static [&'static str]) -> impl Strategy<Value 
 
 /// Filters, nested up to three deep; on the cohorts of these names.
 pub(crate) fn filter(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
-    let leaf = if cohorts.is_empty() {
+    let of_one = if of == Of::Users {
         condition(of).boxed()
     } else {
-        prop_oneof![6 => condition(of), 1 => in_cohorts(cohorts)].boxed()
+        prop_oneof![12 => condition(of), 1 => list_contains()].boxed()
     };
+    let leaf =
+        if cohorts.is_empty() { of_one } else { prop_oneof![6 => of_one, 1 => in_cohorts(cohorts)].boxed() };
     leaf.prop_recursive(2, 6, 3, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..3).prop_map(|all| json!({ "all": all })),
@@ -186,6 +203,44 @@ pub(crate) fn filter(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<
         ]
     })
     .boxed()
+}
+
+/// A condition on a list that leaves the items which match, alone or among others (P-32).
+fn matching_items() -> BoxedStrategy<Value> {
+    let condition = || {
+        (
+            comparison(Of::Events),
+            one_of(json!(["tags", "nums", "mixed", "cart.b", "cart.p"])),
+            one_of(json!(["any", "all"])),
+        )
+            .prop_map(|((_, (name, operand)), property, items)| {
+                object([
+                    ("property", Some(property)),
+                    (name, Some(operand)),
+                    ("items", Some(items)),
+                    ("include", Some(json!("matching_items"))),
+                ])
+            })
+    };
+    let one_object = list_contains().prop_map(|mut contains| {
+        contains["include"] = json!("matching_items");
+        contains
+    });
+    let one = prop_oneof![3 => condition(), 1 => one_object];
+    prop_oneof![2 => one.clone(), 1 => vec(one, 1..3).prop_map(|all| json!({ "all": all }))].boxed()
+}
+
+/// Conditions on one object of the cart (P-33).
+fn list_contains() -> BoxedStrategy<Value> {
+    let of_object = (text_condition(Of::Events), number_condition(Of::Events), any::<bool>()).prop_map(
+        |((_, (name, text)), (_, (other, number)), is_any)| {
+            let both = json!([{"property": "b", name: text}, {"property": "p", other: number}]);
+            if is_any { json!({ "any": both }) } else { both }
+        },
+    );
+    (one_of(json!(["cart", "cart", "cart", "tags", "geo"])), of_object)
+        .prop_map(|(list, filter)| json!({"list_contains": list, "where": filter}))
+        .boxed()
 }
 
 /// A filter of a report, which may name cohorts.
@@ -199,10 +254,10 @@ pub fn any_condition() -> impl Strategy<Value = Value> {
 }
 
 /// Which of its two filters decides what is first is another question than what the first is.
-pub(crate) fn selector(of: Of) -> impl Strategy<Value = Value> {
-    let name = || prop_oneof![5 => select(EVENTS), 4 => Just("$all_events")];
+pub(crate) fn selector(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
+    let name = || prop_oneof![5 => select(EVENTS), 1 => Just("Listen"), 4 => Just("$all_events")];
     let choice = move || {
-        (name(), option::weighted(0.2, filter(of, &[]))).prop_map(|(event, filter)| match filter {
+        (name(), option::weighted(0.2, filter(of, cohorts))).prop_map(|(event, filter)| match filter {
             None => Value::from(event),
             Some(filter) => json!({"event": event, "where": filter}),
         })
@@ -214,6 +269,7 @@ pub(crate) fn selector(of: Of) -> impl Strategy<Value = Value> {
         2 => (vec(choice(), 1..3), first_time)
             .prop_map(|(any_of, first)| json!({"any_of": any_of, "first_time": first})),
     ]
+    .boxed()
 }
 
 pub(crate) fn aggregate(names: Value) -> impl Strategy<Value = Value> {
@@ -248,9 +304,9 @@ const OVER_EVENTS: [&str; 12] = [
 ];
 
 /// A measure that is one number.
-fn number_measure(of: Of) -> impl Strategy<Value = Value> {
-    let of_property = (aggregate(json!(OVER_EVENTS)), measured_property(of))
-        .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of}));
+fn number_measure(of: Of) -> BoxedStrategy<Value> {
+    let of_property = (aggregate(json!(OVER_EVENTS)), measured_property(of), cast())
+        .prop_map(|(aggregate, of, cast)| cast_measure(aggregate, of, cast));
     let over_users = (
         aggregate(json!(["sum", "average", "min", "max", "median", "p90", "variance", "count"])),
         per_user(of),
@@ -267,16 +323,36 @@ fn number_measure(of: Of) -> impl Strategy<Value = Value> {
         "monthly_active_users",
         "sessions",
     ]);
-    prop_oneof![4 => one_of(words), 3 => of_property, 3 => over_users]
+    prop_oneof![4 => one_of(words), 3 => of_property, 3 => over_users].boxed()
 }
 
-fn per_user(of: Of) -> impl Strategy<Value = Value> {
+fn per_user(of: Of) -> BoxedStrategy<Value> {
     prop_oneof![
         2 => Just(json!("events")),
         1 => Just(json!("sessions")),
-        3 => (aggregate(json!(["sum", "average", "distinct", "min", "max"])), measured_property(of))
-            .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of})),
+        3 => (aggregate(json!(["sum", "average", "distinct", "min", "max"])), measured_property(of), cast())
+            .prop_map(|(aggregate, of, cast)| cast_measure(aggregate, of, cast)),
     ]
+    .boxed()
+}
+
+fn cast() -> impl Strategy<Value = Option<Value>> {
+    option::weighted(0.25, one_of(json!(["number", "number", "string", "boolean", "date"])))
+}
+
+/// Only different values are counted of every type.
+fn cast_measure(aggregate: Value, of: Value, cast: Option<Value>) -> Value {
+    let cast = cast.filter(|cast| cast == "number" || aggregate == "distinct");
+    object([("aggregate", Some(aggregate)), ("of", Some(of)), ("as", cast)])
+}
+
+/// Texts as measures.
+fn text_measure(of: Of) -> BoxedStrategy<Value> {
+    let of = prop_oneof![property(of), measured_property(of)]
+        .prop_filter("the spelling of the time is its column's", |of| *of != "time");
+    (aggregate(json!(["first", "most_frequent", "distribution"])), of)
+        .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of, "as": "string"}))
+        .boxed()
 }
 
 fn distribution(of: Of) -> impl Strategy<Value = Value> {
@@ -286,11 +362,12 @@ fn distribution(of: Of) -> impl Strategy<Value = Value> {
     ]
 }
 
-fn metric(of: Of, measure: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
+fn metric(of: Of, measure: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Value> {
     let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
     let once = one_of(json!(["first", "last"]));
-    (selector(of), measure, option::weighted(0.2, filter(of, cohorts)), option::weighted(0.3, once)).prop_map(
-        |(event, measure, filter, once)| {
+    let filter = prop_oneof![2 => filter(of, cohorts), 1 => matching_items()];
+    (selector(of, cohorts), measure, option::weighted(0.3, filter), option::weighted(0.3, once))
+        .prop_map(|(event, measure, filter, once)| {
             let is_filtered_first = event.get("first_time").is_some_and(|first| first == "filtered");
             object([
                 ("where", filter.filter(|_| !is_filtered_first)),
@@ -298,12 +375,13 @@ fn metric(of: Of, measure: impl Strategy<Value = Value>) -> impl Strategy<Value 
                 ("event", Some(event)),
                 ("measure", Some(measure)),
             ])
-        },
-    )
+        })
+        .boxed()
 }
 
-pub(crate) fn breakdown(of: Of) -> impl Strategy<Value = Value> {
-    let unit = one_of(json!(["hour", "day", "week", "month", "quarter", "year"]));
+pub(crate) fn breakdown(of: Of) -> BoxedStrategy<Value> {
+    let unit =
+        one_of(json!(["hour", "day", "week", "month", "quarter", "year", "hour_of_day", "day_of_week"]));
     let buckets = one_of(json!([
         "auto",
         "auto",
@@ -337,6 +415,7 @@ pub(crate) fn breakdown(of: Of) -> impl Strategy<Value = Value> {
         2 => by_unit,
         if of == Of::EventsAndUsers { 2 } else { 0 } => cohorts,
     ]
+    .boxed()
 }
 
 /// A range, and an interval that does not cut it in too many pieces.
@@ -421,7 +500,7 @@ pub(crate) fn merged(parts: impl IntoIterator<Item = Value>) -> Value {
 fn setting() -> impl Strategy<Value = Value> {
     let compare = one_of(json!([
         {"previous": "day"}, {"previous": "week"}, {"previous": "month"}, {"days_before": 7},
-        {"from": "2024-03-09"}, {"to": "2024-03-31"},
+        {"from": "2024-03-09"}, {"to": "2024-03-31"}, "overall", {"segment": ["rock"]}, {"segment": ["(not set)"]},
     ]));
     prop_oneof![
         6 => Just(json!({})),
@@ -429,6 +508,19 @@ fn setting() -> impl Strategy<Value = Value> {
         2 => (1_u32..5).prop_map(|rolling| json!({ "rolling": rolling })),
         1 => Just(json!({"cumulative": true})),
     ]
+}
+
+/// A setting with a label for each breakdown where segments are compared (S-79).
+fn compared(setting: &Value, breakdowns: usize) -> Value {
+    let mut setting = setting.clone();
+    let is_of_segments = setting["compare"] == "overall" || setting["compare"].get("segment").is_some();
+    if is_of_segments && breakdowns == 0 {
+        return json!({});
+    }
+    if let Some(label) = setting["compare"].get("segment").map(|labels| labels[0].clone()) {
+        setting["compare"]["segment"] = Value::from(vec![label; breakdowns]);
+    }
+    setting
 }
 
 /// Reports on events.
@@ -441,6 +533,7 @@ fn of_events() -> impl Strategy<Value = Value> {
             prop_oneof![
                 8 => number_measure(of),
                 1 => distribution(of),
+                1 => text_measure(of),
                 1 => Just(json!("cumulative_unique_users")),
             ]
             .boxed()
@@ -471,8 +564,10 @@ fn of_events() -> impl Strategy<Value = Value> {
                     let is_filtered_first = metrics.iter().any(|metric| {
                         metric["event"].get("first_time").is_some_and(|first| first == "filtered")
                     });
-                    let has_bins =
-                        metrics.iter().any(|metric| metric["measure"]["aggregate"] == "distribution");
+                    let has_bins = metrics.iter().any(|metric| {
+                        metric["measure"]["aggregate"] == "distribution"
+                            || metric["measure"]["as"] == "string"
+                    });
                     let formula = formula.filter(|_| metrics.len() > 1 && !has_bins);
                     let top = top.filter(|_| !breakdowns.is_empty());
                     let interval = if is_rolled { interval.or(Some(json!("day"))) } else { interval };
@@ -482,12 +577,15 @@ fn of_events() -> impl Strategy<Value = Value> {
                         ("interval", interval),
                         ("metrics", Some(Value::from(metrics))),
                         ("where", filter.filter(|_| !is_filtered_first)),
-                        ("breakdowns", Some(Value::from(breakdowns)).filter(|list| *list != json!([]))),
+                        (
+                            "breakdowns",
+                            Some(Value::from(breakdowns.clone())).filter(|list| *list != json!([])),
+                        ),
                         ("top", top.map(|(top, _)| Value::from(top))),
                         ("other", top.map(|(_, other)| Value::from(other))),
                         ("formulas", formula.map(|formula| json!([{ "formula": formula }]))),
                     ]);
-                    merged([scope, rest, setting.clone()])
+                    merged([scope, rest, compared(&setting, breakdowns.len())])
                 },
             )
     })
@@ -505,9 +603,20 @@ fn of_profiles() -> impl Strategy<Value = Value> {
     ];
     let metric = (filter(Of::Users, COHORTS), measure)
         .prop_map(|(profiles, measure)| json!({"profiles": profiles, "measure": measure}));
-    (scope(), vec(metric, 1..3), vec(breakdown(Of::Users), 0..3)).prop_map(|(scope, metrics, breakdowns)| {
-        merged([scope, json!({"report": "insights", "metrics": metrics, "breakdowns": breakdowns})])
-    })
+    let top = option::weighted(0.5, (1_usize..3, any::<bool>()));
+    (scope(), vec(metric, 1..3), vec(breakdown(Of::Users), 0..3), top).prop_map(
+        |(scope, metrics, breakdowns, top)| {
+            let top = top.filter(|_| !breakdowns.is_empty());
+            let rest = object([
+                ("report", Some(json!("insights"))),
+                ("metrics", Some(Value::from(metrics))),
+                ("breakdowns", Some(Value::from(breakdowns))),
+                ("top", top.map(|(top, _)| Value::from(top))),
+                ("other", top.map(|(_, other)| Value::from(other))),
+            ]);
+            merged([scope, rest])
+        },
+    )
 }
 
 /// How many members cohorts have over time (S-25).
@@ -524,7 +633,7 @@ fn of_cohorts() -> impl Strategy<Value = Value> {
     })
 }
 
-fn did() -> impl Strategy<Value = Value> {
+fn did(others: &'static [&'static str]) -> impl Strategy<Value = Value> {
     let range = option::weighted(
         0.6,
         one_of(json!([
@@ -550,20 +659,20 @@ fn did() -> impl Strategy<Value = Value> {
     let rest = prop_oneof![
         4 => Just(json!({})),
         4 => times,
-        1 => selector(Of::Events).prop_map(|then| json!({ "then": then })),
-        1 => selector(Of::Events).prop_map(|then| json!({ "then_not": then })),
+        1 => selector(Of::Events, others).prop_map(|then| json!({ "then": then })),
+        1 => selector(Of::Events, others).prop_map(|then| json!({ "then_not": then })),
     ];
-    (selector(Of::Events), range, rest)
+    (selector(Of::Events, others), range, rest)
         .prop_map(|(event, range, rest)| merged([object([("event", Some(event)), ("in", range)]), rest]))
 }
 
 /// A cohort that may name these others.
 fn cohort(others: &'static [&'static str]) -> BoxedStrategy<Value> {
     let users = vec(select(vec!["u1", "u2", "U1", "u9", "$device:d1", "$device:d2", "stranger"]), 0..3);
-    let did_not =
-        did().prop_map(|did| object([("event", did.get("event").cloned()), ("in", did.get("in").cloned())]));
+    let did_not = did(others)
+        .prop_map(|did| object([("event", did.get("event").cloned()), ("in", did.get("in").cloned())]));
     let mut leaves = vec![
-        (5, did().prop_map(|did| json!({ "did": did })).boxed()),
+        (5, did(others).prop_map(|did| json!({ "did": did })).boxed()),
         (2, did_not.prop_map(|did| json!({ "did_not": did })).boxed()),
         (3, filter(Of::Users, others).prop_map(|filter| json!({ "where": filter })).boxed()),
         (1, users.prop_map(|users| json!({ "users": users })).boxed()),

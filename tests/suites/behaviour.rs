@@ -74,8 +74,14 @@ fn check_cases(kinds: &[&str]) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut differences = Vec::new();
     for (stored, cases) in by_stored {
-        let (records, cohorts) = (records(stored), BTreeMap::new());
-        let engines = runtime.block_on(Engines::of(Stored::HalfInMemtable, &records, &cohorts));
+        let (records, none) = (records(stored), BTreeMap::new());
+        let engines = runtime.block_on(Engines::of(
+            Stored::HalfInMemtable,
+            &records,
+            &none,
+            &serde_json::json!({}),
+            &none,
+        ));
         for case in cases {
             let report = as_of(case.report(), BehaviourCase::AS_OF);
             let lines = |batches: &[RecordBatch]| match table(batches) {
@@ -109,7 +115,7 @@ fn retention_of_the_rules() {
 
 #[test]
 fn random_retention() {
-    ask_at_random(40, dense_history(), behaviours::retention());
+    ask_at_random(25, dense_history(), behaviours::retention());
 }
 
 #[test]
@@ -119,7 +125,7 @@ fn activity_of_the_rules() {
 
 #[test]
 fn random_activity() {
-    ask_at_random(30, dense_history(), behaviours::activity());
+    ask_at_random(25, dense_history(), behaviours::activity());
 }
 
 #[test]
@@ -129,5 +135,5 @@ fn flows_of_the_rules() {
 
 #[test]
 fn random_flows() {
-    ask_at_random(40, dense_history(), behaviours::flows());
+    ask_at_random(25, dense_history(), behaviours::flows());
 }

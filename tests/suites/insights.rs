@@ -11,9 +11,9 @@ use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tallymark::{DefinitionKind, Engine, EngineConfig, WireForm};
-use tallymark_report::{Question, Report};
+use tallymark_report::{EventSelector, Lexicon, Question, Report};
 use tallymark_tests::cases::{self, Case, behaviour_answer, line};
-use tallymark_tests::definitions::{COHORTS, cohorts, definition};
+use tallymark_tests::definitions::{COHORTS, cohorts, definition, lexicon, saved_events};
 use tallymark_tests::histories::history;
 use tallymark_tests::oracle::insights::{Row, World, answer};
 use tallymark_tests::oracle::{Dataset, System};
@@ -36,7 +36,13 @@ pub(crate) enum Stored {
 pub(crate) struct Engines(Vec<(&'static str, Engine)>);
 
 impl Engines {
-    pub(crate) async fn of(stored: Stored, records: &[Value], cohorts: &BTreeMap<String, Value>) -> Self {
+    pub(crate) async fn of(
+        stored: Stored,
+        records: &[Value],
+        events: &BTreeMap<String, Value>,
+        lexicon: &Value,
+        cohorts: &BTreeMap<String, Value>,
+    ) -> Self {
         let url = memory_url();
         let writer = Engine::open(&url, config()).await.unwrap();
         match stored {
@@ -51,6 +57,11 @@ impl Engines {
                 import(&writer, &ndjson(files)).await;
                 writer.append_json(ndjson(memtable).as_bytes(), WireForm::Lenient).await.unwrap();
             }
+        }
+        let lexicon = lexicon.to_string();
+        writer.save_definition(DefinitionKind::Lexicon, Lexicon::NAME, &lexicon).await.unwrap();
+        for (name, event) in events {
+            writer.save_definition(DefinitionKind::Event, name, &event.to_string()).await.unwrap();
         }
         for (name, cohort) in cohorts {
             let saved = writer.save_definition(DefinitionKind::Cohort, name, &cohort.to_string()).await;
@@ -138,6 +149,7 @@ fn rows(report: &Report, batches: &[RecordBatch]) -> Vec<Row> {
                 segments: segments.collect(),
                 bin: text("bin", at),
                 value: number("value", at),
+                text: text("text", at),
                 compared: number("compared", at),
             });
         }
@@ -167,7 +179,13 @@ fn cases_of_the_rules() {
     let mut differences = Vec::new();
     for cases in by_fixture.values() {
         let fixture = (cases[0].fixture)();
-        let engines = Engines::of(Stored::HalfInMemtable, &fixture.records, &fixture.cohorts);
+        let engines = Engines::of(
+            Stored::HalfInMemtable,
+            &fixture.records,
+            &fixture.events,
+            &fixture.lexicon,
+            &fixture.cohorts,
+        );
         let engines = runtime.block_on(engines);
         for case in cases {
             let report = as_of(case.report(), fixture.as_of);
@@ -191,6 +209,7 @@ pub(crate) struct Asked {
     pub(crate) stored: Stored,
     pub(crate) records: Vec<Value>,
     pub(crate) cohorts: BTreeMap<String, Value>,
+    pub(crate) lexicon: Value,
     pub(crate) definition: Value,
 }
 
@@ -215,7 +234,14 @@ impl Asked {
         }
         let answered = std::panic::catch_unwind(|| {
             let dataset = Dataset::of(System::Simplified, &self.records, NOW.millis());
-            let world = World::of(&dataset, cohorts);
+            let read = |(name, event): (String, Value)| {
+                let event = EventSelector::from_value(&name, event).unwrap();
+                (name, event)
+            };
+            let saved_events = saved_events().into_iter().map(read).collect();
+            let lexicon = Lexicon::from_value(self.lexicon.clone()).unwrap();
+            let world = World { saved_events, ..World::of(&dataset, cohorts) }
+                .merged(&lexicon.merged_events(), &lexicon.merged_event_properties());
             match &report.question {
                 Question::Insights(_) => answer(&world, &report, NOW.millis()).iter().map(line).collect(),
                 _ => in_order(&report, behaviour_answer(&world, &report, NOW.millis()).lines(&[])),
@@ -271,13 +297,15 @@ impl Asked {
             }
             break;
         }
-        let Self { stored, records, cohorts, definition } = self;
-        format!("{definition}\n{}\n{}{stored:?} {difference}", json!(cohorts), ndjson(&records))
+        let Self { stored, records, cohorts, lexicon, definition } = self;
+        format!("{definition}\n{lexicon}\n{}\n{}{stored:?} {difference}", json!(cohorts), ndjson(&records))
     }
 
     async fn engines(&self) -> Option<Engines> {
         let asked = self.clone();
-        let engines = async move { Engines::of(asked.stored, &asked.records, &asked.cohorts).await };
+        let engines = async move {
+            Engines::of(asked.stored, &asked.records, &saved_events(), &asked.lexicon, &asked.cohorts).await
+        };
         tokio::spawn(engines).await.ok()
     }
 }
@@ -294,21 +322,23 @@ pub(crate) fn ask_at_random(
     definitions: impl Strategy<Value = Value>,
 ) {
     let stored = prop_oneof![Just(Stored::Imported), Just(Stored::InParts), Just(Stored::HalfInMemtable)];
-    let case = (histories, cohorts(), proptest::collection::vec(definitions, 4), stored);
+    let lexicon = prop_oneof![4 => Just(json!({})), 1 => Just(lexicon())];
+    let case = (histories, cohorts(), lexicon, proptest::collection::vec(definitions, 4), stored);
     // The first failure is made small here: step by step through the JSON, which gets further.
     let failure = RefCell::new(None);
-    for_each_case(cases, &case, |(records, cohorts, definitions, stored)| {
+    for_each_case(cases, &case, |(records, cohorts, lexicon, definitions, stored)| {
         let failure = &failure;
         async move {
             if failure.borrow().is_some() {
                 return;
             }
-            let engines = Engines::of(stored, &records, &cohorts).await;
+            let engines = Engines::of(stored, &records, &saved_events(), &lexicon, &cohorts).await;
             for definition in definitions {
-                let (records, cohorts) = (records.clone(), cohorts.clone());
-                let asked = Asked { stored, records, cohorts, definition };
+                let (records, cohorts, lexicon) = (records.clone(), cohorts.clone(), lexicon.clone());
+                let asked = Asked { stored, records, cohorts, lexicon, definition };
                 assert!(asked.expected().is_some(), "the oracle has an answer to {}", asked.definition);
                 if let Some(difference) = asked.difference(&engines).await {
+                    eprintln!("making this small: {}\n{difference}", asked.definition);
                     let small = asked.made_small(engines, difference).await;
                     failure.replace(Some(small));
                     return;

@@ -1,7 +1,5 @@
 //! What is saved by name: cohorts, reports and so on.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 use tallymark_event::Timestamp;
 use tallymark_query::definitions;
@@ -49,8 +47,8 @@ impl Engine {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Definition`] with what is wrong and where: also if it names a cohort that is not
-    /// saved, or if a cohort would need itself.
+    /// [`Error::Definition`] with what is wrong and where: also if it names a cohort or metric that
+    /// is not saved, or if a cohort would need itself.
     pub async fn save_definition(&self, kind: DefinitionKind, name: &str, json: &str) -> Result<()> {
         let wrong = |source| Error::Definition { kind, name: name.to_owned(), source };
         let json = read(kind, name, json).map_err(wrong)?;
@@ -65,8 +63,8 @@ impl Engine {
     /// Forgets a saved definition.
     ///
     /// # Errors
-    /// [`Error::NoDefinition`] if there is none, [`Error::DefinitionInUse`] for a cohort that other
-    /// definitions name.
+    /// [`Error::NoDefinition`] if there is none, [`Error::DefinitionInUse`] for a cohort, event or metric
+    /// that other definitions name.
     pub async fn delete_definition(&self, kind: DefinitionKind, name: &str) -> Result<()> {
         self.change_definitions(|_, definitions| {
             let users = users_of(kind, name, definitions);
@@ -203,31 +201,35 @@ fn read(kind: DefinitionKind, name: &str, json: &str) -> Result<serde_json::Valu
     Ok(json)
 }
 
-/// Whether the cohorts that a definition names are saved and do not need it.
+/// Whether the cohorts and metrics that a definition names are saved and do not need it.
 fn check_needs(kind: DefinitionKind, name: &str, definitions: &Definitions) -> Result<(), DefinitionError> {
-    let cohort = DefinitionKind::Cohort;
-    let saved: CohortNeeds<'_> = definitions
-        .get(cohort.name())
-        .into_iter()
-        .flatten()
+    let saved = |kind: DefinitionKind| definitions.get(kind.name()).into_iter().flatten();
+    let Some((_, definition)) = saved(kind).find(|(saved, _)| *saved == name) else { return Ok(()) };
+    let (cohort, metric) = (DefinitionKind::Cohort, DefinitionKind::Metric);
+    let names = |kind| saved(kind).map(|(name, _)| name.as_str()).collect();
+    check_saved(cohort, &kind.cohorts_named_in(&definition.json), &names(cohort))?;
+    check_saved(metric, &kind.metrics_named_in(&definition.json), &names(metric))?;
+    if kind != cohort {
+        return Ok(());
+    }
+    let needs: CohortNeeds<'_> = saved(cohort)
         .map(|(name, definition)| (name.as_str(), cohort.cohorts_named_in(&definition.json)))
         .collect();
-    let definition = definitions.get(kind.name()).and_then(|saved| saved.get(name));
-    let named: BTreeSet<&str> =
-        definition.map(|definition| kind.cohorts_named_in(&definition.json)).unwrap_or_default();
-    check_saved(&named, &saved)?;
-    if kind == cohort { check_acyclic(name, &saved) } else { Ok(()) }
+    check_acyclic(name, &needs)
 }
 
-/// The definitions that name a cohort, such as `cohort "Active"`.
+/// The definitions that name a cohort, event or metric, such as `cohort "Active"`.
 fn users_of(kind: DefinitionKind, name: &str, definitions: &Definitions) -> Vec<String> {
-    if kind != DefinitionKind::Cohort {
-        return Vec::new();
-    }
+    let is_named = |user: DefinitionKind, json: &serde_json::Value| match kind {
+        DefinitionKind::Cohort => user.cohorts_named_in(json).contains(name),
+        DefinitionKind::Event => user.events_named_in(json).contains(name),
+        DefinitionKind::Metric => user.metrics_named_in(json).contains(name),
+        _ => false,
+    };
     let mut users = Vec::new();
     for kind in DefinitionKind::ALL {
         for (user, definition) in definitions.get(kind.name()).into_iter().flatten() {
-            if kind.cohorts_named_in(&definition.json).contains(name) {
+            if is_named(kind, &definition.json) {
                 users.push(format!("{kind} {user:?}"));
             }
         }

@@ -44,7 +44,7 @@ pub enum Error {
     Query(#[from] tallymark_query::Error),
     /// A query failed while its answer was read.
     #[error("cannot run the query")]
-    Run(#[from] DataFusionError),
+    Run(#[source] DataFusionError),
     /// A query took longer than [`crate::EngineConfig::query_time_max`] allows.
     #[error("the query was stopped after {} s, the limit of its time", limit.as_secs_f64())]
     QueryTime {
@@ -128,6 +128,16 @@ pub enum Error {
         /// The name.
         name: String,
     },
+}
+
+impl From<DataFusionError> for Error {
+    /// What is wrong in a definition is told as that, wherever it was found.
+    fn from(error: DataFusionError) -> Self {
+        match tallymark_query::Error::found_in(error) {
+            Ok(own) => Self::Query(own),
+            Err(error) => Self::Run(error),
+        }
+    }
 }
 
 impl Error {

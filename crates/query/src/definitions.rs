@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tallymark_report::{Cohort, DefinitionKind, Lexicon};
+use tallymark_report::{Cohort, DefinitionKind, EventSelector, Lexicon, Metric};
 use tallymark_storage::{Definition, Snapshot};
 
 use crate::{Error, Result};
@@ -17,13 +17,36 @@ pub fn saved(snapshot: &Snapshot, kind: DefinitionKind) -> impl Iterator<Item = 
 /// # Errors
 /// [`Error::SavedDefinition`] for one that a newer version has saved.
 pub fn cohorts(snapshot: &Snapshot) -> Result<BTreeMap<String, Cohort>> {
-    let kind = DefinitionKind::Cohort;
-    let read = |(name, definition): (&String, &Definition)| match Cohort::from_value(definition.json.clone())
-    {
-        Ok(cohort) => Ok((name.clone(), cohort)),
+    read_all(snapshot, DefinitionKind::Cohort, |_, json| Cohort::from_value(json))
+}
+
+/// The saved definitions of a kind, read.
+fn read_all<T>(
+    snapshot: &Snapshot,
+    kind: DefinitionKind,
+    read: impl Fn(&str, serde_json::Value) -> tallymark_report::Result<T>,
+) -> Result<BTreeMap<String, T>> {
+    let read = |(name, definition): (&String, &Definition)| match read(name, definition.json.clone()) {
+        Ok(read) => Ok((name.clone(), read)),
         Err(source) => Err(Error::SavedDefinition { kind, name: name.clone(), source }),
     };
     saved(snapshot, kind).map(read).collect()
+}
+
+/// The saved events, by name (P-41).
+///
+/// # Errors
+/// [`Error::SavedDefinition`] for one that a newer version has saved.
+pub fn events(snapshot: &Snapshot) -> Result<BTreeMap<String, EventSelector>> {
+    read_all(snapshot, DefinitionKind::Event, EventSelector::from_value)
+}
+
+/// The saved metrics, by name (S-90).
+///
+/// # Errors
+/// [`Error::SavedDefinition`] for one that a newer version has saved.
+pub fn metrics(snapshot: &Snapshot) -> Result<BTreeMap<String, Metric>> {
+    read_all(snapshot, DefinitionKind::Metric, |_, json| Metric::from_value(json))
 }
 
 /// What events and properties mean; says nothing if nobody did.

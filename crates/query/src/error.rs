@@ -163,6 +163,33 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The error about the question that DataFusion has carried while the answer was read; its own,
+    /// and all about reading, are given back.
+    ///
+    /// # Errors
+    /// The error itself, if it is another.
+    pub fn found_in(error: DataFusionError) -> std::result::Result<Self, DataFusionError> {
+        match error {
+            DataFusionError::Context(text, inner) => {
+                Self::found_in(*inner).map_err(|inner| DataFusionError::Context(text, Box::new(inner)))
+            }
+            DataFusionError::Diagnostic(diagnostic, inner) => Self::found_in(*inner)
+                .map_err(|inner| DataFusionError::Diagnostic(diagnostic, Box::new(inner))),
+            DataFusionError::External(inner) => match inner.downcast::<Self>() {
+                Ok(own) if own.is_of_question() => Ok(*own),
+                Ok(own) => Err(DataFusionError::External(own)),
+                Err(inner) => Err(DataFusionError::External(inner)),
+            },
+            other => Err(other),
+        }
+    }
+
+    fn is_of_question(&self) -> bool {
+        matches!(self, Self::Definition(_) | Self::UnknownColumn { .. } | Self::SavedDefinition { .. })
+    }
+}
+
 /// A name as it has to be written in SQL.
 struct Quoted<'a>(&'a str);
 

@@ -12,8 +12,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tallymark_event::columns::system_fields;
 use tallymark_event::{Day, Event, Lane, LaneId, PropertyCatalog, PropertyValue, Timestamp, ValueKinds};
+use tallymark_report::DefinitionKind;
 use tallymark_storage::{
-    DataFileWriter, DatasetSettings, FileSettings, Location, Manifest, MemBatch, Snapshot,
+    DataFileWriter, DatasetSettings, Definition, FileSettings, Location, Manifest, MemBatch, Snapshot,
 };
 use tallymark_users::{
     Identities, IdentityOp, IdentitySystem, ProfileKey, ProfileOp, ProfileUpdate, Profiles, assign,
@@ -138,6 +139,18 @@ impl TestDataset {
             ops: vec![ProfileOp::Set(serde_json::from_str(properties).unwrap())],
         };
         self.profiles.apply(&update, Timestamp::from_millis(1_704_067_200_000), &self.identities);
+        self
+    }
+
+    /// Saves a definition under a name, unchecked.
+    pub(crate) fn save(&mut self, kind: DefinitionKind, name: &str, json: &str) -> &mut Self {
+        let json = serde_json::from_str(json).unwrap();
+        let definition = Definition { saved_at: Timestamp::from_millis(0), json };
+        self.manifest
+            .definitions
+            .entry(kind.name().to_owned())
+            .or_default()
+            .insert(name.to_owned(), definition);
         self
     }
 

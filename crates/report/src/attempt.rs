@@ -143,7 +143,8 @@ impl Exclusion {
                 let problem = format!("a step that another one follows: 1 to {}", steps.saturating_sub(1));
                 return Err(DefinitionError::new(format!("exclude[{at}].after_step"), problem));
             }
-            no_first_time(&exclusion.event).map_err(|error| error.within(&format!("exclude[{at}].event")))?;
+            let event = no_first_time(&exclusion.event).and_then(|()| exclusion.event.check(false));
+            event.map_err(|error| error.within(&format!("exclude[{at}].event")))?;
         }
         Ok(())
     }

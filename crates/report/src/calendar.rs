@@ -38,7 +38,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    const ALL: [(&'static str, Self); 7] = [
+    pub(crate) const ALL: [(&'static str, Self); 7] = [
         ("minute", Self::Minute),
         ("hour", Self::Hour),
         ("day", Self::Day),
@@ -347,6 +347,8 @@ impl Calendar {
             Comparison::DaysBefore(days) => by(-i64::from(*days), Unit::Day),
             Comparison::From(from) => by((day(from)? - first).num_days(), Unit::Day),
             Comparison::To(to) => by((day(to)? - last).num_days(), Unit::Day),
+            // Of the same time.
+            Comparison::Segment(_) | Comparison::Overall => *range,
         })
     }
 

@@ -185,8 +185,12 @@ impl CohortCondition {
                 "a condition is exactly one of did, did_not, where, in_cohort, not_in_cohort, users, all, any, not",
             ));
         }
+        filter.iter().try_for_each(|filter| filter.check(false).map_err(|error| error.within("where")))?;
         if let Some(did) = did {
             did.check().map_err(|error| error.within("did"))?;
+        }
+        if let Some(did_not) = did_not {
+            did_not.check().map_err(|error| error.within("did_not"))?;
         }
         if let Some(did_not) = did_not
             && (did_not.times.is_some() || did_not.then.is_some() || did_not.then_not.is_some())
@@ -207,6 +211,14 @@ impl CohortCondition {
 
 impl Did {
     fn check(&self) -> Result<()> {
+        let selectors = [
+            ("event", Some(&self.event)),
+            ("then", self.then.as_ref()),
+            ("then_not", self.then_not.as_ref()),
+        ];
+        for (field, selector) in selectors {
+            selector.iter().try_for_each(|event| event.check(false).map_err(|error| error.within(field)))?;
+        }
         if self.then.is_some() && self.then_not.is_some() {
             return Err(DefinitionError::new("then_not", "goes without then: write two conditions"));
         }

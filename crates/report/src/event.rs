@@ -2,15 +2,19 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
-use crate::Filter;
+use crate::report::read_value;
 use crate::text::{WordOr, Written, word_or};
+use crate::{DefinitionError, Filter};
 
 /// Stands for every event (P-40).
 pub const ALL_EVENTS: &str = "$all_events";
 
 /// Events: one name, or several of which any will do (S-3, P-41). An event that meets several
 /// choices counts once.
+///
+/// A name is that of a saved event, else that of stored ones.
 ///
 /// Written `"Play"`, `["Play", "Stream"]`, `{"event": "Play", "where": "mins > 3"}`,
 /// `{"any_of": [...], "name": "Listen"}`; `"$all_events"` is every event.
@@ -82,6 +86,41 @@ impl EventSelector {
             _ => return Err("say either event or any_of".to_owned()),
         };
         Ok(Self { any_of, name, first_time })
+    }
+
+    /// Reads events as they are saved under a name (P-41): in any of the ways they are written. The
+    /// names in it are those of stored events.
+    ///
+    /// # Errors
+    /// As for [`crate::Report::parse`].
+    pub fn from_value(name: &str, value: Value) -> crate::Result<Self> {
+        if name == ALL_EVENTS {
+            return Err(DefinitionError::new("", format!("\"{name}\" is every event")));
+        }
+        let selector: Self = read_value(value)?;
+        if selector.name.is_some() {
+            return Err(DefinitionError::new("name", "is the one it is saved under"));
+        }
+        if selector.first_time.is_some() {
+            return Err(DefinitionError::new("first_time", "is said where the saved event is named"));
+        }
+        selector.check(false)?;
+        Ok(selector)
+    }
+
+    pub(crate) fn check(&self, may_include: bool) -> Result<(), DefinitionError> {
+        // Which of several choices an event met, nobody could say.
+        let may_include = may_include && self.any_of.len() == 1;
+        let has_list = self.name.is_none() && self.first_time.is_none();
+        self.any_of.iter().enumerate().try_for_each(|(at, choice)| {
+            let Some(filter) = &choice.filter else { return Ok(()) };
+            let error = filter.check(may_include).map_err(|error| error.within("where"));
+            match self.any_of.len() {
+                1 => error,
+                _ if has_list => error.map_err(|error| error.within(&format!("[{at}]"))),
+                _ => error.map_err(|error| error.within(&format!("any_of[{at}]"))),
+            }
+        })
     }
 
     /// How it is called in results.

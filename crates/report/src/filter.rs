@@ -4,19 +4,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::text::{NoList, WordOr, Written, word_or};
-use crate::{Property, Unit};
+use crate::{DefinitionError, Property, Unit};
 
 /// A condition on an event and who did it.
 ///
 /// Written as text it is a SQL expression: `"amount > 10 AND user.plan = 'pro'"`. Written as an
 /// object it is one condition, `{"property": "plan", "equals": "pro"}`, or several:
-/// `{"all": [...]}`, `{"any": [...]}`, `{"not": ...}`; a list is all of its members.
+/// `{"all": [...]}`, `{"any": [...]}`, `{"not": ...}`; a list is all of its members. Conditions that
+/// one object of a list has to meet together are `{"list_contains": "cart", "where": [...]}`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(with = "Written<Self>")]
 pub enum Filter {
     /// A SQL expression; anything but true drops the event (K-62).
     Sql(String),
+    /// All of these, written as a list.
+    List(Vec<Filter>),
     /// All of these (P-2); none is true.
     All {
         /// The conditions.
@@ -42,8 +45,42 @@ pub enum Filter {
         /// Names of saved cohorts.
         not_in_cohort: Vec<CohortName>,
     },
+    /// Conditions on one object of a list.
+    ListContains(Box<ListContains>),
     /// A condition on a property.
     Condition(Box<Condition>),
+}
+
+/// One object of a list meets all of it (P-33).
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct ListContains {
+    /// The list of objects.
+    #[serde(rename = "list_contains")]
+    pub list: Property,
+    /// What the object meets; properties are those of the object.
+    #[serde(rename = "where")]
+    pub filter: Filter,
+    /// What is left of the list.
+    #[serde(skip_serializing_if = "Include::is_all")]
+    pub include: Include,
+}
+
+/// What a condition on a list leaves of it for breakdowns and measures (P-32).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Include {
+    /// The list as it is.
+    #[default]
+    AllItems,
+    /// The items that meet the condition; of a list of objects, the objects.
+    MatchingItems,
+}
+
+impl Include {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    fn is_all(&self) -> bool {
+        *self == Self::AllItems
+    }
 }
 
 /// The name of a saved cohort.
@@ -139,6 +176,9 @@ pub struct Condition {
     pub cast: Option<CastType>,
     /// For lists.
     pub items: Items,
+    /// What is left of a list.
+    #[serde(skip_serializing_if = "Include::is_all")]
+    pub include: Include,
     /// Whether `contains`, `starts_with`, `ends_with` tell capital letters from small ones, and
     /// `equals` does; as the rules have it if not said (P-20).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,6 +272,11 @@ pub(crate) struct FilterObject {
     in_cohort: Option<OneOrMany<CohortName>>,
     /// The user is not in one of these saved cohorts.
     not_in_cohort: Option<OneOrMany<CohortName>>,
+    /// One object of this list meets `where`.
+    list_contains: Option<Property>,
+    /// With `list_contains`: conditions on the properties of one object.
+    #[serde(rename = "where")]
+    filter: Option<Box<Filter>>,
     /// What is compared, by exactly one operator.
     property: Option<Property>,
     /// Turned into this first.
@@ -239,6 +284,8 @@ pub(crate) struct FilterObject {
     cast: Option<CastType>,
     /// For lists: whether any item or all have to meet the condition.
     items: Option<Items>,
+    /// Whether breakdowns and measures have all items of the list, or the matching ones.
+    include: Option<Include>,
     /// Whether capital letters are told from small ones.
     match_case: Option<bool>,
     /// Equal to one of the values.
@@ -302,29 +349,37 @@ impl WordOr<'_> for Filter {
     }
 
     fn of_list(all: Vec<Filter>) -> Result<Self, String> {
-        Ok(Self::All { all })
+        Ok(Self::List(all))
     }
 
     fn of_object(object: FilterObject) -> Result<Self, String> {
-        let FilterObject {
-            all, any, not, in_cohort, not_in_cohort, property, cast, items, match_case, ..
-        } = &object;
-        let is_condition = property.is_some();
-        let groups =
-            [all.is_some(), any.is_some(), not.is_some(), in_cohort.is_some(), not_in_cohort.is_some()]
-                .into_iter()
-                .filter(|is| *is)
-                .count();
-        if groups + usize::from(is_condition) != 1 {
-            return Err(
-                "a filter is one of property with an operator, all, any, not, in_cohort, not_in_cohort"
-                    .to_owned(),
-            );
+        let FilterObject { all, any, not, in_cohort, not_in_cohort, list_contains, property, .. } = &object;
+        let (has_property, has_list) = (property.is_some(), list_contains.is_some());
+        let kinds = [
+            all.is_some(),
+            any.is_some(),
+            not.is_some(),
+            in_cohort.is_some(),
+            not_in_cohort.is_some(),
+            has_list,
+            has_property,
+        ];
+        if kinds.into_iter().filter(|is| *is).count() != 1 {
+            return Err("a filter is one of property with an operator, all, any, not, in_cohort, \
+                        not_in_cohort, list_contains with where"
+                .to_owned());
         }
-        if !is_condition && (cast.is_some() || items.is_some() || match_case.is_some()) {
+        if !has_property && (object.cast.is_some() || object.items.is_some() || object.match_case.is_some()) {
             return Err("as, items and match_case go with a property".to_owned());
         }
-        let (cast, items, match_case) = (*cast, items.unwrap_or_default(), *match_case);
+        if !has_property && !has_list && object.include.is_some() {
+            return Err("include goes with a property or list_contains".to_owned());
+        }
+        if has_list != object.filter.is_some() {
+            return Err("list_contains and where go together".to_owned());
+        }
+        let (cast, items, match_case) = (object.cast, object.items.unwrap_or_default(), object.match_case);
+        let include = object.include.unwrap_or_default();
         let mut object = object;
         let property = object.property.take();
         let mut group = None;
@@ -335,6 +390,10 @@ impl WordOr<'_> for Filter {
         group = group.or(cohorts.map(|in_cohort| Self::InCohort { in_cohort }));
         let cohorts = object.not_in_cohort.take().map(OneOrMany::into_vec);
         group = group.or(cohorts.map(|not_in_cohort| Self::NotInCohort { not_in_cohort }));
+        let contains = object.list_contains.take().zip(object.filter.take());
+        group = group.or(contains.map(|(list, filter)| {
+            Self::ListContains(Box::new(ListContains { list, filter: *filter, include }))
+        }));
         let mut operators = object.operators();
         let Some(property) = property else {
             if !operators.is_empty() {
@@ -343,9 +402,14 @@ impl WordOr<'_> for Filter {
             return group.ok_or_else(|| "a filter says something".to_owned());
         };
         match (operators.pop(), operators.is_empty()) {
-            (Some(operator), true) => {
-                Ok(Self::Condition(Box::new(Condition { property, cast, items, match_case, operator })))
-            }
+            (Some(operator), true) => Ok(Self::Condition(Box::new(Condition {
+                property,
+                cast,
+                items,
+                include,
+                match_case,
+                operator,
+            }))),
             (None, _) => {
                 Err("a property needs an operator, such as equals, contains, greater_than, is_set, \
                               was_in_the_last"
@@ -393,5 +457,66 @@ impl FilterObject {
 impl<'de> Deserialize<'de> for Filter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         word_or(deserializer)
+    }
+}
+
+impl Filter {
+    /// What reading does not find: where `include` makes no sense (P-32), and what one object of a
+    /// list cannot be asked (P-33). `may_include` says whether breakdowns or measures follow.
+    pub(crate) fn check(&self, may_include: bool) -> Result<(), DefinitionError> {
+        let each = |field: &str, filters: &[Self], may_include: bool| {
+            filters.iter().enumerate().try_for_each(|(at, filter)| {
+                filter.check(may_include).map_err(|error| error.within(&format!("{field}[{at}]")))
+            })
+        };
+        let (include, list) = match self {
+            Self::Sql(_) | Self::InCohort { .. } | Self::NotInCohort { .. } => return Ok(()),
+            Self::List(all) => return each("", all, may_include),
+            Self::All { all } => return each("all", all, may_include),
+            // Which of them an item met, nobody could say.
+            Self::Any { any } => return each("any", any, false),
+            Self::Not { not } => return not.check(false).map_err(|error| error.within("not")),
+            Self::ListContains(contains) => {
+                contains.filter.check_of_object().map_err(|error| error.within("where"))?;
+                (contains.include, &contains.list)
+            }
+            Self::Condition(condition) => (condition.include, &condition.property),
+        };
+        if include == Include::AllItems {
+            return Ok(());
+        }
+        if !may_include {
+            return Err(DefinitionError::new("include", "matching_items is not possible here")
+                .hint("it goes with conditions that all have to hold, on the events a metric measures"));
+        }
+        if !matches!(list, Property::Event { .. }) {
+            return Err(DefinitionError::new("include", "matching_items is for lists that events have"));
+        }
+        Ok(())
+    }
+
+    /// Whether it can be asked of one object (P-33).
+    fn check_of_object(&self) -> Result<(), DefinitionError> {
+        let each = |field: &str, filters: &[Self]| {
+            filters.iter().enumerate().try_for_each(|(at, filter)| {
+                filter.check_of_object().map_err(|error| error.within(&format!("{field}[{at}]")))
+            })
+        };
+        match self {
+            Self::List(all) => each("", all),
+            Self::All { all } => each("all", all),
+            Self::Any { any } => each("any", any),
+            Self::Not { not } => not.check_of_object().map_err(|error| error.within("not")),
+            Self::Condition(condition) if condition.include == Include::MatchingItems => {
+                Err(DefinitionError::new("include", "goes beside list_contains"))
+            }
+            Self::Condition(condition) if matches!(condition.property, Property::Event { .. }) => Ok(()),
+            Self::Condition(_) => {
+                Err(DefinitionError::new("property", "in list_contains it is one of the objects in the list"))
+            }
+            Self::Sql(_) | Self::InCohort { .. } | Self::NotInCohort { .. } | Self::ListContains(_) => {
+                Err(DefinitionError::new("", "in list_contains are conditions on properties of one object"))
+            }
+        }
     }
 }

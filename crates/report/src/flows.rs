@@ -172,12 +172,14 @@ impl Flows {
             return Err(DefinitionError::new("anchors", "at least one"));
         }
         for (at, anchor) in self.anchors.iter().enumerate() {
+            anchor.event.check(false).map_err(|error| error.within(&format!("anchors[{at}]")))?;
             if anchor.before > 1000 || anchor.after.is_some_and(|after| after > 1000) {
                 return Err(DefinitionError::new(format!("anchors[{at}]"), "at most 1000 steps"));
             }
         }
         for (at, selector) in self.custom_events.iter().enumerate() {
-            no_first_time(selector).map_err(|error| error.within(&format!("custom_events[{at}]")))?;
+            let event = no_first_time(selector).and_then(|()| selector.check(false));
+            event.map_err(|error| error.within(&format!("custom_events[{at}]")))?;
         }
         if self.rows == 0 {
             return Err(DefinitionError::new("rows", "at least one"));

@@ -462,7 +462,8 @@ impl Funnel {
     }
 
     fn check_step(&self, at: usize, step: &FunnelStep) -> Result<()> {
-        let FunnelStep { anchored, optional, times, within, .. } = step;
+        let FunnelStep { event, anchored, optional, times, within } = step;
+        event.check(false)?;
         let in_order = self.order != StepOrder::Any;
         let is_end = at == 0 || at + 1 == self.steps.len();
         if *anchored && in_order {

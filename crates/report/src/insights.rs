@@ -2,10 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::filter::CohortName;
+use crate::report::read_value;
 use crate::text::{NoList, WordOr, Written, word_or};
-use crate::{CastType, DefinitionError, EventSelector, Filter, Instant, Measure, Property, Result, Unit};
+use crate::{
+    CastType, DateUnit, DefinitionError, EventSelector, Filter, Instant, Measure, Property, Result, Unit,
+};
 
 /// A report of measures over a range of time (section 5 of the rules).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +38,8 @@ pub struct Insights {
     /// Running sum from the start of the range (S-74).
     #[serde(default)]
     pub cumulative: bool,
-    /// The same some time before (S-76).
+    /// What the numbers are compared with: the same some time before (S-76), a segment, or
+    /// "overall" (S-79).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compare: Option<Comparison>,
     /// Instead of the numbers, the users behind one of them (M-4).
@@ -56,13 +61,17 @@ pub struct CellOf {
     pub segments: Vec<String>,
 }
 
-/// One measure of one kind of thing: of events, of the profiles of users, or the size of a cohort.
+/// One measure of one kind of thing: of events, of the profiles of users, or the size of a cohort; or
+/// a saved one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
     /// What to call it; its letter and what it measures if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The metric that is saved under this name (S-90), which says the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<String>,
     /// Of these events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<EventSelector>,
@@ -127,9 +136,10 @@ pub enum Breakdown {
         /// How numbers and texts are put together; as they are if not said.
         #[serde(skip_serializing_if = "Option::is_none")]
         buckets: Option<Buckets>,
-        /// For dates: the civil unit they are put together by (B-15).
+        /// For dates: the civil unit they are put together by, or the hour of the day or day of the
+        /// week (B-15, D-52).
         #[serde(skip_serializing_if = "Option::is_none")]
-        unit: Option<Unit>,
+        unit: Option<DateUnit>,
     },
     /// Each cohort once with those in it and once with those not in it (B-23).
     Cohorts {
@@ -174,7 +184,7 @@ pub struct EvenBuckets {
     pub size: f64,
 }
 
-/// The same question some time before (S-76).
+/// What numbers are compared with: the same some time before (S-76), or another segment (S-79).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Comparison {
@@ -186,6 +196,17 @@ pub enum Comparison {
     From(Instant),
     /// Up to the end of that day, as long as the range is.
     To(Instant),
+    /// The segment with these labels, one a breakdown (S-79).
+    Segment(Vec<String>),
+    /// What is measured without regard to segments (S-79).
+    Overall,
+}
+
+impl Comparison {
+    /// Whether segments are compared among each other, rather than with another time.
+    pub fn is_of_segments(&self) -> bool {
+        matches!(self, Self::Segment(_) | Self::Overall)
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -198,8 +219,8 @@ pub(crate) struct BreakdownObject {
     cast: Option<CastType>,
     /// How numbers and texts are put together.
     buckets: Option<Buckets>,
-    /// For dates: the civil unit they are put together by.
-    unit: Option<Unit>,
+    /// For dates: the civil unit they are put together by, or hour_of_day or day_of_week.
+    unit: Option<DateUnit>,
     /// Split by who is in these saved cohorts and who is not.
     cohorts: Option<Vec<CohortName>>,
 }
@@ -272,6 +293,23 @@ impl Insights {
         if self.cumulative && self.interval.is_none() {
             return needs_interval("cumulative");
         }
+        let text = self.metrics.iter().position(|metric| metric.measure.is_text());
+        for (field, is_there) in [("rolling", self.rolling.is_some()), ("cumulative", self.cumulative)] {
+            if let Some(at) = text.filter(|_| is_there) {
+                let problem = format!("is of numbers, and metrics[{at}] is a text");
+                return Err(DefinitionError::new(field, problem));
+            }
+        }
+        match &self.compare {
+            Some(Comparison::Segment(_) | Comparison::Overall) if self.breakdowns.is_empty() => {
+                return Err(DefinitionError::new("compare", "of segments goes with breakdowns"));
+            }
+            Some(Comparison::Segment(labels)) if labels.len() != self.breakdowns.len() => {
+                let problem = format!("{} labels, one for each of the breakdowns", self.breakdowns.len());
+                return Err(DefinitionError::new("compare.segment", problem));
+            }
+            _ => {}
+        }
         self.users_of.iter().try_for_each(|cell| cell.check(self).map_err(|error| error.within("users_of")))
     }
 }
@@ -314,11 +352,39 @@ pub(crate) fn check_cell(
 }
 
 impl Metric {
-    fn check(&self) -> Result<()> {
-        let sources = [self.event.is_some(), self.profiles.is_some(), self.cohort.is_some()];
-        if sources.into_iter().filter(|is| *is).count() != 1 {
-            return Err(DefinitionError::new("", "a metric is of exactly one of event, profiles, cohort"));
+    /// Reads a metric as it is saved under a name (S-90).
+    ///
+    /// # Errors
+    /// As for [`crate::Report::parse`].
+    pub fn from_value(value: Value) -> Result<Self> {
+        if !value.is_object() {
+            return Err(DefinitionError::new("", "a metric is a JSON object"));
         }
+        let metric: Self = read_value(value)?;
+        if metric.saved.is_some() {
+            return Err(DefinitionError::new("saved", "a saved metric names no other"));
+        }
+        metric.check()?;
+        Ok(metric)
+    }
+
+    fn check(&self) -> Result<()> {
+        let sources =
+            [self.event.is_some(), self.profiles.is_some(), self.cohort.is_some(), self.saved.is_some()];
+        if sources.into_iter().filter(|is| *is).count() != 1 {
+            let problem = "a metric is of exactly one of event, profiles, cohort, saved";
+            return Err(DefinitionError::new("", problem));
+        }
+        if self.saved.is_some() && self.measure != Measure::UniqueUsers {
+            return Err(DefinitionError::new("measure", "is said by the saved metric"));
+        }
+        self.event.iter().try_for_each(|event| event.check(true).map_err(|error| error.within("event")))?;
+        self.profiles
+            .iter()
+            .try_for_each(|filter| filter.check(false).map_err(|error| error.within("profiles")))?;
+        self.filter
+            .iter()
+            .try_for_each(|filter| filter.check(true).map_err(|error| error.within("where")))?;
         if self.event.is_none() {
             for (field, is_there) in [
                 ("where", self.filter.is_some()),
@@ -326,7 +392,9 @@ impl Metric {
                 ("count_once", self.count_once.is_some()),
             ] {
                 if is_there {
-                    return Err(DefinitionError::new(field, "goes with events"));
+                    let problem =
+                        if self.saved.is_some() { "is said by the saved metric" } else { "goes with events" };
+                    return Err(DefinitionError::new(field, problem));
                 }
             }
         }

@@ -10,7 +10,8 @@ use crate::report::read;
 use crate::{DefinitionError, Result};
 
 /// What is said of the events and properties of a dataset, by the names they are sent under. It is
-/// presentation but for `hidden`: raw names stay in the data, in exports and in SQL (M-21).
+/// presentation but for `hidden` and `merged_into`: raw names stay in the data, in exports and in SQL
+/// (M-21).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Lexicon {
@@ -44,6 +45,10 @@ pub struct LexiconEntry {
     /// Kept out of menus, and of `$all_events` if it is an event (M-20, P-40).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
+    /// Read under the name of another in reports, as if it had been sent so (M-22). Only events and
+    /// their properties can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<String>,
     /// The type its values should have. Only properties have one.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub expected_type: Option<PropertyType>,
@@ -126,12 +131,28 @@ impl Lexicon {
             return Err(DefinitionError::new("", "a lexicon is a JSON object"));
         };
         let lexicon: Self = read(fields)?;
-        match lexicon.events.iter().find(|(_, entry)| entry.expected_type.is_some()) {
-            Some((name, _)) => {
-                Err(DefinitionError::new(format!("events.{name}.type"), "only properties have a type"))
-            }
-            None => Ok(lexicon),
+        if let Some((name, _)) = lexicon.events.iter().find(|(_, entry)| entry.expected_type.is_some()) {
+            return Err(DefinitionError::new(format!("events.{name}.type"), "only properties have a type"));
         }
+        let merged =
+            |(name, entry): (&String, &LexiconEntry)| entry.merged_into.is_some().then(|| name.clone());
+        if let Some(name) = lexicon.user_properties.iter().find_map(merged) {
+            let place = format!("user_properties.{name}.merged_into");
+            return Err(DefinitionError::new(place, "only events and their properties can be merged"));
+        }
+        check_merged("events", &lexicon.events)?;
+        check_merged("event_properties", &lexicon.event_properties)?;
+        Ok(lexicon)
+    }
+
+    /// For each event that is read under another name, that name (M-22).
+    pub fn merged_events(&self) -> BTreeMap<String, String> {
+        merged(&self.events)
+    }
+
+    /// The same of properties of events.
+    pub fn merged_event_properties(&self) -> BTreeMap<String, String> {
+        merged(&self.event_properties)
     }
 
     /// The entries of one kind, by name.
@@ -168,5 +189,53 @@ impl Lexicon {
         for kind in LexiconKind::ALL {
             self.entries_mut(kind).retain(|_, entry| !entry.is_empty());
         }
+    }
+}
+
+fn merged(entries: &BTreeMap<String, LexiconEntry>) -> BTreeMap<String, String> {
+    let merged = |(name, entry): (&String, &LexiconEntry)| Some((name.clone(), entry.merged_into.clone()?));
+    entries.iter().filter_map(merged).collect()
+}
+
+/// What others are read as is not read as something else.
+fn check_merged(field: &str, entries: &BTreeMap<String, LexiconEntry>) -> Result<()> {
+    for (name, target) in merged(entries) {
+        let problem = if name == target {
+            "is its own name".to_owned()
+        } else if let Some(other) = entries.get(&target).and_then(|entry| entry.merged_into.as_ref()) {
+            format!("\"{target}\" is merged into \"{other}\" itself")
+        } else {
+            continue;
+        };
+        return Err(DefinitionError::new(format!("{field}.{name}.merged_into"), problem));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn m_22_what_can_be_merged() {
+        let read = |json: Value| Lexicon::from_value(json);
+        let lexicon = read(json!({"events": {"play": {"merged_into": "Play"}}})).unwrap();
+        assert_eq!(lexicon.merged_events(), BTreeMap::from([("play".to_owned(), "Play".to_owned())]));
+        let errors = [
+            read(json!({"events": {"Play": {"merged_into": "Play"}}})),
+            read(json!({"event_properties": {"a": {"merged_into": "b"}, "b": {"merged_into": "c"}}})),
+            read(json!({"user_properties": {"a": {"merged_into": "b"}}})),
+        ]
+        .map(|result| result.unwrap_err().to_string());
+        assert_eq!(
+            errors,
+            [
+                "events.Play.merged_into: is its own name",
+                "event_properties.a.merged_into: \"b\" is merged into \"c\" itself",
+                "user_properties.a.merged_into: only events and their properties can be merged",
+            ]
+        );
     }
 }

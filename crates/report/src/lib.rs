@@ -32,6 +32,7 @@
 mod attempt;
 mod calendar;
 mod cohort;
+mod date_unit;
 mod error;
 mod event;
 mod filter;
@@ -40,6 +41,7 @@ mod funnel;
 mod insights;
 mod lexicon;
 mod measure;
+mod parts;
 mod plan;
 mod property;
 mod range;
@@ -54,9 +56,12 @@ mod text;
 pub use attempt::{CountOf, Exclusion, Window, WindowUnit};
 pub use calendar::{Calendar, Instants, Unit, WeekStart};
 pub use cohort::{Cohort, CohortCondition, Did, Times};
+pub use date_unit::{DateUnit, Recurring};
 pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
-pub use filter::{CastType, CohortName, Condition, Filter, Items, Operator, Period, Scalar};
+pub use filter::{
+    CastType, CohortName, Condition, Filter, Include, Items, ListContains, Operator, Period, Scalar,
+};
 pub use flows::{Anchor, Expansion, FlowForm, Flows};
 pub use funnel::{
     Attribution, ClickhouseMode, Funnel, FunnelStep, IntervalAttempts, Reentry, Significance, StepMeasure,
@@ -67,6 +72,7 @@ pub use insights::{
 };
 pub use lexicon::{Lexicon, LexiconEntry, LexiconKind, PropertyType};
 pub use measure::{Aggregate, Measure, PerUser};
+pub use parts::Part;
 pub use plan::{
     EventSchema, ObjectType, PropertySchema, SchemaFormat, SchemaType, SchemaTypes, TrackingPlan,
 };

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::Property;
 use crate::text::{NoList, WordOr, Written, word_or};
+use crate::{CastType, Property};
 
 /// What an insights metric measures, for each bucket and segment.
 ///
@@ -36,6 +36,9 @@ pub enum Measure {
         aggregate: Aggregate,
         /// Of what.
         of: Property,
+        /// Turned into this first (D-27).
+        #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+        cast: Option<CastType>,
     },
     /// An aggregate over users of a number each of them has (S-14, S-22).
     #[serde(untagged)]
@@ -63,6 +66,9 @@ pub enum PerUser {
         aggregate: Aggregate,
         /// Of what.
         of: Property,
+        /// Turned into this first (D-27).
+        #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+        cast: Option<CastType>,
     },
 }
 
@@ -82,9 +88,10 @@ pub enum Aggregate {
     Percentile(f64),
     /// How many different values (S-21).
     Distinct,
-    /// The value that is most frequent; of equally frequent ones the smallest (S-28).
+    /// The value that is most frequent; of equally frequent ones the smallest (S-28). Of numbers,
+    /// or as a string of texts.
     MostFrequent,
-    /// The value of the first event (S-28).
+    /// The value of the first event (S-28). Of numbers, or as a string of texts.
     First,
     /// Population variance (S-28).
     Variance,
@@ -176,6 +183,10 @@ pub(crate) struct MeasureObject {
     aggregate: Aggregate,
     /// Of this property, over events.
     of: Option<Property>,
+    /// With `of`: turned into this first. As a string, `first`, `most_frequent` and `distribution`
+    /// are of texts.
+    #[serde(rename = "as")]
+    cast: Option<CastType>,
     /// Over users, of what each of them has.
     per_user: Option<PerUser>,
 }
@@ -205,9 +216,13 @@ impl WordOr<'_> for Measure {
     }
 
     fn of_object(object: MeasureObject) -> Result<Self, String> {
-        let MeasureObject { aggregate, of, per_user } = object;
+        let MeasureObject { aggregate, of, cast, per_user } = object;
         match (of, per_user) {
-            (Some(of), None) => Ok(Self::OfProperty { aggregate, of }),
+            (Some(of), None) => {
+                check_cast(aggregate, cast)?;
+                Ok(Self::OfProperty { aggregate, of, cast })
+            }
+            (None, Some(_)) if cast.is_some() => Err("as goes with of".to_owned()),
             (None, Some(per_user)) => match aggregate {
                 Aggregate::Distinct | Aggregate::MostFrequent | Aggregate::First => {
                     Err(format!("{} is not taken over users", aggregate.name()))
@@ -216,6 +231,43 @@ impl WordOr<'_> for Measure {
             },
             _ => Err("an aggregate is either of a property or per_user".to_owned()),
         }
+    }
+}
+
+/// Which types of values an aggregate can be of.
+fn check_cast(aggregate: Aggregate, cast: Option<CastType>) -> Result<(), String> {
+    match (aggregate, cast) {
+        (_, None | Some(CastType::Number)) | (Aggregate::Distinct, Some(_)) => Ok(()),
+        (Aggregate::First | Aggregate::MostFrequent | Aggregate::Distribution, Some(CastType::String)) => {
+            Ok(())
+        }
+        (Aggregate::First | Aggregate::MostFrequent | Aggregate::Distribution, Some(_)) => {
+            Err(format!("{} is of numbers, or as a string of texts", aggregate.name()))
+        }
+        (_, Some(_)) => Err(format!("{} is of numbers: as is \"number\"", aggregate.name())),
+    }
+}
+
+impl Measure {
+    /// Whether it is a text: the first or most frequent value of a property as a string.
+    pub fn is_text(&self) -> bool {
+        matches!(
+            self,
+            Self::OfProperty {
+                aggregate: Aggregate::First | Aggregate::MostFrequent,
+                cast: Some(CastType::String),
+                ..
+            }
+        )
+    }
+
+    /// Whether it is a number for each value: how many have it (S-36).
+    pub fn is_distribution(&self) -> bool {
+        matches!(
+            self,
+            Self::OfProperty { aggregate: Aggregate::Distribution, .. }
+                | Self::OverUsers { aggregate: Aggregate::Distribution, .. }
+        )
     }
 }
 
@@ -232,6 +284,9 @@ pub(crate) struct PerUserObject {
     aggregate: Aggregate,
     /// Of this property.
     of: Property,
+    /// Turned into this first.
+    #[serde(rename = "as")]
+    cast: Option<CastType>,
 }
 
 impl WordOr<'_> for PerUser {
@@ -255,10 +310,11 @@ impl WordOr<'_> for PerUser {
     }
 
     fn of_object(object: PerUserObject) -> Result<Self, String> {
-        let PerUserObject { aggregate, of } = object;
+        let PerUserObject { aggregate, of, cast } = object;
+        check_cast(aggregate, cast)?;
         match aggregate {
             Aggregate::Sum | Aggregate::Average | Aggregate::Distinct | Aggregate::Min | Aggregate::Max => {
-                Ok(Self::OfProperty { aggregate, of })
+                Ok(Self::OfProperty { aggregate, of, cast })
             }
             other => Err(format!("per user are sum, average, distinct, min, max, not {}", other.name())),
         }

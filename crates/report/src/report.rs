@@ -1,5 +1,7 @@
 //! A whole definition: what all reports share, and the question.
 
+use std::collections::BTreeMap;
+
 use chrono_tz::Tz;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
@@ -9,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::error::{closest, of_serde};
 use crate::{
     Cohort, DateRange, DefinitionError, Filter, Flows, Frequency, Funnel, Insights, Instant, Lifecycle,
-    Result, Retention, SessionList, SessionRule, Stickiness, WeekStart,
+    Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart,
 };
 
 /// What all reports share.
@@ -169,6 +171,10 @@ impl Report {
         }
         let scope: Scope = read(scope)?;
         scope.check()?;
+        if let Some(filter) = &scope.filter {
+            // Only insights measure what is left of lists.
+            filter.check(kind == "insights").map_err(|error| error.within("where"))?;
+        }
         let question = match kind.as_str() {
             "insights" => Question::Insights(checked(fields, Insights::check)?),
             "funnel" => Question::Funnel(checked(fields, Funnel::check)?),
@@ -188,6 +194,31 @@ impl Report {
             }
         };
         Ok(Self { scope, question })
+    }
+
+    /// The same with saved metrics in the places where they are named (S-90).
+    ///
+    /// # Errors
+    /// For a name that is not saved, and for settings that a saved metric does not go with.
+    pub fn with_saved(mut self, saved: &BTreeMap<String, Metric>) -> Result<Self> {
+        let Question::Insights(insights) = &mut self.question else { return Ok(self) };
+        for (at, metric) in insights.metrics.iter_mut().enumerate() {
+            let Some(name) = metric.saved.take() else { continue };
+            let Some(found) = saved.get(&name) else {
+                let error = DefinitionError::new(
+                    format!("metrics[{at}].saved"),
+                    format!("there is no metric \"{name}\""),
+                );
+                return Err(match closest(&name, saved.keys().map(String::as_str)) {
+                    Some(known) => error.hint(format!("did you mean \"{known}\"?")),
+                    None => error.hint("save one first"),
+                });
+            };
+            let called = metric.name.take().or_else(|| found.name.clone()).unwrap_or(name);
+            *metric = Metric { name: Some(called), ..found.clone() };
+        }
+        insights.check()?;
+        Ok(self)
     }
 
     /// The definition as JSON that reads back as the same.
@@ -267,5 +298,9 @@ fn checked<T: DeserializeOwned>(fields: Map<String, Value>, check: impl Fn(&T) -
 }
 
 pub(crate) fn read<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T> {
-    serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| of_serde(&error))
+    read_value(Value::Object(fields))
+}
+
+pub(crate) fn read_value<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_path_to_error::deserialize(value).map_err(|error| of_serde(&error))
 }

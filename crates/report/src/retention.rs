@@ -172,6 +172,8 @@ pub struct RetentionCell {
 
 impl Retention {
     pub(crate) fn check(&self) -> Result<()> {
+        self.birth.check(false).map_err(|error| error.within("birth"))?;
+        self.return_event.check(false).map_err(|error| error.within("return"))?;
         check_breakdowns(&self.breakdowns, self.top, self.other)?;
         if self.unit == Unit::Minute {
             return Err(DefinitionError::new("unit", "hour, day, week, month, quarter or year"));
@@ -232,7 +234,8 @@ impl Frequency {
         if !matches!(self.period, Unit::Day | Unit::Week | Unit::Month) {
             return Err(DefinitionError::new("period", "day, week or month"));
         }
-        Ok(())
+        self.event.check(false).map_err(|error| error.within("event"))?;
+        self.birth.iter().try_for_each(|birth| birth.check(false).map_err(|error| error.within("birth")))
     }
 }
 
@@ -253,7 +256,7 @@ impl Lifecycle {
         if self.unit == Unit::Minute {
             return Err(DefinitionError::new("unit", "hour, day, week, month, quarter or year"));
         }
-        Ok(())
+        self.event.check(false).map_err(|error| error.within("event"))
     }
 }
 

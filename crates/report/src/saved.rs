@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::error::closest;
-use crate::{Cohort, DefinitionError, Lexicon, Report, Result, TrackingPlan};
+use crate::{Cohort, DefinitionError, EventSelector, Lexicon, Metric, Part, Report, Result, TrackingPlan};
 
 /// What a saved definition is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +13,10 @@ use crate::{Cohort, DefinitionError, Lexicon, Report, Result, TrackingPlan};
 pub enum DefinitionKind {
     /// A set of users, for filters and breakdowns: [`Cohort`].
     Cohort,
+    /// Events under one name (P-41): [`EventSelector`].
+    Event,
+    /// What is measured, to be measured in reports (S-90): [`Metric`].
+    Metric,
     /// A question to be asked again: [`Report`].
     Report,
     /// What events and properties mean: [`Lexicon`]. A dataset has one, [`Lexicon::NAME`].
@@ -23,12 +27,15 @@ pub enum DefinitionKind {
 
 impl DefinitionKind {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::Cohort, Self::Report, Self::Lexicon, Self::Plan];
+    pub const ALL: [Self; 6] =
+        [Self::Cohort, Self::Event, Self::Metric, Self::Report, Self::Lexicon, Self::Plan];
 
     /// Its name in a dataset and in texts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cohort => "cohort",
+            Self::Event => "event",
+            Self::Metric => "metric",
             Self::Report => "report",
             Self::Lexicon => "lexicon",
             Self::Plan => "plan",
@@ -47,6 +54,8 @@ impl DefinitionKind {
     pub fn check(self, name: &str, json: Value) -> Result<()> {
         match self {
             Self::Cohort => Cohort::from_value(json).map(drop),
+            Self::Event => EventSelector::from_value(name, json).map(drop),
+            Self::Metric => Metric::from_value(json).map(drop),
             Self::Report => Report::from_value(json).map(drop),
             Self::Lexicon if name != Lexicon::NAME => {
                 Err(DefinitionError::new("", format!("the one lexicon is called \"{}\"", Lexicon::NAME)))
@@ -61,15 +70,41 @@ impl DefinitionKind {
     pub fn forget_users(self, json: &mut Value, ids: &[String]) -> bool {
         match self {
             Self::Cohort | Self::Report => take_off_lists(json, ids),
-            Self::Lexicon | Self::Plan => false,
+            Self::Event | Self::Metric | Self::Lexicon | Self::Plan => false,
         }
+    }
+
+    /// The names of events, stored or saved, in a definition of this kind. Those of a saved event are
+    /// of stored ones.
+    pub fn events_named_in(self, json: &Value) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let mut each = |part: Part<'_>| {
+            if let Part::Event(name) = part {
+                names.insert(name.to_owned());
+            }
+            Ok(())
+        };
+        // What a newer version has saved is not understood, and names nothing.
+        let _ = match self {
+            Self::Cohort => Cohort::from_value(json.clone()).and_then(|cohort| cohort.try_parts(&mut each)),
+            Self::Metric => Metric::from_value(json.clone()).and_then(|metric| metric.try_parts(&mut each)),
+            Self::Report => Report::from_value(json.clone()).and_then(|report| report.try_parts(&mut each)),
+            Self::Event | Self::Lexicon | Self::Plan => Ok(()),
+        };
+        names
+    }
+
+    /// The saved metrics that a definition of this kind names.
+    pub fn metrics_named_in(self, json: &Value) -> BTreeSet<&str> {
+        let metrics = json.get("metrics").filter(|_| self == Self::Report).and_then(Value::as_array);
+        metrics.into_iter().flatten().filter_map(|metric| metric.get("saved")?.as_str()).collect()
     }
 
     /// The saved cohorts that a definition of this kind names.
     pub fn cohorts_named_in(self, json: &Value) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();
         match self {
-            Self::Cohort | Self::Report => collect_cohorts(json, &mut names),
+            Self::Cohort | Self::Event | Self::Metric | Self::Report => collect_cohorts(json, &mut names),
             Self::Lexicon | Self::Plan => {}
         }
         names
@@ -85,14 +120,14 @@ impl std::fmt::Display for DefinitionKind {
 /// The cohorts that each saved cohort names.
 pub type CohortNeeds<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-/// Whether all the cohorts a definition names are saved.
+/// Whether everything of a kind that a definition names is among what is saved.
 ///
 /// # Errors
 /// Which one is missing.
-pub fn check_saved(named: &BTreeSet<&str>, saved: &CohortNeeds<'_>) -> Result<()> {
-    let Some(missing) = named.iter().find(|cohort| !saved.contains_key(*cohort)) else { return Ok(()) };
-    let error = DefinitionError::new("", format!("there is no cohort \"{missing}\""));
-    Err(match closest(missing, saved.keys().copied()) {
+pub fn check_saved(kind: DefinitionKind, named: &BTreeSet<&str>, saved: &BTreeSet<&str>) -> Result<()> {
+    let Some(missing) = named.iter().find(|name| !saved.contains(*name)) else { return Ok(()) };
+    let error = DefinitionError::new("", format!("there is no {kind} \"{missing}\""));
+    Err(match closest(missing, saved.iter().copied()) {
         Some(known) => error.hint(format!("did you mean \"{known}\"?")),
         None => error.hint("save it first"),
     })
@@ -207,7 +242,7 @@ mod tests {
     fn check(name: &str, needs: &[(&'static str, &[&'static str])]) -> Result<()> {
         let needs: CohortNeeds<'_> =
             needs.iter().map(|(name, needed)| (*name, needed.iter().copied().collect())).collect();
-        check_saved(&needs[name], &needs)?;
+        check_saved(DefinitionKind::Cohort, &needs[name], &needs.keys().copied().collect())?;
         check_acyclic(name, &needs)
     }
 
@@ -244,6 +279,52 @@ mod tests {
                 {"where": {"property": "user.id", "equals": ["u1"]}},
             ])
         );
+    }
+
+    #[test]
+    fn p_41_s_90_what_saved_events_and_metrics_are() {
+        let event = |json: Value| DefinitionKind::Event.check("Listen", json);
+        event(json!(["Play", {"event": "Stream", "where": {"in_cohort": "a"}}])).unwrap();
+        let json = json!({"any_of": ["Play", {"event": "Stream", "where": {"in_cohort": "a"}}]});
+        assert_eq!(Vec::from_iter(DefinitionKind::Event.cohorts_named_in(&json)), ["a"]);
+        let metric = |json: Value| DefinitionKind::Metric.check("Hours", json);
+        metric(json!({"event": "Listen", "measure": {"aggregate": "sum", "of": "mins"}})).unwrap();
+        let report = |metric: Value| {
+            DefinitionKind::Report
+                .check("x", json!({"report": "insights", "metrics": [{"event": "a"}, metric]}))
+        };
+        report(json!({"saved": "Hours", "name": "h"})).unwrap();
+        let errors = [
+            event(json!({"event": "Play", "first_time": "ever"})),
+            event(json!({"event": "Play", "name": "Listening"})),
+            event(json!({"event": "Play", "whre": "a"})),
+            event(json!({"event": "Play", "where": {"property": "a", "equals": "b", "include": "matching_items"}})),
+            DefinitionKind::Event.check("$all_events", json!("Play")),
+            metric(json!({"saved": "Hours"})),
+            metric(json!({"event": "Play", "measure": "minutes"})),
+            metric(json!("Play")),
+            report(json!({"saved": "Hours", "measure": "total_events"})),
+            report(json!({"saved": "Hours", "where": "a"})),
+            report(json!({"saved": "Hours", "event": "Play"})),
+        ]
+        .map(|result| result.unwrap_err().to_string());
+        insta::assert_snapshot!(errors.join("\n"));
+    }
+
+    #[test]
+    fn events_and_metrics_are_found_where_they_are_named() {
+        let report = json!({
+            "report": "insights",
+            "metrics": [{"saved": "m"}, {"event": ["a", {"event": "b"}]}],
+            "sessions": {"start": "c", "end": "d"},
+        });
+        let kind = DefinitionKind::Report;
+        assert_eq!(Vec::from_iter(kind.events_named_in(&report)), ["a", "b", "c", "d"]);
+        assert_eq!(Vec::from_iter(kind.metrics_named_in(&report)), ["m"]);
+        let cohort = json!({"all": [{"not": {"did": {"event": "a", "then": "b"}}}]});
+        assert_eq!(Vec::from_iter(DefinitionKind::Cohort.events_named_in(&cohort)), ["a", "b"]);
+        let metric = json!({"event": "a"});
+        assert_eq!(Vec::from_iter(DefinitionKind::Metric.events_named_in(&metric)), ["a"]);
     }
 
     #[test]

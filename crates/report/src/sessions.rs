@@ -76,6 +76,9 @@ impl SessionRule {
         if rules.into_iter().filter(|is| *is).count() > 1 {
             return Err(DefinitionError::new("", "one rule: timeout_seconds, start with end, or id"));
         }
+        for (field, selector) in [("start", &self.start), ("end", &self.end)] {
+            selector.iter().try_for_each(|event| event.check(false).map_err(|error| error.within(field)))?;
+        }
         if self.timeout_seconds == Some(0) {
             return Err(DefinitionError::new("timeout_seconds", "at least one second"));
         }

@@ -50,10 +50,15 @@ const EVERYTHING: &str = r#"{
         {"event": "$all_events", "measure": {"aggregate": "median", "per_user": "events"}},
         {"event": "Buy", "measure": {"aggregate": "max", "per_user": {"aggregate": "sum", "of": "amount"}}},
         {"profiles": {"all": []}, "measure": {"aggregate": "average", "of": "user.age"}},
+        {"event": "Buy", "measure": {"aggregate": "most_frequent", "of": "genre", "as": "string"},
+         "where": {"property": "ids", "equals": "a", "include": "matching_items"}},
+        {"event": "Buy", "where": {"list_contains": "cart", "where": [{"property": "b", "equals": "Puma"}]},
+         "measure": {"aggregate": "max", "per_user": {"aggregate": "sum", "of": "amount", "as": "number"}}},
         {"cohort": "power users"}
     ],
     "formulas": [{"name": "share", "formula": "A / D"}],
     "breakdowns": ["genre", {"property": "mins", "buckets": {"even": {"from": 0, "to": 60, "size": 10}}},
+                   {"property": "time", "unit": "day_of_week"}, {"property": "time", "unit": "week"},
                    {"cohorts": ["power users"]}],
     "top": 10,
     "other": true,
@@ -93,6 +98,13 @@ fn a_definition_reads_back_as_the_same() {
         let report = parse(text);
         let again = Report::from_value(report.to_value());
         assert_eq!(again.as_ref(), Ok(&report), "{}", report.to_value());
+    }
+    for compare in [r#"{"segment": ["a", "b"]}"#, r#""overall""#] {
+        let text = format!(
+            r#"{{"report": "insights", "metrics": [{{"event": "a"}}], "breakdowns": ["b", "c"], "compare": {compare}}}"#
+        );
+        let report = parse(&text);
+        assert_eq!(Report::from_value(report.to_value()), Ok(report));
     }
 }
 
@@ -165,6 +177,37 @@ fn errors_say_where_and_what_would_be_right() {
         wrong(r#"{"report": "insights", "metrics": [{"event": "a"}], "rolling": 7}"#),
         wrong(r#"{"report": "cohort", "all": [{"did": {"event": "a", "times": {"at_leest": 3}}}]}"#),
         wrong(r#"{"report": "cohort", "all": [{"did": {"event": "a", "times": {}}}]}"#),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn what_lists_texts_and_segments_cannot_be_asked() {
+    let metric = |metric: &str| format!(r#"{{"report": "insights", "metrics": [{metric}]}}"#);
+    let play = |rest: &str| metric(&format!(r#"{{"event": "Play"{rest}}}"#));
+    let matching = r#"{"property": "ids", "equals": "a", "include": "matching_items"}"#;
+    let errors = [
+        wrong(&play(&format!(r#", "where": {{"any": [{matching}]}}"#))),
+        wrong(&play(&format!(r#", "where": [{{"not": {matching}}}]"#))),
+        wrong(&metric(&format!(r#"{{"event": ["Buy", {{"event": "Play", "where": {matching}}}]}}"#))),
+        wrong(&play(r#", "where": {"property": "user.likes", "equals": "a", "include": "matching_items"}"#)),
+        wrong(&play(r#", "where": {"in_cohort": "a", "include": "matching_items"}"#)),
+        wrong(&format!(r#"{{"report": "sessions", "where": {matching}}}"#)),
+        wrong(&play(r#", "where": {"list_contains": "cart"}"#)),
+        wrong(&play(r#", "where": {"list_contains": "cart", "where": "p > 3"}"#)),
+        wrong(&play(
+            r#", "where": {"list_contains": "cart", "where": {"any": [{"property": "user.p", "equals": 3}]}}"#,
+        )),
+        wrong(&play(r#", "measure": {"aggregate": "sum", "of": "price", "as": "string"}"#)),
+        wrong(&play(r#", "measure": {"aggregate": "first", "of": "price", "as": "date"}"#)),
+        wrong(&play(r#", "measure": {"aggregate": "sum", "per_user": "events", "as": "number"}"#)),
+        wrong(r#"{"report": "insights", "metrics": [{"event": "a"}], "compare": "overall"}"#),
+        wrong(
+            r#"{"report": "insights", "metrics": [{"event": "a"}], "breakdowns": ["b", "c"], "compare": {"segment": ["d"]}}"#,
+        ),
+        wrong(
+            r#"{"report": "insights", "metrics": [{"event": "a"}], "breakdowns": [{"property": "time", "unit": "hour_of_dy"}]}"#,
+        ),
     ];
     insta::assert_snapshot!(errors.join("\n"));
 }

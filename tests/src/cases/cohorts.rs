@@ -57,6 +57,10 @@ super::cases! {
             r#"{"all": [{"where": {"not_in_cohort": ["A", "B"]}}, {"users": ["u1", "u2"]}]}"# => All ["u1", "u2"];
         c_10_not_in_either_by_two_conditions:
             r#"{"all": [{"where": {"not_in_cohort": "A"}}, {"not_in_cohort": "B"}, {"users": ["u1", "u2", "u3"]}]}"# => All ["u3"];
+        c_4_events_of_members_of_another_cohort:
+            r#"{"all": [{"did": {"event": {"event": "Buy", "where": {"in_cohort": "A"}}}}]}"# => All ["u1"];
+        c_9_then_of_those_outside_of_another_cohort:
+            r#"{"all": [{"did": {"event": "Like", "then": {"event": "Watch", "where": {"not_in_cohort": "A"}}}}]}"# => All ["u2"];
         c_17_any_id_of_a_user_will_do:
             r#"{"all": [{"users": ["$device:D7", "stranger"]}]}"# => All ["u7"];
         c_3_first_time_in_the_last_seven_days:

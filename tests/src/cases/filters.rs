@@ -126,5 +126,11 @@ super::cases! {
             r#"{"metrics": [{"event": "Place", "measure": "total_events", "where": {"property": "geo.city", "equals": "Rome"}},
                             {"event": "Place", "measure": {"aggregate": "sum", "of": "geo.at.floor"}}]}"#
             => All ["A: 1", "B: 3"];
+    }    people {
+        u_35_no_group_has_the_property:
+            r#"{"metrics": [{"event": "Idle", "measure": "total_events", "where": {"property": "group.company.tier", "is_set": false}},
+                            {"event": "Idle", "measure": "total_events", "where": {"property": "group.company.tier", "as": "boolean", "does_not_equal": false}},
+                            {"event": "Idle", "measure": "total_events", "where": {"property": "group.company.tier", "does_not_equal": "gold"}}]}"#
+            => All ["A: 2", "B: 1", "C: 2"];
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
-use tallymark_report::{Cohort, Report};
+use tallymark_report::{Cohort, EventSelector, Lexicon, Report};
 
 use crate::oracle::insights::World;
 use crate::oracle::{Dataset, System};
@@ -16,6 +16,10 @@ pub struct Fixture {
     pub records: Vec<Value>,
     /// The saved cohorts, definitions as JSON by name.
     pub cohorts: BTreeMap<String, Value>,
+    /// The saved events, definitions as JSON by name.
+    pub events: BTreeMap<String, Value>,
+    /// The lexicon.
+    pub lexicon: Value,
     /// What is now.
     pub as_of: i64,
     /// The range, unless a definition says another.
@@ -43,11 +47,24 @@ impl Fixture {
     pub fn world(&self) -> World {
         let dataset = Dataset::of(System::Simplified, &self.records, self.as_of);
         assert_eq!((dataset.refused, dataset.duplicates), (0, 0));
-        World::of(&dataset, self.definitions())
+        let read = |(name, event): (&String, &Value)| {
+            (name.clone(), EventSelector::from_value(name, event.clone()).unwrap())
+        };
+        let saved_events = self.events.iter().map(read).collect();
+        let lexicon = Lexicon::from_value(self.lexicon.clone()).unwrap();
+        let world = World { saved_events, ..World::of(&dataset, self.definitions()) };
+        world.merged(&lexicon.merged_events(), &lexicon.merged_event_properties())
     }
 
     fn new(as_of: &str, range: &'static str, records: Vec<Value>) -> Self {
-        Self { records, cohorts: BTreeMap::new(), as_of: millis(as_of), range }
+        Self {
+            records,
+            cohorts: BTreeMap::new(),
+            events: BTreeMap::new(),
+            lexicon: json!({}),
+            as_of: millis(as_of),
+            range,
+        }
     }
 
     fn with_cohorts<const N: usize>(mut self, cohorts: [(&str, Value); N]) -> Self {
@@ -74,6 +91,33 @@ impl Fixture {
             ("C2", json!({"all": [{"users": ["u1", "u2"]}]})),
             ("players", json!({"all": [{"did": {"event": "Play"}}]})),
         ])
+    }
+
+    /// The same with saved events, one of them under the name of a stored one.
+    pub fn saved() -> Self {
+        let jazz = json!({"event": "Play", "where": {"property": "genre", "equals": "jazz"}});
+        let rock = json!({"event": "Play", "where": {"property": "genre", "equals": "rock"}});
+        let set = json!({"event": "Play", "where": {"property": "genre", "is_set": true}});
+        let events = [("Jazz", jazz), ("Rock or buy", json!([rock, "Buy"])), ("Play", set)];
+        Self { events: events.map(|(name, event)| (name.to_owned(), event)).into(), ..Self::alpha() }
+    }
+
+    /// Events and properties that were sent under two names, which a lexicon merges (M-22).
+    pub fn merged() -> Self {
+        let records = vec![
+            event("2024-01-01T09:00:00Z", "u1", "Play", json!({"genre": "rock", "mins": 10})),
+            event("2024-01-01T10:00:00Z", "u1", "play", json!({"style": "jazz", "mins": 20})),
+            event("2024-01-01T11:00:00Z", "u2", "play", json!({"style": "jazz", "genre": "folk"})),
+            event("2024-01-01T12:00:00Z", "u2", "Play", json!({"style": "rock", "genre": null})),
+            event("2024-01-01T13:00:00Z", "u3", "Buy", json!({"tags": ["a"], "labels": ["b"]})),
+            event("2024-01-01T14:00:00Z", "u3", "Buy", json!({"labels": ["b", "c"]})),
+        ];
+        let lexicon = json!({
+            "events": {"play": {"merged_into": "Play"}},
+            "event_properties": {"style": {"merged_into": "genre"}, "labels": {"merged_into": "tags"}},
+        });
+        let fixture = Self::new("2024-01-02T00:00:00Z", "2024-01-01 to 2024-01-01", records);
+        Self { lexicon, ..fixture }
     }
 
     /// Fixture LIST of section 5.6, the looked up values on the events themselves.
@@ -156,6 +200,10 @@ impl Fixture {
         add("Hundred", (1..=100).map(Value::from).collect());
         add("Even", [49.0, 50.0, 59.9, 60.0, 99.0, 100.0].map(Value::from).to_vec());
         add("Varied", vec![json!(9.99), json!(10), json!(100), json!("x"), Value::Null]);
+        add(
+            "Lists",
+            vec![json!([0, 0.5, 1, 1.5, 2, 5]), json!([7, "x", 8, 8.5, 10, 10.5, 1, 0.25]), json!([])],
+        );
         add("Country", vec![json!("US"), json!("MX"), json!("FR"), Value::Null]);
         Self::new("2024-01-01T23:00:00Z", "2024-01-01 to 2024-01-01", records)
     }
@@ -172,7 +220,10 @@ impl Fixture {
             event("2024-01-02T10:00:00Z", "u1", "Work", json!({"company": "A"})),
             event("2024-01-02T11:00:00Z", "u2", "Work", json!({"company": ["A", "B"]})),
             event("2024-01-02T12:00:00Z", "u1", "Work", json!({})),
-            json!({"$group_key": "company", "$group_id": "A", "$set": {"tier": "gold"}}),
+            event("2024-01-03T10:00:00Z", "u1", "Idle", json!({"company": [], "how": "empty"})),
+            event("2024-01-03T11:00:00Z", "u1", "Idle", json!({"company": ["Z"], "how": "unknown"})),
+            event("2024-01-03T12:00:00Z", "u1", "Idle", json!({"company": ["Z", "A"], "how": "one"})),
+            json!({"$group_key": "company", "$group_id": "A", "$set": {"tier": "gold", "size": 10}}),
             json!({"$group_key": "company", "$group_id": "B", "$set": {"tier": "tin"}}),
         ];
         Self::new("2024-01-07T12:00:00Z", "2024-01-01 to 2024-01-07", records)

@@ -2,8 +2,8 @@
 //! asked, what the answer is. The oracle is checked against them here, the engine in the suites.
 //!
 //! 1. `fixtures.rs`: what is stored.
-//! 2. `insights.rs`, `filters.rs`, `breakdowns.rs`, `time.rs`, `cohorts.rs`, `sessions.rs`: questions
-//!    and answers, named by rule.
+//! 2. `insights.rs`, `filters.rs`, `lists.rs`, `texts.rs`, `breakdowns.rs`, `compared.rs`, `time.rs`,
+//!    `cohorts.rs`, `sessions.rs`, `saved.rs`: questions and answers, named by rule.
 //! 3. `behaviour/`: those of funnels, retention and flows, each with the stream of events it is about.
 //! 4. `text.rs`: a row as a line of text, floats to nine significant digits.
 
@@ -18,11 +18,15 @@
 mod behaviour;
 mod breakdowns;
 mod cohorts;
+mod compared;
 mod filters;
 mod fixtures;
 mod insights;
+mod lists;
+mod saved;
 mod sessions;
 mod text;
+mod texts;
 mod time;
 
 use serde_json::Value;
@@ -96,6 +100,10 @@ pub fn all() -> Vec<Case> {
         time::cases(),
         cohorts::cases(),
         sessions::cases(),
+        lists::cases(),
+        texts::cases(),
+        compared::cases(),
+        saved::cases(),
     ]
     .concat()
 }

@@ -4,7 +4,7 @@ use chrono::DateTime;
 
 use crate::oracle::insights::Row;
 
-/// `A 2024-01-01 [rock, free] {bin}: 2.5 vs 2`, without the parts a row does not have. Times are in
+/// `A 2024-01-01 [rock, free] {bin}: 2.5 vs 2`, or `"text"` in place of the number, without the parts a row does not have. Times are in
 /// UTC, the clock is left out at midnight. Two rows are equal if their lines are.
 pub fn line(row: &Row) -> String {
     let mut line = row.metric.clone();
@@ -18,7 +18,10 @@ pub fn line(row: &Row) -> String {
     if let Some(bin) = &row.bin {
         line = format!("{line} {{{bin}}}");
     }
-    line = format!("{line}: {}", row.value.map_or("null".to_owned(), number));
+    line = match &row.text {
+        Some(text) => format!("{line}: {text:?}"),
+        None => format!("{line}: {}", row.value.map_or("null".to_owned(), number)),
+    };
     if let Some(compared) = row.compared {
         line = format!("{line} vs {}", number(compared));
     }
@@ -44,6 +47,7 @@ mod tests {
             segments: vec!["rock".to_owned()],
             bin: None,
             value: Some(7.0 / 3.0),
+            text: None,
             compared: Some(-0.0),
         };
         assert_eq!(line(&row), "A 2024-01-01 [rock]: 2.33333333 vs 0");

@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo"]),
     ("Data in", &["import", "attach", "detach"]),
     ("Answers out", &["report", "sql", "users", "user", "inspect", "export"]),
-    ("What it means", &["lexicon", "cohort", "check-plan"]),
+    ("What it means", &["lexicon", "cohort", "event", "metric", "check-plan"]),
     ("Look after it", &["compact", "delete-user", "snapshots"]),
 ];
 
@@ -128,6 +128,29 @@ Examples:
 
 A cohort has either \"all\" or \"any\", a list of conditions. Each is one of did, did_not, where,
 in_cohort, not_in_cohort, users, all, any, not. Members are found anew whenever a question is asked.";
+
+pub(super) const EVENT: &str = "\
+Examples:
+  tallymark event save Listen listen.json           one name for several events
+  tallymark event list
+  tallymark event show Listen                       the definition, as JSON
+  tallymark event delete Listen                     the stored events stay
+
+A definition is what a report may say as an event: a name, a list, or an object with a filter.
+  [\"Play\", {\"event\": \"Stream\", \"where\": {\"property\": \"mins\", \"at_least\": 1}}]
+The names in it are those of stored events. Its own name stands for it wherever a report or cohort
+names an event, also where stored events have that name.";
+
+pub(super) const METRIC: &str = "\
+Examples:
+  tallymark metric save Hours hours.json            what is measured, of which events
+  tallymark metric list
+  tallymark metric show Hours                       the definition, as JSON
+  tallymark metric delete Hours
+
+A definition is what a report may say as a metric:
+  {\"event\": \"Play\", \"measure\": {\"aggregate\": \"sum\", \"of\": \"hours\"}}
+A report names it by {\"saved\": \"Hours\"}; changing it changes every report that does.";
 
 pub(super) const USERS: &str = "\
 Examples:

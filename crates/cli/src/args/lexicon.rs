@@ -77,6 +77,9 @@ pub(crate) struct LexiconSetArgs {
     /// Undo --hidden
     #[arg(long, conflicts_with = "hidden")]
     pub(crate) visible: bool,
+    /// Read it under this name in reports, as if it had been sent so; "" for its own
+    #[arg(long, value_name = "NAME")]
+    pub(crate) merged_into: Option<String>,
     /// The type values of the property should have
     #[arg(long = "type", value_enum, value_name = "TYPE")]
     pub(crate) expected_type: Option<TypeChoice>,

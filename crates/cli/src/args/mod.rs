@@ -9,6 +9,7 @@ mod lexicon;
 mod maintain;
 mod plan;
 mod report;
+mod saved;
 mod sql;
 mod users;
 
@@ -21,7 +22,8 @@ pub(crate) use import::{AttachArgs, DetachArgs, IdentityChoice, ImportArgs};
 pub(crate) use lexicon::{LexiconArgs, LexiconCommand, LexiconListArgs, LexiconSetArgs};
 pub(crate) use maintain::{CompactArgs, DeleteUserArgs, InspectArgs, SnapshotsArgs};
 pub(crate) use plan::{CheckPlanArgs, PlanFormat};
-pub(crate) use report::{ReportArgs, ReportCommand};
+pub(crate) use report::ReportArgs;
+pub(crate) use saved::{SavedArgs, SavedCommand};
 pub(crate) use sql::SqlArgs;
 pub(crate) use users::{UserArgs, UsersArgs};
 
@@ -67,6 +69,12 @@ pub(crate) enum Command {
     /// Save sets of users under a name, to filter and split by
     #[command(after_help = help::COHORT)]
     Cohort(CohortArgs),
+    /// Save events under one name, to be named wherever an event is
+    #[command(after_help = help::EVENT)]
+    Event(SavedArgs),
+    /// Save what is measured under a name, for reports
+    #[command(after_help = help::METRIC)]
+    Metric(SavedArgs),
     /// List users by their profiles
     #[command(after_help = help::USERS)]
     Users(UsersArgs),

@@ -1,15 +1,15 @@
 //! Arguments of `tallymark report`.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::{AnswerArgs, Overrides, ReportFormat};
+use super::{AnswerArgs, Overrides, SavedCommand};
 
 /// `tallymark report`
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct ReportArgs {
     #[command(subcommand)]
-    pub(crate) command: Option<ReportCommand>,
+    pub(crate) command: Option<SavedCommand>,
     /// The definition, a JSON file; - is standard input
     #[arg(value_name = "FILE", required_unless_present_any = ["saved", "schema"])]
     pub(crate) file: Option<String>,
@@ -23,32 +23,4 @@ pub(crate) struct ReportArgs {
     pub(crate) overrides: Overrides,
     #[command(flatten)]
     pub(crate) answer: AnswerArgs,
-}
-
-/// What to do with saved reports.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ReportCommand {
-    /// Save a report, in place of the one of that name if there is one
-    Save {
-        /// How it is called
-        name: String,
-        /// Its definition, a JSON file; - is standard input
-        file: String,
-    },
-    /// List the saved reports
-    List {
-        /// How they are printed
-        #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
-        output: ReportFormat,
-    },
-    /// Print the definition of a report, as JSON
-    Show {
-        /// The report
-        name: String,
-    },
-    /// Forget a report
-    Delete {
-        /// The report
-        name: String,
-    },
 }

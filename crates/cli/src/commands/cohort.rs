@@ -20,12 +20,7 @@ const KIND: DefinitionKind = DefinitionKind::Cohort;
 /// Saves, lists, shows or deletes cohorts, or tells who or how many are in one.
 pub(super) async fn run(args: &CohortArgs, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
     match &args.command {
-        CohortCommand::Save { name, file } => definitions::save(KIND, name, file, dataset, terminal).await,
-        CohortCommand::List { output } => definitions::list(KIND, *output, dataset, terminal).await,
-        CohortCommand::Show { name } => definitions::show(KIND, name, dataset).await,
-        CohortCommand::Delete { name } => {
-            definitions::delete(KIND, name, "; its users are as they were", dataset, terminal).await
-        }
+        CohortCommand::Saved(command) => definitions::run(KIND, command, dataset, terminal).await,
         CohortCommand::Members { cohort, columns, as_of, answer } => {
             let as_of = Overrides { as_of: as_of.clone(), ..Overrides::default() };
             members(cohort, columns, &as_of, answer, dataset, terminal).await

@@ -9,7 +9,7 @@ use tallymark::report::Report;
 use tallymark::{DefinitionError, DefinitionKind, Engine, EngineConfig, Error};
 
 use super::{open_existing_for_writing, open_for_reading, open_for_writing, print};
-use crate::args::{Dataset, Overrides, ReportFormat};
+use crate::args::{Dataset, Overrides, ReportFormat, SavedCommand};
 use crate::failure::{Outcome, advised};
 use crate::output::{Align, Table};
 use crate::terminal::Terminal;
@@ -94,7 +94,22 @@ fn wrong(called: &str, error: DefinitionError) -> anyhow::Error {
     advised(anyhow::Error::new(problem).context(format!("cannot answer {called}")), hint)
 }
 
-pub(super) async fn save(
+/// Saves, lists, shows or deletes definitions of one kind.
+pub(super) async fn run(
+    kind: DefinitionKind,
+    command: &SavedCommand,
+    dataset: &Dataset,
+    terminal: Terminal,
+) -> anyhow::Result<Outcome> {
+    match command {
+        SavedCommand::Save { name, file } => save(kind, name, file, dataset, terminal).await,
+        SavedCommand::List { output } => list(kind, *output, dataset, terminal).await,
+        SavedCommand::Show { name } => show(kind, name, dataset).await,
+        SavedCommand::Delete { name } => delete(kind, name, dataset, terminal).await,
+    }
+}
+
+async fn save(
     kind: DefinitionKind,
     name: &str,
     file: &str,
@@ -110,7 +125,7 @@ pub(super) async fn save(
     Ok(Outcome::Done)
 }
 
-pub(super) async fn list(
+async fn list(
     kind: DefinitionKind,
     output: ReportFormat,
     dataset: &Dataset,
@@ -132,17 +147,15 @@ pub(super) async fn list(
     Ok(Outcome::Done)
 }
 
-pub(super) async fn show(kind: DefinitionKind, name: &str, dataset: &Dataset) -> anyhow::Result<Outcome> {
+async fn show(kind: DefinitionKind, name: &str, dataset: &Dataset) -> anyhow::Result<Outcome> {
     let engine = open_for_reading(dataset).await?;
     print::json(&Definition::saved(&engine, kind, name)?.json)?;
     Ok(Outcome::Done)
 }
 
-/// `remark` is what to say of what stays.
-pub(super) async fn delete(
+async fn delete(
     kind: DefinitionKind,
     name: &str,
-    remark: &str,
     dataset: &Dataset,
     terminal: Terminal,
 ) -> anyhow::Result<Outcome> {
@@ -150,6 +163,11 @@ pub(super) async fn delete(
     let deleted = engine.delete_definition(kind, name).await;
     engine.close().await?;
     deleted.map_err(|error| with_advice(error, kind))?;
+    let remark = match kind {
+        DefinitionKind::Cohort => "; its users are as they were",
+        DefinitionKind::Event => "; stored events are as they were",
+        _ => "",
+    };
     print::text(&format!("{} {kind} {name}{remark}\n", terminal.out.good("Deleted")))?;
     Ok(Outcome::Done)
 }

@@ -92,6 +92,7 @@ fn change(entry: &mut LexiconEntry, args: &LexiconSetArgs) {
     said(&args.display_name, &mut entry.display_name);
     said(&args.description, &mut entry.description);
     said(&args.owner, &mut entry.owner);
+    said(&args.merged_into, &mut entry.merged_into);
     if !args.tags.is_empty() {
         entry.tags = args.tags.iter().filter(|tag| !tag.is_empty()).cloned().collect();
     }

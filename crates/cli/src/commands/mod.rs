@@ -20,7 +20,7 @@ mod user;
 mod users;
 mod version;
 
-use tallymark::{Engine, EngineConfig, ErrorKind, IdentitySystem};
+use tallymark::{DefinitionKind, Engine, EngineConfig, ErrorKind, IdentitySystem};
 
 use crate::args::{Command, Dataset, Invocation};
 use crate::failure::{Outcome, advised, failure};
@@ -36,6 +36,12 @@ pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::R
         Command::Sql(args) => sql::run(args, dataset, terminal).await,
         Command::Report(args) => report::run(args, dataset, terminal).await,
         Command::Cohort(args) => cohort::run(args, dataset, terminal).await,
+        Command::Event(args) => {
+            definitions::run(DefinitionKind::Event, &args.command, dataset, terminal).await
+        }
+        Command::Metric(args) => {
+            definitions::run(DefinitionKind::Metric, &args.command, dataset, terminal).await
+        }
         Command::Users(args) => users::run(args, dataset, terminal).await,
         Command::User(args) => user::run(args, dataset, terminal).await,
         Command::Lexicon(args) => lexicon::run(args, dataset, terminal).await,

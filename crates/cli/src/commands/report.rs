@@ -5,7 +5,7 @@ use tallymark::{DefinitionKind, Engine, Error, ErrorKind};
 
 use super::definitions::{self, Definition};
 use super::{open_for_reading_with, print};
-use crate::args::{AnswerArgs, Dataset, ReportArgs, ReportCommand};
+use crate::args::{AnswerArgs, Dataset, ReportArgs};
 use crate::asker::Asker;
 use crate::failure::{Outcome, advised};
 use crate::output::{TableStyle, Target, write_report};
@@ -16,12 +16,7 @@ const KIND: DefinitionKind = DefinitionKind::Report;
 /// Answers a report; saves, lists, shows or deletes reports.
 pub(super) async fn run(args: &ReportArgs, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
     match &args.command {
-        Some(ReportCommand::Save { name, file }) => {
-            definitions::save(KIND, name, file, dataset, terminal).await
-        }
-        Some(ReportCommand::List { output }) => definitions::list(KIND, *output, dataset, terminal).await,
-        Some(ReportCommand::Show { name }) => definitions::show(KIND, name, dataset).await,
-        Some(ReportCommand::Delete { name }) => definitions::delete(KIND, name, "", dataset, terminal).await,
+        Some(command) => definitions::run(KIND, command, dataset, terminal).await,
         None if args.schema => {
             print::json(&Report::json_schema())?;
             Ok(Outcome::Done)

@@ -3,7 +3,6 @@
 use std::io::{self, Read as _};
 
 use anyhow::Context as _;
-use tallymark::EngineConfig;
 
 use super::{open_for_reading_with, report};
 use crate::args::{Dataset, SqlArgs};
@@ -16,24 +15,20 @@ use crate::terminal::Terminal;
 
 /// Answers a question or a script, or opens a prompt.
 pub(super) async fn run(args: &SqlArgs, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
-    let target = Target::new(args.out.clone());
-    target.check(args.output, terminal)?;
+    let answer = &args.answer;
+    let target = Target::new(answer.out.clone());
+    target.check(answer.output, terminal)?;
     let script = script(args, terminal)?;
-    if script.is_none() && args.out.is_some() {
+    if script.is_none() && answer.out.is_some() {
         return Err(failure("--out needs a question", "give it: tallymark sql TEXT --out FILE"));
     }
-    let limits = EngineConfig {
-        query_time_max: args.timeout,
-        answer_rows_max: args.max_rows,
-        ..EngineConfig::default()
-    };
-    let engine = open_for_reading_with(dataset, limits).await?;
-    let style = TableStyle::new(terminal, args.limit_rows, args.out.is_none());
-    let mut asker = Asker::new(engine, args.as_of_snapshot).await.map_err(report::with_advice)?;
+    let engine = open_for_reading_with(dataset, answer.limits()).await?;
+    let style = TableStyle::new(terminal, answer.limit_rows, answer.out.is_none());
+    let mut asker = Asker::new(engine, answer.as_of_snapshot).await.map_err(report::with_advice)?;
     match script {
-        None => prompt::run(asker, dataset, args.output, style, terminal).await?,
+        None => prompt::run(asker, dataset, answer.output, style, terminal).await?,
         Some(script) => {
-            let answered = run_script(&mut asker, &script, args.output, style, &target, terminal).await;
+            let answered = run_script(&mut asker, &script, answer.output, style, &target, terminal).await;
             answered.map_err(report::with_limit_named)?;
         }
     }

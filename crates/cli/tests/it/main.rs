@@ -9,6 +9,7 @@ mod lexicon;
 mod maintain;
 mod plan;
 mod report;
+mod saved;
 mod sql;
 mod support;
 mod users;

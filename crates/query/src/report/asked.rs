@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array as _, AsArray as _, ListBuilder, StringViewBuilder, UInt32Array};
 use arrow::compute::{cast, take};
@@ -11,15 +11,20 @@ use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursio
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Case, Expr, ExprSchemable as _, LogicalPlanBuilder, lit};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Ident, visit_expressions_mut};
 use tallymark_event::PropertyCatalog;
 use tallymark_event::columns::{TIME, USER_ID};
-use tallymark_report::{Calendar, Cohort, EventChoice, EventSelector, Filter, Instants, Property, Scope};
+use tallymark_report::{
+    Calendar, CastType, Cohort, EventChoice, EventSelector, Filter, Instants, Property, Scope,
+};
 use tallymark_users::ProfileKey;
 
 use super::convert::{self, TEXT};
+use super::filter::ITEM;
 use super::function::call;
+use super::insights::actors::FirstTimes;
+use super::merged::Merged;
 use super::values::{Item, Values, first_set};
 use crate::events_table::EventsTable;
 use crate::resident::among::{UserIds, is_among};
@@ -50,6 +55,16 @@ pub(super) struct Asked {
     pub(super) hidden_events: Arc<BTreeSet<String>>,
     /// What expressions are over: the events, or the profiles, which have no properties of events.
     pub(super) is_of_profiles: bool,
+    /// Conditions on lists of which breakdowns and measures see only what met them (P-32).
+    pub(super) matching: Arc<Vec<Filter>>,
+    /// Where in an item of a list the object is whose properties are meant (P-33).
+    pub(super) object_at: Option<Vec<String>>,
+    /// When who did something first (S-50), by what was asked.
+    pub(super) first_times: Arc<Mutex<HashMap<String, Arc<FirstTimes>>>>,
+    /// Events and properties that are read as others (M-22).
+    pub(super) merged: Arc<Merged>,
+    /// Saved events by name (P-41).
+    pub(super) saved_events: Arc<BTreeMap<String, EventSelector>>,
 }
 
 impl Asked {
@@ -72,6 +87,11 @@ impl Asked {
             members: HashMap::new(),
             hidden_events: Arc::default(),
             is_of_profiles: false,
+            matching: Arc::default(),
+            object_at: None,
+            first_times: Arc::default(),
+            merged: Arc::default(),
+            saved_events: Arc::default(),
         })
     }
 
@@ -79,7 +99,7 @@ impl Asked {
         self.tables.events()
     }
 
-    fn catalog(&self) -> &PropertyCatalog {
+    pub(super) fn catalog(&self) -> &PropertyCatalog {
         &self.tables.snapshot().catalog
     }
 
@@ -102,10 +122,10 @@ impl Asked {
             selector.any_of.iter().partition(|choice| choice.filter.is_none());
         let mut any = Vec::new();
         if !plain.is_empty() {
-            any.push(self.named(&plain));
+            any.push(self.named(&plain)?);
         }
         for choice in filtered {
-            let named = self.named(&[choice]);
+            let named = self.named(&[choice])?;
             any.push(match &choice.filter {
                 Some(filter) => named.and(self.filter(filter)?),
                 None => named,
@@ -114,33 +134,57 @@ impl Asked {
         Ok(any.into_iter().reduce(Expr::or).unwrap_or_else(|| lit(false)))
     }
 
-    /// Whether an event has one of these names.
-    pub(super) fn named(&self, choices: &[&EventChoice]) -> Expr {
+    /// Whether an event is one of those named, whatever the filters of the choices: a saved event
+    /// has filters of its own (P-41).
+    pub(super) fn named(&self, choices: &[&EventChoice]) -> Result<Expr> {
+        let (saved, stored): (Vec<_>, Vec<_>) =
+            choices.iter().partition(|choice| self.saved_events.contains_key(&choice.event));
+        let mut any = Vec::new();
+        if !stored.is_empty() || saved.is_empty() {
+            any.push(self.stored(&stored));
+        }
+        // The names in a saved event are those of stored ones.
+        let of_stored = Self { saved_events: Arc::default(), ..self.clone() };
+        for selector in saved.iter().filter_map(|choice| self.saved_events.get(&choice.event)) {
+            any.push(of_stored.selects(selector)?);
+        }
+        Ok(any.into_iter().reduce(Expr::or).unwrap_or_else(|| lit(false)))
+    }
+
+    /// Whether an event is stored under one of these names, or read under one.
+    fn stored(&self, choices: &[&EventChoice]) -> Expr {
         let event = || column(tallymark_event::columns::EVENT);
         let text = |name: &str| lit(ScalarValue::Utf8View(Some(name.to_owned())));
         if choices.iter().any(|choice| choice.is_all()) {
             let asked: Vec<&str> = choices.iter().map(|choice| choice.event.as_str()).collect();
-            let hidden: Vec<Expr> = self
-                .hidden_events
-                .iter()
-                .filter(|name| !asked.contains(&name.as_str()))
-                .map(|name| text(name))
-                .collect();
+            let hidden = self.hidden_events.iter().filter(|name| !asked.contains(&name.as_str()));
+            let hidden: Vec<Expr> = hidden.flat_map(|name| self.merged.stored_as(name)).map(text).collect();
             return if hidden.is_empty() { lit(true) } else { event().in_list(hidden, true) };
         }
-        match choices {
-            [choice] => event().eq(text(&choice.event)),
-            _ => event().in_list(choices.iter().map(|choice| text(&choice.event)).collect(), false),
+        let names: Vec<&str> =
+            choices.iter().flat_map(|choice| self.merged.stored_as(&choice.event)).collect();
+        match &names[..] {
+            [] => lit(false),
+            [name] => event().eq(text(name)),
+            _ => event().in_list(names.into_iter().map(text).collect(), false),
         }
     }
 
     /// The values of a property.
     pub(super) fn values(&self, property: &Property) -> Result<Values> {
+        if let (Property::Event { name }, Some(object)) = (property, &self.object_at) {
+            let path = object.iter().cloned().chain(name.split('.').map(str::to_owned));
+            return Ok(Values::in_json(&column(ITEM), &path.collect::<Vec<_>>()));
+        }
         Ok(match property {
             Property::Event { .. } if self.is_of_profiles => Values::default(),
             Property::Event { name } => {
-                let values = Values::of_property(self.catalog(), name, &column);
+                let stored = |name: &str| Ok(Values::of_property(self.catalog(), name, &column));
+                let values = self.read_values(name, stored)?;
                 match Values::of_system(name) {
+                    Some(_) if values.is_unknown() && name == tallymark_event::columns::EVENT => {
+                        Values { text: Some(self.event_name()), ..Values::default() }
+                    }
                     Some(system) if values.is_unknown() => system,
                     _ => values,
                 }
@@ -153,15 +197,16 @@ impl Asked {
             Property::Group { group_key, name } => {
                 let groups = self.tables.groups();
                 let keys = self.group_keys(group_key)?;
-                let scalar = keys.scalar_text().unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
-                if keys.lists.is_empty() {
-                    let column = |lane: &str| profile_of_group(&groups, group_key, &scalar, lane);
-                    return Ok(Values::of_property(groups.catalog(), name, &column));
+                let no_text = || lit(ScalarValue::Utf8View(None));
+                let scalar = keys.scalar_text().unwrap_or_else(no_text);
+                let column = |lane: &str| profile_of_group(&groups, group_key, &scalar, lane);
+                let mut values = Values::of_property(groups.catalog(), name, &column);
+                if !keys.lists.is_empty() {
+                    // U-35: one value for each group that is named.
+                    let ids = self.items_as_text(&keys, no_text(), None, "")?;
+                    values.lists.push((Item::Json, values_of_groups(&self.tables, group_key, name, ids)));
                 }
-                // U-35: one value for each group that is named.
-                let ids = self.items_as_text(&keys, scalar, "")?;
-                let list = values_of_groups(&self.tables, group_key, name, ids);
-                Values { lists: vec![(Item::Json, list)], ..Values::default() }
+                values
             }
             Property::Sql { sql } => {
                 let expr = self.sql(sql)?;
@@ -170,47 +215,65 @@ impl Asked {
                 Values::of_expr(expr, &data_type)
             }
             Property::ItemCount { item_count } => {
-                let values = self.values(&Property::Event { name: item_count.clone() })?;
-                let counts = values.lists.into_iter().map(|(_, list)| {
-                    call("item_count", DataType::Float64, vec![list], |args| {
-                        let lists = args[0].as_list::<i32>();
-                        let count = |row| lists.is_valid(row).then(|| f64::from(lists.value_length(row)));
-                        let counts = (0..lists.len()).map(count);
-                        Ok(Arc::new(counts.collect::<arrow::array::Float64Array>()))
-                    })
-                });
-                Values { number: first_set(counts), ..Values::default() }
+                Self::item_count(self.values(&Property::Event { name: item_count.clone() })?)
             }
         })
+    }
+
+    /// How many items the list has (D-25).
+    pub(super) fn item_count(values: Values) -> Values {
+        let counts = values.lists.into_iter().map(|(_, list)| {
+            call("item_count", DataType::Float64, vec![list], |args| {
+                let lists = args[0].as_list::<i32>();
+                let count = |row| lists.is_valid(row).then(|| f64::from(lists.value_length(row)));
+                let counts = (0..lists.len()).map(count);
+                Ok(Arc::new(counts.collect::<arrow::array::Float64Array>()))
+            })
+        });
+        Values { number: first_set(counts), ..Values::default() }
     }
 
     /// What names the group of an event: a property of the event, else of its user (U-35).
     fn group_keys(&self, group_key: &str) -> Result<Values> {
         let of_event = self.values(&Property::Event { name: group_key.to_owned() })?;
         let of_user = self.values(&Property::User { name: group_key.to_owned() })?;
-        let scalar = first_set(of_event.scalar_text().into_iter().chain(of_user.scalar_text()));
-        let lists = of_event.lists.into_iter().chain(of_user.lists).collect();
+        // The user's is looked at where the event has none.
+        let is_set = of_event.is_set();
+        let otherwise = |value: Expr| {
+            let when = (Box::new(is_set.clone().is_not_true()), Box::new(value));
+            Expr::Case(Case { expr: None, when_then_expr: vec![when], else_expr: None })
+        };
+        let of_users = of_user.scalar_text().map(otherwise);
+        let scalar = first_set(of_event.scalar_text().into_iter().chain(of_users));
+        let lists_of_users = of_user.lists.into_iter().map(|(item, list)| (item, otherwise(list)));
+        let lists = of_event.lists.into_iter().chain(lists_of_users).collect();
         Ok(Values { text: scalar, lists, ..Values::default() })
     }
 
-    /// The different items of whichever list there is, else the scalar: a list of texts. With a
-    /// `tag`, texts tell values of different types apart.
-    pub(super) fn items_as_text(&self, values: &Values, scalar: Expr, tag: &str) -> Result<Expr> {
+    /// The different items of whichever list there is, turned into a type if one is said, else the
+    /// scalar: a list of texts. With a `tag`, texts tell values of different types apart.
+    pub(super) fn items_as_text(
+        &self,
+        values: &Values,
+        scalar: Expr,
+        to: Option<CastType>,
+        tag: &str,
+    ) -> Result<Expr> {
         let mut arguments = vec![scalar];
         let mut of_items = Vec::new();
         for (item, list) in &values.lists {
             arguments.push(list.clone());
-            let of_item = Values::of_item(*item, column("item"));
+            let of_item = Values::of_item(*item, column(ITEM)).cast_if(to, self.calendar);
             let text = if tag.is_empty() { of_item.scalar_text() } else { of_item.tagged() };
             let text = text.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
             of_items.push(self.over_items(text, item.data_type())?);
         }
-        Ok(call(format!("items({tag})"), convert::list_of_text(), arguments, move |args| {
+        Ok(call(format!("items({tag}, {to:?})"), convert::list_of_text(), arguments, move |args| {
             convert::distinct_items(args, &of_items)
         }))
     }
 
-    fn events_schema(&self) -> Result<DFSchema> {
+    pub(super) fn events_schema(&self) -> Result<DFSchema> {
         DFSchema::try_from(self.events().schema.as_ref().clone()).map_err(plan_error)
     }
 
@@ -290,14 +353,32 @@ impl Asked {
     pub(super) fn cohorts_of(&self, filter: &Filter, names: &mut BTreeSet<String>) -> Result<()> {
         match filter {
             Filter::Sql(sql) => self.cohorts_of_sql(sql, names)?,
-            Filter::All { all: filters } | Filter::Any { any: filters } => {
+            Filter::List(filters) | Filter::All { all: filters } | Filter::Any { any: filters } => {
                 filters.iter().try_for_each(|filter| self.cohorts_of(filter, names))?;
             }
             Filter::Not { not } => self.cohorts_of(not, names)?,
+            // Objects are in no cohorts.
+            Filter::ListContains(_) => {}
             Filter::InCohort { in_cohort: cohorts } | Filter::NotInCohort { not_in_cohort: cohorts } => {
                 names.extend(cohorts.iter().cloned());
             }
             Filter::Condition(condition) => self.cohorts_of_property(&condition.property, names)?,
+        }
+        Ok(())
+    }
+
+    /// The cohorts that filters of events name, those of saved events among them.
+    pub(super) fn cohorts_of_events(
+        &self,
+        selector: &EventSelector,
+        names: &mut BTreeSet<String>,
+    ) -> Result<()> {
+        for choice in &selector.any_of {
+            choice.filter.iter().try_for_each(|filter| self.cohorts_of(filter, names))?;
+            let saved = self.saved_events.get(&choice.event).map(|saved| saved.any_of.as_slice());
+            for choice in saved.unwrap_or_default() {
+                choice.filter.iter().try_for_each(|filter| self.cohorts_of(filter, names))?;
+            }
         }
         Ok(())
     }
@@ -313,7 +394,7 @@ impl Asked {
         }
     }
 
-    fn cohorts_of_sql(&self, sql: &str, names: &mut BTreeSet<String>) -> Result<()> {
+    pub(super) fn cohorts_of_sql(&self, sql: &str, names: &mut BTreeSet<String>) -> Result<()> {
         let found = self.parsed(sql)?.apply(|expr| {
             names.extend(named_cohort(expr));
             Ok(TreeNodeRecursion::Continue)

@@ -1,14 +1,12 @@
 //! The events that reports of behaviour are about.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::logical_expr::Expr;
 use tallymark_memory::UserDirectory;
-use tallymark_report::{Breakdown, EventSelector, Instants, Measure, Metric, Property, Report, Scope};
+use tallymark_report::{EventSelector, Instants, Measure, Metric, Scope};
 
 use super::asked::{Asked, plan_error};
-use super::named_cohorts;
 use crate::resident::by_user::{Matcher, UserScan};
 use crate::{Error, Result};
 
@@ -30,23 +28,6 @@ impl Asked {
             chosen = chosen.and(self.is_first(&metric_of(selector, count_by), first_time).await?);
         }
         Ok(chosen)
-    }
-
-    /// The cohorts that a report looks at for each event: in its own filter, in those of events, as
-    /// breakdowns, and in SQL of properties.
-    pub(super) fn cohorts_looked_at(
-        &self,
-        report: &Report,
-        selectors: &[&EventSelector],
-        breakdowns: &[Breakdown],
-        properties: &[&Property],
-    ) -> Result<BTreeSet<String>> {
-        let selectors = selectors.iter().copied();
-        let mut names = named_cohorts(self, report, Vec::new(), selectors, breakdowns)?;
-        for property in properties {
-            self.cohorts_of_property(property, &mut names)?;
-        }
-        Ok(names)
     }
 }
 
@@ -82,6 +63,7 @@ impl BehaviourScan {
 pub(super) fn metric_of(event: &EventSelector, count_by: Option<&str>) -> Metric {
     Metric {
         name: None,
+        saved: None,
         event: Some(event.clone()),
         profiles: None,
         cohort: None,

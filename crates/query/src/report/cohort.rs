@@ -21,6 +21,7 @@ use tallymark_report::{
 use tokio::sync::OnceCell;
 
 use super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
+use super::check::no_cohort;
 use super::chosen::metric_of;
 use super::convert::TEXT;
 use super::insights::measure::over_column;
@@ -76,13 +77,7 @@ impl Asked {
                 return Ok(Arc::clone(members));
             }
             let Some(cohort) = cohorts.get(name) else {
-                let known = cohorts.keys().map(String::as_str);
-                let hint = crate::suggest::closest(name, known);
-                let error = DefinitionError::new("", format!("there is no cohort \"{name}\""));
-                return Err(Error::Definition(match hint.first() {
-                    Some(hint) => error.hint(format!("did you mean \"{hint}\"?")),
-                    None => error.hint("save one first"),
-                }));
+                return Err(no_cohort(name, cohorts).into());
             };
             if within.iter().any(|outer| outer == name) {
                 let error = DefinitionError::new("", format!("the cohort \"{name}\" refers to itself"));
@@ -187,6 +182,19 @@ impl Asked {
         cohorts: &Cohorts,
         within: &mut Vec<String>,
     ) -> Result<UserIds> {
+        // Events may be those of members of other cohorts.
+        let mut names = BTreeSet::new();
+        for did in condition.did.iter().chain(&condition.did_not) {
+            for selector in [Some(&did.event), did.then.as_ref(), did.then_not.as_ref()].into_iter().flatten()
+            {
+                self.cohorts_of_events(selector, &mut names)?;
+            }
+            let of = did.times.as_ref().and_then(|times| times.of.as_ref());
+            of.map_or(Ok(()), |of| self.cohorts_of_property(of, &mut names))?;
+        }
+        for name in names {
+            self.work_out_one(&name, cohorts, within).await?;
+        }
         if let Some(did) = &condition.did {
             return self.who_did(did, universe).await;
         }
@@ -215,7 +223,7 @@ impl Asked {
             let identities = &self.tables.snapshot().identities;
             let users = users.iter().map(|id| identities.canonical(id));
             let everyone = universe.ids(self).await?;
-            return Ok(users.filter(|id| everyone.contains(*id)).map(str::to_owned).collect());
+            return Ok(users.filter(|id| everyone.contains(id)).map(str::to_owned).collect());
         }
         if let Some(all) = &condition.all {
             return self.combined(all, true, universe, cohorts, within).await;
@@ -280,7 +288,7 @@ impl Asked {
         let (value, of) = match (&times.of, times.distinct) {
             (Some(of), _) => {
                 let aggregate = times.aggregate.unwrap_or(Aggregate::Sum);
-                let measure = Measure::OfProperty { aggregate, of: of.clone() };
+                let measure = Measure::OfProperty { aggregate, of: of.clone(), cast: None };
                 (self.value(&measure)?, Some(aggregate))
             }
             (None, _) => (None, None),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray as _, BooleanArray, Date32Array, Float64Array, ListArray, ListBuilder,
-    StringViewArray, StringViewBuilder, TimestampMillisecondArray,
+    Array, ArrayRef, AsArray as _, BooleanArray, Date32Array, Float64Array, Float64Builder, ListArray,
+    ListBuilder, StringViewArray, StringViewBuilder, TimestampMillisecondArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Int64Type, TimestampMillisecondType};
@@ -287,4 +287,36 @@ pub(super) fn map_items(
             lists.is_valid(row).then(|| items.map(text).collect())
         })
         .collect())
+}
+
+/// The numbers of each row: of whichever list there is, else the scalar. `args` are the scalar and
+/// the lists; `of_items` makes numbers of the items of each list.
+pub(super) fn numbers_of(args: &[ArrayRef], of_items: &[OverItems]) -> Result<ArrayRef> {
+    let scalars = cast(&args[0], &DataType::Float64)?;
+    let scalars = scalars.as_primitive::<Float64Type>();
+    let lists: Vec<(&ListArray, ArrayRef)> = args[1..]
+        .iter()
+        .zip(of_items)
+        .map(|(list, of_items)| {
+            let list: &ListArray = list.as_list();
+            Ok((list, cast(&of_items(list.values())?, &DataType::Float64)?))
+        })
+        .collect::<Result<_>>()?;
+    let mut found = ListBuilder::new(Float64Builder::new());
+    for row in 0..scalars.len() {
+        match lists.iter().find(|(list, _)| list.is_valid(row)) {
+            Some((list, numbers)) => {
+                let offsets = list.value_offsets();
+                let items = offsets[row] as usize..offsets[row + 1] as usize;
+                let numbers = numbers.as_primitive::<Float64Type>();
+                items
+                    .filter(|item| numbers.is_valid(*item))
+                    .for_each(|item| found.values().append_value(numbers.value(item)));
+            }
+            None if scalars.is_valid(row) => found.values().append_value(scalars.value(row)),
+            None => {}
+        }
+        found.append(true);
+    }
+    Ok(Arc::new(found.finish()))
 }

@@ -20,14 +20,16 @@ use super::values::{Item, Values, items_where};
 use crate::Result;
 
 /// The column that stands for an item of a list.
-const ITEM: &str = "item";
+pub(super) const ITEM: &str = "item";
 
 impl Asked {
     /// Whether an event passes; never null.
     pub(super) fn filter(&self, filter: &Filter) -> Result<Expr> {
         Ok(match filter {
             Filter::Sql(sql) => self.sql(sql)?.is_true(),
-            Filter::All { all } => self.each(all)?.into_iter().reduce(Expr::and).unwrap_or_else(|| lit(true)),
+            Filter::List(all) | Filter::All { all } => {
+                self.each(all)?.into_iter().reduce(Expr::and).unwrap_or_else(|| lit(true))
+            }
             Filter::Any { any } => self.each(any)?.into_iter().reduce(Expr::or).unwrap_or_else(|| lit(false)),
             Filter::Not { not } => not_true(self.filter(not)?),
             Filter::InCohort { in_cohort } => {
@@ -39,7 +41,10 @@ impl Asked {
                 let any = not_in_cohort.iter().map(|name| not_true(self.in_cohort(name))).reduce(Expr::or);
                 any.unwrap_or_else(|| lit(false))
             }
-            Filter::Condition(condition) => self.condition(condition)?,
+            Filter::ListContains(contains) => self.list_contains(contains)?,
+            Filter::Condition(condition) => {
+                self.condition_on(self.values(&condition.property)?, condition)?
+            }
         })
     }
 
@@ -47,9 +52,10 @@ impl Asked {
         filters.iter().map(|filter| self.filter(filter)).collect()
     }
 
-    fn condition(&self, condition: &Condition) -> Result<Expr> {
-        let Condition { property, cast, items, match_case, operator } = condition;
-        let values = self.values(property)?.cast_if(*cast, self.calendar);
+    /// Whether values, as they were sent, meet a condition, whatever property it names.
+    pub(super) fn condition_on(&self, values: Values, condition: &Condition) -> Result<Expr> {
+        let Condition { cast, items, match_case, operator, .. } = condition;
+        let values = values.cast_if(*cast, self.calendar);
         let (operator, is_negative) = positive(operator);
         if let Operator::IsSet(_) = operator {
             let is_set = match cast {

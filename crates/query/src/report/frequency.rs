@@ -1,12 +1,11 @@
 //! Frequency: in how many hours of a day, or on how many days, users do something.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Builder, Int64Builder, RecordBatch, TimestampMillisecondBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::Timelike as _;
-use tallymark_report::{Frequency, Instants, Report, Scope, Unit};
+use tallymark_report::{Frequency, Instants, Scope, Unit};
 
 use super::asked::{Asked, arrow_error};
 use super::chosen::BehaviourScan;
@@ -28,11 +27,6 @@ pub(super) fn schema(scope: &Scope) -> Result<SchemaRef> {
         Field::new("users", DataType::Int64, false),
         Field::new("share", DataType::Float64, true),
     ])))
-}
-
-pub(super) fn cohorts(asked: &Asked, report: &Report, frequency: &Frequency) -> Result<BTreeSet<String>> {
-    let selectors: Vec<_> = [&frequency.event].into_iter().chain(&frequency.birth).collect();
-    asked.cohorts_looked_at(report, &selectors, &[], &[])
 }
 
 pub(super) async fn answer(asked: &Asked, scope: &Scope, frequency: &Frequency) -> Result<RecordBatch> {

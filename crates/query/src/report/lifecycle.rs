@@ -1,11 +1,10 @@
 //! Lifecycle: who is new, who stays, who comes back, who stays away.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Builder, RecordBatch, StringBuilder, TimestampMillisecondBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use tallymark_report::{Instants, Lifecycle, Report, Scope, Unit};
+use tallymark_report::{Instants, Lifecycle, Scope, Unit};
 
 use super::asked::{Asked, arrow_error};
 use super::chosen::BehaviourScan;
@@ -28,10 +27,6 @@ pub(super) fn schema(scope: &Scope) -> Result<SchemaRef> {
         Field::new("status", DataType::Utf8, false),
         Field::new("users", DataType::Int64, false),
     ])))
-}
-
-pub(super) fn cohorts(asked: &Asked, report: &Report, lifecycle: &Lifecycle) -> Result<BTreeSet<String>> {
-    asked.cohorts_looked_at(report, &[&lifecycle.event], &[], &[])
 }
 
 pub(super) async fn answer(asked: &Asked, scope: &Scope, lifecycle: &Lifecycle) -> Result<RecordBatch> {

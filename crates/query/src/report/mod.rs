@@ -2,14 +2,16 @@
 //!
 //! 1. A definition ([`tallymark_report::Report`]) is read and checked.
 //! 2. [`asked`]: what its expressions are made from: tables, calendar, cohorts, now.
-//! 3. [`values`], [`filter`], [`segments`]: properties, filters and breakdowns become expressions
-//!    of DataFusion over `events`.
-//! 4. [`insights`], [`cohort`] and [`sessions`]: the questions. What SQL can say runs as a plan, and over segments
+//! 3. [`check`]: what only the dataset tells to be wrong in it, before anything runs.
+//! 4. [`values`], [`filter`], [`matching`], [`segments`]: properties, filters and breakdowns become
+//!    expressions of DataFusion over `events`.
+//! 5. [`insights`], [`cohort`] and [`sessions`]: the questions. What SQL can say runs as a plan, and over segments
 //!    in memory where there is room; what needs a user's events in order runs on
 //!    [`by_user`](crate::resident::by_user).
-//! 5. [`result`]: the answer as one record batch.
+//! 6. [`result`]: the answer as one record batch.
 
 mod asked;
+mod check;
 mod chosen;
 mod cohort;
 mod convert;
@@ -20,6 +22,8 @@ mod function;
 mod funnel;
 mod insights;
 mod lifecycle;
+mod matching;
+mod merged;
 mod result;
 mod retention;
 mod segments;
@@ -41,7 +45,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
 use datafusion::prelude::{DataFrame, SessionContext};
 use tallymark_event::Timestamp;
-use tallymark_report::{Breakdown, EventSelector, Filter, Funnel, Insights, Question, Report};
+use tallymark_report::{Breakdown, Insights, Measure, Part, PerUser, Question, Report, Scope};
 
 use self::asked::Asked;
 use crate::tables::DatasetTables;
@@ -54,8 +58,10 @@ pub(crate) use self::table::register;
 /// An insights report has `metric` (its letter, Utf8), `name` (Utf8), `time` (the start of the
 /// bucket, Timestamp(ms) in the report's time zone; only with an interval), a Utf8 column for each
 /// breakdown with the label of the segment, `$overall` where segments are not looked at (S-80),
-/// `bin` (Utf8; only if a distribution is measured), `value` (Float64), and with a comparison
-/// `compared` and `change`, the relative change (S-77). Rows are ordered by metric, then overall
+/// `bin` (Utf8; only if a distribution is measured), `value` (Float64), `text` (Utf8; only if a
+/// metric is a text, such as the first value as a string: its `value` is null), and with a comparison
+/// `compared` and `change`, the relative change (S-77); where segments are compared with what is
+/// measured without regard to them, `share` instead (S-79). Rows are ordered by metric, then overall
 /// before the segments in order of rank (B-31), then time.
 ///
 /// A funnel has `time` (the start of the bucket; only with an interval), a Utf8 column for each
@@ -108,6 +114,8 @@ pub(crate) use self::table::register;
 /// that is asked for. End and duration are null where a session from event to event has
 /// no end. Rows are ordered by user, then start.
 ///
+/// Of a report that names saved metrics, it is that of [`tallymark_report::Report::with_saved`].
+///
 /// # Errors
 /// For a time zone that does not exist.
 pub fn schema(report: &Report) -> Result<SchemaRef> {
@@ -136,6 +144,9 @@ async fn answer(
     let cohorts = definitions::cohorts(&snapshot)?;
     let mut asked = Asked::new(state, tables, &report.scope, now.millis())?;
     asked.hidden_events = Arc::new(definitions::hidden_events(&snapshot)?);
+    asked.merged = Arc::new(merged::Merged::of(&definitions::lexicon(&snapshot)?));
+    asked.saved_events = Arc::new(definitions::events(&snapshot)?);
+    asked.check(report, &cohorts)?;
     let whole = match &report.question {
         Question::Insights(insights) => {
             let names = cohorts_of(&asked, report, insights)?;
@@ -149,7 +160,7 @@ async fn answer(
             }
         }
         Question::Funnel(funnel) => {
-            asked.work_out(cohorts_of_funnel(&asked, report, funnel)?, &cohorts).await?;
+            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
             if funnel.users_of.is_some() {
                 result::users(report, &funnel::users(&asked, &report.scope, funnel).await?)?
             } else {
@@ -157,7 +168,7 @@ async fn answer(
             }
         }
         Question::Retention(retention) => {
-            asked.work_out(retention::cohorts(&asked, report, retention)?, &cohorts).await?;
+            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
             if let Some(cell) = &retention.users_of {
                 let users = retention::users(&asked, &report.scope, retention, cell).await?;
                 result::users(report, &users)?
@@ -166,19 +177,19 @@ async fn answer(
             }
         }
         Question::Frequency(frequency) => {
-            asked.work_out(frequency::cohorts(&asked, report, frequency)?, &cohorts).await?;
+            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
             frequency::answer(&asked, &report.scope, frequency).await?
         }
         Question::Lifecycle(lifecycle) => {
-            asked.work_out(lifecycle::cohorts(&asked, report, lifecycle)?, &cohorts).await?;
+            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
             lifecycle::answer(&asked, &report.scope, lifecycle).await?
         }
         Question::Stickiness(stickiness) => {
-            asked.work_out(stickiness::cohorts(&asked, report, stickiness)?, &cohorts).await?;
+            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
             stickiness::answer(&asked, &report.scope, stickiness).await?
         }
         Question::Flows(flows) => {
-            asked.work_out(flows::cohorts(&asked, report, flows)?, &cohorts).await?;
+            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
             flows::answer(&asked, &report.scope, flows).await?
         }
         Question::Cohort(cohort) => {
@@ -188,9 +199,7 @@ async fn answer(
         }
         Question::Sessions(list) => {
             let mut names = BTreeSet::new();
-            for filter in filters_of_scope(report) {
-                asked.cohorts_of(filter, &mut names)?;
-            }
+            cohorts_of_scope(&asked, report, &mut names)?;
             asked.work_out(names, &cohorts).await?;
             return sessions::list::sessions(&asked, &report.scope, list, places).await;
         }
@@ -198,47 +207,63 @@ async fn answer(
     Ok(vec![whole.project(places).map_err(asked::arrow_error)?])
 }
 
-/// The filters that all reports may have: of the whole, and of what starts and ends a session.
-fn filters_of_scope(report: &Report) -> Vec<&Filter> {
-    let sessions = report.scope.sessions.iter();
-    let selectors = sessions.flat_map(|rule| rule.start.iter().chain(&rule.end));
-    let choices = selectors.flat_map(|selector| &selector.any_of);
-    report.scope.filter.iter().chain(choices.filter_map(|choice| choice.filter.as_ref())).collect()
+/// The cohorts in what all reports may have: the filter of the whole, and what starts and ends a
+/// session.
+fn cohorts_of_scope(asked: &Asked, report: &Report, names: &mut BTreeSet<String>) -> Result<()> {
+    let Scope { filter, sessions, .. } = &report.scope;
+    filter.iter().try_for_each(|filter| asked.cohorts_of(filter, names))?;
+    let selectors = sessions.iter().flat_map(|rule| rule.start.iter().chain(&rule.end));
+    selectors.into_iter().try_for_each(|selector| asked.cohorts_of_events(selector, names))
 }
 
-/// The cohorts that a report looks at for each event.
+/// The cohorts that insights look at for each event; the sizes of others are metrics.
 fn cohorts_of(asked: &Asked, report: &Report, insights: &Insights) -> Result<BTreeSet<String>> {
-    let filters = insights.metrics.iter().flat_map(|metric| metric.filter.iter().chain(&metric.profiles));
-    let selectors = insights.metrics.iter().filter_map(|metric| metric.event.as_ref());
-    named_cohorts(asked, report, filters.collect(), selectors, &insights.breakdowns)
-}
-
-fn cohorts_of_funnel(asked: &Asked, report: &Report, funnel: &Funnel) -> Result<BTreeSet<String>> {
-    let excluded = funnel.exclude.iter().map(|exclusion| &exclusion.event);
-    let selectors = funnel.steps.iter().map(|step| &step.event).chain(excluded);
-    named_cohorts(asked, report, Vec::new(), selectors, &funnel.breakdowns)
-}
-
-/// The cohorts that are named in filters, selectors, breakdowns and the scope of a report.
-fn named_cohorts<'a>(
-    asked: &Asked,
-    report: &'a Report,
-    mut filters: Vec<&'a Filter>,
-    selectors: impl Iterator<Item = &'a EventSelector>,
-    breakdowns: &[Breakdown],
-) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    filters.extend(filters_of_scope(report));
-    let choices = selectors.flat_map(|selector| &selector.any_of);
-    filters.extend(choices.filter_map(|choice| choice.filter.as_ref()));
-    for filter in filters {
-        asked.cohorts_of(filter, &mut names)?;
+    cohorts_of_scope(asked, report, &mut names)?;
+    for metric in &insights.metrics {
+        let filters = metric.filter.iter().chain(&metric.profiles);
+        filters.into_iter().try_for_each(|filter| asked.cohorts_of(filter, &mut names))?;
+        metric.event.iter().try_for_each(|selector| asked.cohorts_of_events(selector, &mut names))?;
+        match &metric.measure {
+            Measure::OfProperty { of, .. }
+            | Measure::OverUsers { per_user: PerUser::OfProperty { of, .. }, .. } => {
+                asked.cohorts_of_property(of, &mut names)?;
+            }
+            _ => {}
+        }
     }
-    for breakdown in breakdowns {
+    for breakdown in &insights.breakdowns {
         match breakdown {
             Breakdown::Cohorts { cohorts } => names.extend(cohorts.iter().cloned()),
             Breakdown::Property { property, .. } => asked.cohorts_of_property(property, &mut names)?,
         }
     }
     Ok(names)
+}
+
+/// All cohorts that a report names, saved events among what it says.
+fn cohorts_named(asked: &Asked, report: &Report) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    let mut found: Result<()> = Ok(());
+    let mut each = |part: Part<'_>| match part {
+        Part::Cohort(name) => {
+            names.insert(name.to_owned());
+            Ok(())
+        }
+        Part::Condition(sql) | Part::Value(sql) | Part::ProfileCondition(sql) | Part::ProfileValue(sql) => {
+            asked.cohorts_of_sql(sql, &mut names)
+        }
+        Part::Event(name) => match asked.saved_events.get(name) {
+            Some(saved) => asked.cohorts_of_events(saved, &mut names),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    };
+    report.try_parts(&mut |part| {
+        if found.is_ok() {
+            found = each(part);
+        }
+        Ok(())
+    })?;
+    found.map(|()| names)
 }

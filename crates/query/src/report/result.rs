@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use tallymark_event::columns::USER_ID;
-use tallymark_report::{Aggregate, Insights, Measure, Question, Report, Scope};
+use tallymark_report::{Comparison, Insights, Question, Report, Scope};
 
 use super::asked::arrow_error;
 use super::insights::{OVERALL, Row};
@@ -45,9 +45,13 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         fields.push(Field::new(free_name("bin", &fields), DataType::Utf8, true));
     }
     fields.push(Field::new(free_name("value", &fields), DataType::Float64, true));
-    if insights.compare.is_some() {
+    if has_texts(insights) {
+        fields.push(Field::new(free_name("text", &fields), DataType::Utf8, true));
+    }
+    if let Some(with) = &insights.compare {
+        let name = if *with == Comparison::Overall { "share" } else { "change" };
         fields.push(Field::new(free_name("compared", &fields), DataType::Float64, true));
-        fields.push(Field::new(free_name("change", &fields), DataType::Float64, true));
+        fields.push(Field::new(free_name(name, &fields), DataType::Float64, true));
     }
     Ok(Arc::new(Schema::new(fields)))
 }
@@ -67,13 +71,11 @@ pub(super) fn free_name(name: &str, fields: &[Field]) -> String {
 }
 
 fn has_bins(insights: &Insights) -> bool {
-    insights.metrics.iter().any(|metric| {
-        matches!(
-            metric.measure,
-            Measure::OfProperty { aggregate: Aggregate::Distribution, .. }
-                | Measure::OverUsers { aggregate: Aggregate::Distribution, .. }
-        )
-    })
+    insights.metrics.iter().any(|metric| metric.measure.is_distribution())
+}
+
+fn has_texts(insights: &Insights) -> bool {
+    insights.metrics.iter().any(|metric| metric.measure.is_text())
 }
 
 pub(super) fn insights(report: &Report, insights: &Insights, rows: &[Row]) -> Result<RecordBatch> {
@@ -99,9 +101,12 @@ pub(super) fn insights(report: &Report, insights: &Insights, rows: &[Row]) -> Re
         columns.push(texts(&|row| row.bin.clone()));
     }
     columns.push(numbers(&|row| row.value));
-    if insights.compare.is_some() {
+    if has_texts(insights) {
+        columns.push(texts(&|row| row.text.clone()));
+    }
+    if let Some(with) = &insights.compare {
         columns.push(numbers(&|row| row.compared));
-        columns.push(numbers(&change));
+        columns.push(numbers(if *with == Comparison::Overall { &share } else { &change }));
     }
     RecordBatch::try_new(schema(report)?, columns).map_err(arrow_error)
 }
@@ -110,6 +115,12 @@ pub(super) fn insights(report: &Report, insights: &Insights, rows: &[Row]) -> Re
 fn change(row: &Row) -> Option<f64> {
     let (value, compared) = (row.value?, row.compared?);
     (compared != 0.0).then(|| (value - compared) / compared)
+}
+
+/// S-79: null of nothing, and of 0.
+fn share(row: &Row) -> Option<f64> {
+    let (value, compared) = (row.value?, row.compared?);
+    (compared != 0.0).then(|| value / compared)
 }
 
 pub(super) fn users(report: &Report, users: &BTreeSet<String>) -> Result<RecordBatch> {

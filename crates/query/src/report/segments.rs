@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, ListBuilder, StringViewArray, StringViewBuilder};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Field, Float64Type, TimestampMillisecondType};
+use chrono::Timelike as _;
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{Case, Expr, lit};
-use tallymark_report::{Breakdown, Buckets, Calendar, CastType, EvenBuckets, Property, Unit, ValueGroup};
+use tallymark_report::{
+    Breakdown, Buckets, Calendar, CastType, DateUnit, EvenBuckets, Property, Recurring, ValueGroup,
+};
 
 use super::asked::{Asked, column};
 use super::convert::{self, DatePart, TEXT, list_of_text};
-use super::filter::{OverItems, utf8};
+use super::filter::{ITEM, OverItems, utf8};
 use super::function::call;
 use super::values::{Item, Values, first_set};
 use crate::Result;
@@ -138,12 +141,25 @@ impl Asked {
         breakdowns.iter().enumerate().map(segment).collect()
     }
 
-    /// The numbers that a breakdown puts into ranges chosen from the values (B-10).
-    pub(super) fn numbers_to_group(&self, breakdown: &Breakdown) -> Result<Option<Values>> {
-        let Breakdown::Property { property, cast, buckets: Some(Buckets::Auto), .. } = breakdown else {
+    /// The numbers that a breakdown puts into ranges chosen from the values (B-10): lists of Float64,
+    /// of one number where the value is no list.
+    pub(super) fn numbers_to_group(&self, breakdown: &Breakdown) -> Result<Option<Expr>> {
+        let Breakdown::Property { property, cast: to, buckets: Some(Buckets::Auto), .. } = breakdown else {
             return Ok(None);
         };
-        Ok(Some(self.values(property)?.cast_if(*cast, self.calendar)))
+        let values = self.shown_values(property)?.cast_if(*to, self.calendar);
+        let no_number = || lit(ScalarValue::Float64(None));
+        let mut arguments = vec![values.number.clone().unwrap_or_else(no_number)];
+        let mut of_items = Vec::new();
+        for (item, list) in &values.lists {
+            let number = Values::of_item(*item, column(ITEM)).cast_if(*to, self.calendar).number;
+            arguments.push(list.clone());
+            of_items.push(self.over_items(number.unwrap_or_else(no_number), item.data_type())?);
+        }
+        let item = Arc::new(Field::new("item", DataType::Float64, true));
+        Ok(Some(call(format!("numbers({to:?})"), DataType::List(item), arguments, move |args| {
+            convert::numbers_of(args, &of_items)
+        })))
     }
 
     fn cohort_segment(&self, cohorts: &[String]) -> Segment {
@@ -189,10 +205,10 @@ impl Asked {
         property: &Property,
         to: Option<CastType>,
         buckets: Option<&Buckets>,
-        unit: Option<Unit>,
+        unit: Option<DateUnit>,
         automatic: Option<Ranges>,
     ) -> Result<Segment> {
-        let sent = self.values(property)?;
+        let sent = self.shown_values(property)?;
         let is_set = sent.is_set();
         let values = sent.cast_if(to, self.calendar);
         let labelled = Labels { to, buckets, unit, automatic, calendar: self.calendar };
@@ -215,7 +231,7 @@ impl Asked {
 
     /// The labels of items, all at once.
     fn item_labels(&self, of: Item, labelled: &Labels<'_>) -> Result<OverItems> {
-        let sent = Values::of_item(of, column("item"));
+        let sent = Values::of_item(of, column(ITEM));
         let is_set = sent.is_set();
         let values = sent.cast_if(labelled.to, self.calendar);
         let label = first_set([labelled.scalar(&values, &is_set), utf8(NOT_SET)]).unwrap_or_else(none);
@@ -244,7 +260,7 @@ fn labels_of_rows(args: &[ArrayRef], of_items: &[OverItems]) -> DfResult<ArrayRe
 struct Labels<'a> {
     to: Option<CastType>,
     buckets: Option<&'a Buckets>,
-    unit: Option<Unit>,
+    unit: Option<DateUnit>,
     automatic: Option<Ranges>,
     calendar: Calendar,
 }
@@ -269,7 +285,7 @@ impl Labels<'_> {
             None if self.to == Some(CastType::Number) => Self::numeric(values, is_set, None),
             None => {
                 let text = values.scalar_text().into_iter().chain(values.object.clone());
-                first_set(text).map_or_else(none, shown)
+                first_set(text).map_or_else(none, all_shown)
             }
         }
     }
@@ -293,11 +309,16 @@ impl Labels<'_> {
 }
 
 /// Text as it is shown (G-10).
-fn shown(text: Expr) -> Expr {
+pub(super) fn shown(text: &str) -> &str {
+    if text.is_empty() { EMPTY } else { text }
+}
+
+/// Texts as they are shown.
+fn all_shown(text: Expr) -> Expr {
     call("shown", TEXT, vec![text], |args| {
         let texts = cast(&args[0], &TEXT)?;
-        let shown = |text: &str| if text.is_empty() { EMPTY.to_owned() } else { text.to_owned() };
-        Ok(Arc::new(texts.as_string_view().iter().map(|text| text.map(shown)).collect::<StringViewArray>()))
+        let texts = texts.as_string_view().iter();
+        Ok(Arc::new(texts.map(|text| text.map(shown)).collect::<StringViewArray>()))
     })
 }
 
@@ -314,11 +335,16 @@ fn grouped(text: Expr, groups: &[ValueGroup]) -> Expr {
     })
 }
 
-/// The civil start of the unit an instant lies in, with its offset (B-15, G-5).
-fn date_label(instant: Expr, unit: Unit, calendar: Calendar) -> Expr {
+/// The civil start of the unit an instant lies in, with its offset (B-15, G-5); or the hour of the
+/// day, or the day of the week (D-52).
+fn date_label(instant: Expr, unit: DateUnit, calendar: Calendar) -> Expr {
     call(format!("date({unit}, {calendar:?})"), TEXT, vec![instant], move |args| {
         let times = args[0].as_primitive::<TimestampMillisecondType>().iter();
-        let label = |time: i64| time_label(calendar.bucket(time, unit), calendar);
+        let label = |time: i64| match unit {
+            DateUnit::Civil(unit) => time_label(calendar.bucket(time, unit), calendar),
+            DateUnit::Recurring(Recurring::HourOfDay) => calendar.local(time).hour().to_string(),
+            DateUnit::Recurring(Recurring::DayOfWeek) => calendar.local(time).format("%A").to_string(),
+        };
         Ok(Arc::new(times.map(|time| time.map(label)).collect::<StringViewArray>()))
     })
 }

@@ -1,12 +1,11 @@
 //! Stickiness: actors of a day by those of the days up to it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Builder, Int64Builder, RecordBatch, TimestampMillisecondBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::Days;
-use tallymark_report::{Report, Scope, Stickiness, Unit};
+use tallymark_report::{Scope, Stickiness, Unit};
 
 use super::asked::{Asked, arrow_error};
 use super::chosen::BehaviourScan;
@@ -23,10 +22,6 @@ pub(super) fn schema(scope: &Scope) -> Result<SchemaRef> {
         Field::new("period", DataType::Int64, false),
         Field::new("stickiness", DataType::Float64, true),
     ])))
-}
-
-pub(super) fn cohorts(asked: &Asked, report: &Report, stickiness: &Stickiness) -> Result<BTreeSet<String>> {
-    asked.cohorts_looked_at(report, &[&stickiness.event], &[], &[])
 }
 
 pub(super) async fn answer(asked: &Asked, scope: &Scope, stickiness: &Stickiness) -> Result<RecordBatch> {

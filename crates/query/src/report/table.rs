@@ -22,10 +22,10 @@ use tallymark_event::Timestamp;
 use tallymark_report::{Cohort, CohortCondition, DefinitionError, Question, REPORT_KINDS, Report, Scope};
 
 use super::asked::COHORT;
-use crate::Error;
 use crate::leaf::leaf_methods;
 use crate::resident::slices;
 use crate::tables::DatasetTables;
+use crate::{Error, definitions};
 
 /// Registers the table functions and the predicate.
 pub(crate) fn register(session: &SessionContext, tables: &Arc<DatasetTables>) {
@@ -45,7 +45,6 @@ pub(crate) fn register(session: &SessionContext, tables: &Arc<DatasetTables>) {
 
 /// The answer of a report, asked at a time.
 pub(super) fn frame(session: &SessionContext, report: Report, now: Timestamp) -> crate::Result<DataFrame> {
-    let schema = super::schema(&report)?;
     let tables = session.state_ref().read().config().get_extension::<DatasetTables>();
     let plan = |source| Error::Plan { source };
     let Some(tables) = tables else {
@@ -53,6 +52,8 @@ pub(super) fn frame(session: &SessionContext, report: Report, now: Timestamp) ->
             "reports are answered in sessions of this engine".to_owned(),
         )));
     };
+    let report = report.with_saved(&definitions::metrics(tables.snapshot())?)?;
+    let schema = super::schema(&report)?;
     let table = ReportTable { report: Arc::new(report), schema, tables, now: Some(now) };
     session.read_table(Arc::new(table)).map_err(plan)
 }
@@ -82,7 +83,8 @@ impl ReportFunction {
                 return Err(DefinitionError::new("report", problem).into());
             }
         }
-        Ok(Report::from_value(value)?)
+        let saved = definitions::metrics(self.tables.snapshot())?;
+        Ok(Report::from_value(value)?.with_saved(&saved)?)
     }
 }
 

@@ -4,8 +4,11 @@
 use std::fmt::Write as _;
 
 use datafusion::prelude::SessionContext;
+use tallymark_event::Timestamp;
+use tallymark_report::{DefinitionKind, Report};
 use tallymark_users::ProfileKey;
 
+use crate::Error;
 use crate::testing::{TestDataset, event, rows};
 
 /// Events given as `user time name properties`, times of 2 January 2024 unless they have a date.
@@ -360,4 +363,106 @@ async fn f_1_a_funnel_of_more_steps_than_a_word_has_bits() {
         assert_eq!(answer.iter().filter(|count| *count == "1").count(), 97, "{more}");
         assert_eq!(answer.len(), 100);
     }
+}
+
+/// What is said of a definition that cannot be asked.
+async fn wrong(session: &SessionContext, definition: &str) -> String {
+    let report = Report::parse(definition).unwrap();
+    let frame = match super::report(session, report, Timestamp::from_millis(1_704_240_000_000)) {
+        Ok(frame) => frame,
+        Err(error) => return error.to_string(),
+    };
+    Error::found_in(frame.collect().await.unwrap_err()).unwrap().to_string()
+}
+
+#[tokio::test]
+async fn what_the_dataset_tells_to_be_wrong_is_told_with_its_place() {
+    let mut dataset = dataset(&[("u1", "10:00", "Play", r#"{"mins": 3, "genre": "rock"}"#)]).await;
+    dataset.set(ProfileKey::User("u1".to_owned()), r#"{"plan": "pro"}"#);
+    let active = r#"{"all": [{"did": {"event": {"event": "Play", "where": "mns > 3"}}}]}"#;
+    dataset.save(DefinitionKind::Cohort, "Active", active);
+    dataset.save(DefinitionKind::Event, "Long", r#"["Buy", {"event": "Play", "where": "mns > 3"}]"#);
+    let session = dataset.resident_session();
+    let mut errors = Vec::new();
+    for metric in [
+        r#"{"event": "Long"}"#,
+        r#"{"event": {"event": "Play", "where": ["mins > 3", "mns > 3"]}}"#,
+        r#"{"event": ["Buy", {"event": "Play", "where": "genre ="}]}"#,
+        r#"{"event": "Play", "where": "user.plna = 'pro'"}"#,
+        r#"{"event": "Play", "where": "lngth(genre) > 3"}"#,
+        r#"{"event": "Play", "where": "mins + 1"}"#,
+        r#"{"event": "Play", "where": "genre + 1 > 2"}"#,
+        r#"{"event": "Play", "where": {"any": [{"property": "time", "was_on": "2024-02-31"}]}}"#,
+        r#"{"event": "Play", "where": {"not": {"in_cohort": ["Active", "Activ"]}}}"#,
+        r#"{"event": "Play", "where": "cohort('Activ')"}"#,
+        r#"{"event": "Play", "where": {"in_cohort": "Active"}}"#,
+        r#"{"event": "Play", "measure": {"aggregate": "sum", "of": {"sql": "mns * 2"}}}"#,
+        r#"{"profiles": "mins > 3"}"#,
+        r#"{"profiles": {"all": []}, "measure": {"aggregate": "sum", "of": {"sql": "mins"}}}"#,
+        r#"{"saved": "Hours"}"#,
+    ] {
+        let definition = format!(r#"{{"report": "insights", "metrics": [{metric}]}}"#);
+        errors.push(wrong(&session, &definition).await);
+    }
+    errors.push(wrong(&session, r#"{"report": "cohort", "all": [{"where": "plan = 'pro'"}]}"#).await);
+    let range =
+        r#"{"report": "cohort", "any": [{"did": {"event": "Play", "in": "2024-01-02 to 2024-01-01"}}]}"#;
+    errors.push(wrong(&session, range).await);
+    errors.push(wrong(&session, r#"{"report": "sessions", "properties": [{"sql": "gener"}]}"#).await);
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[tokio::test]
+async fn m_4_the_users_behind_a_number_of_sessions() {
+    let dataset = dataset(&[
+        ("u1", "10:50", "Open", r#"{"kind": "a"}"#),
+        ("u1", "11:05", "Play", r#"{"kind": "a"}"#),
+        ("u1", "13:00", "Play", r#"{"kind": "b"}"#),
+        ("u2", "11:10", "Play", r#"{"kind": "b"}"#),
+        ("u3", "11:10", "Open", r#"{"kind": "b"}"#),
+        ("", "11:10", "Play", r#"{"kind": "b"}"#),
+    ])
+    .await;
+    let session = dataset.resident_session();
+    let users = |rest: &str| {
+        format!(
+            r#"SELECT user_id FROM insights('{{"range": "2024-01-02 to 2024-01-02", "as_of": "2024-01-03",
+                "metrics": [{{"event": "Play", "measure": "sessions"}}], {rest}}}')"#
+        )
+    };
+    let whole = users(r#""users_of": {"metric": "A"}"#);
+    assert_eq!(rows(&session, &whole).await, ["u1", "u2"]);
+    // X-14: the session of 11:05 began at 10:50.
+    let at = |hour: &str| {
+        users(&format!(
+            r#""interval": "hour", "users_of": {{"metric": "A", "time": "2024-01-02T{hour}:00"}}"#
+        ))
+    };
+    assert_eq!(rows(&session, &at("10")).await, ["u1"]);
+    assert_eq!(rows(&session, &at("11")).await, ["u2"]);
+    let of = |label: &str, more: &str| {
+        users(&format!(
+            r#""breakdowns": ["kind"]{more}, "users_of": {{"metric": "A", "segments": ["{label}"]}}"#
+        ))
+    };
+    assert_eq!(rows(&session, &of("a", "")).await, ["u1"]);
+    assert_eq!(rows(&session, &of("b", "")).await, ["u1", "u2"]);
+    assert_eq!(rows(&session, &of("$other", r#", "top": 1, "other": true"#)).await, ["u1"]);
+}
+
+#[tokio::test]
+async fn s_90_a_saved_metric_is_measured_where_it_is_named() {
+    let mut dataset =
+        dataset(&[("u1", "10:00", "Play", r#"{"mins": 3}"#), ("u1", "11:00", "Play", r#"{"mins": 4}"#)])
+            .await;
+    let minutes = r#"{"event": "Play", "measure": {"aggregate": "sum", "of": "mins"}}"#;
+    dataset.save(DefinitionKind::Metric, "Minutes", minutes);
+    let first = r#"{"event": "Play", "measure": {"aggregate": "first", "of": "mins", "as": "string"}}"#;
+    dataset.save(DefinitionKind::Metric, "First", first);
+    let session = dataset.resident_session();
+    let question = r#"SELECT name || ' ' || coalesce(CAST(value AS TEXT), text) FROM insights('{
+        "range": "2024-01-02 to 2024-01-02", "as_of": "2024-01-03",
+        "metrics": [{"saved": "Minutes"}, {"saved": "First", "name": "first"}],
+        "formulas": [{"formula": "A * 2"}]}')"#;
+    assert_eq!(rows(&session, question).await, ["Minutes 7.0", "first 3", "A * 2 14.0"]);
 }

@@ -14,6 +14,7 @@ use tallymark_report::{Calendar, CastType};
 use super::convert::{self, DatePart, JsonPart, TEXT};
 use super::filter::OverItems;
 use super::function::call;
+use super::matching::root_of;
 
 /// The values of a property. Of each row at most one slot has a value.
 #[derive(Debug, Clone, Default)]
@@ -66,12 +67,9 @@ impl Values {
             }
             return values;
         }
-        // The longest name that is a property.
-        let dots: Vec<usize> = name.match_indices('.').map(|(at, _)| at).collect();
-        for at in dots.into_iter().rev() {
-            let Some(property) = catalog.property(&name[..at]) else { continue };
-            let path: Vec<String> = name[at + 1..].split('.').map(str::to_owned).collect();
-            let lanes = property.lanes.iter().map(|lane| catalog.lane(*lane));
+        let root = root_of(catalog, name);
+        if let Some((known, path)) = root.and_then(|(root, path)| Some((catalog.property(root)?, path))) {
+            let lanes = known.lanes.iter().map(|lane| catalog.lane(*lane));
             let mut values = Self::default();
             for lane in lanes.filter(|lane| lane.kind == LaneKind::Json) {
                 values = Self::in_json(&column(&lane.column), &path);
@@ -138,7 +136,8 @@ impl Values {
         }
     }
 
-    fn in_json(column: &Expr, path: &[String]) -> Self {
+    /// The values at a path in JSON texts.
+    pub(super) fn in_json(column: &Expr, path: &[String]) -> Self {
         Self {
             number: Some(json(column, path, JsonPart::Number)),
             text: Some(json(column, path, JsonPart::Text)),
@@ -166,6 +165,32 @@ impl Values {
     /// Whether there is no such property.
     pub(super) fn is_unknown(&self) -> bool {
         self.scalars().is_empty() && self.lists.is_empty() && self.object.is_none()
+    }
+
+    /// These values, and where there is none, those of another.
+    pub(super) fn or(self, other: Self) -> Self {
+        if self.is_unknown() {
+            return other;
+        }
+        let is_set = self.is_set();
+        let otherwise = |value: Expr| {
+            let when = (Box::new(is_set.clone().is_not_true()), Box::new(value));
+            Expr::Case(Case { expr: None, when_then_expr: vec![when], else_expr: None })
+        };
+        let one =
+            |own: Option<Expr>, other: Option<Expr>| first_set(own.into_iter().chain(other.map(otherwise)));
+        let dates = other.dates.into_iter().map(|(shape, date)| (shape, otherwise(date)));
+        let lists = other.lists.into_iter().map(|(item, list)| (item, otherwise(list)));
+        Self {
+            number: one(self.number, other.number),
+            text: one(self.text, other.text),
+            boolean: one(self.boolean, other.boolean),
+            dates: self.dates.into_iter().chain(dates).collect(),
+            // Of values as they were sent there are none.
+            cast_dates: self.cast_dates,
+            lists: self.lists.into_iter().chain(lists).collect(),
+            object: one(self.object, other.object),
+        }
     }
 
     /// Everything but lists and objects.

@@ -48,7 +48,7 @@ pub(crate) struct SegmentExpr {
     /// The positions of the inputs.
     inputs: Vec<usize>,
     /// The sets of users it asks about: answers are columns to the expression.
-    sets: Vec<Arc<Among>>,
+    sets: Sets,
     /// Whether it looks at ids of users otherwise.
     reads_ids: bool,
     /// Whether it is the same for all times of a minute.
@@ -149,9 +149,11 @@ impl SegmentExpr {
 
     /// Its values at some rows.
     pub(crate) fn evaluate(&self, segment: &BoundSegment, rows: &Rows) -> Result<ArrayRef> {
-        let array = |input: &usize| match segment.is_user(*input) && !self.reads_ids {
-            true => Ok(new_null_array(&DataType::Utf8View, rows.count())),
-            false => segment.array(*input, rows),
+        let array = |input: &usize| {
+            if segment.is_user(*input) && !self.reads_ids {
+                return Ok(new_null_array(&DataType::Utf8View, rows.count()));
+            }
+            segment.array(*input, rows)
         };
         let mut columns = self.inputs.iter().map(array).collect::<Result<Vec<_>>>()?;
         if !self.sets.is_empty() {
@@ -179,9 +181,11 @@ impl SegmentExpr {
         {
             return Ok(Arc::new(set.of_ordinals(segment.directory(), ordinals)));
         }
-        let array = |input: &usize| match segment.is_user(*input) && !self.reads_ids {
-            true => Ok(new_null_array(&DataType::Utf8View, ordinals.len())),
-            false => segment.array_of_users(*input, ordinals),
+        let array = |input: &usize| {
+            if segment.is_user(*input) && !self.reads_ids {
+                return Ok(new_null_array(&DataType::Utf8View, ordinals.len()));
+            }
+            segment.array_of_users(*input, ordinals)
         };
         let mut columns = self.inputs.iter().map(array).collect::<Result<Vec<_>>>()?;
         columns.extend(self.answers(segment, ordinals));
@@ -321,8 +325,11 @@ impl BoundExpr {
     }
 }
 
+/// The sets of users an expression asks about.
+type Sets = Vec<Arc<Among>>;
+
 /// Replaces questions about sets of users by columns from this position on.
-fn sets_apart(expr: Arc<dyn PhysicalExpr>, from: usize) -> Result<(Arc<dyn PhysicalExpr>, Vec<Arc<Among>>)> {
+fn sets_apart(expr: Arc<dyn PhysicalExpr>, from: usize) -> Result<(Arc<dyn PhysicalExpr>, Sets)> {
     let mut sets = Vec::new();
     let replaced = expr.transform_down(|expr| {
         let Some(set) = Among::of_expr(&expr) else { return Ok(Transformed::no(expr)) };

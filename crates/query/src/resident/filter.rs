@@ -65,6 +65,9 @@ pub(crate) struct BoundFilter {
     parts: Vec<Part>,
 }
 
+/// Which entries of an expression over codes or minutes are accepted.
+pub(crate) type Table = (BoundExpr, Vec<bool>);
+
 #[derive(Debug)]
 enum Part {
     /// The row is among these: ranges in ascending order, those of users that were found by name.
@@ -91,7 +94,7 @@ impl BoundFilter {
     }
 
     /// What can be looked up by code or minute, and the rest; `None` if no row passes.
-    pub(crate) fn into_tables(self) -> Option<(Vec<(BoundExpr, Vec<bool>)>, Self)> {
+    pub(crate) fn into_tables(self) -> Option<(Vec<Table>, Self)> {
         if self.nothing {
             return None;
         }

@@ -1,8 +1,11 @@
 //! The values an attempt has.
 
+use std::collections::BTreeSet;
+
 use tallymark_report::{Attribution, Breakdown, Filter, Property};
 
 use crate::oracle::attempts::{Attempt, Stream};
+use crate::oracle::insights::breakdown::{NOT_SET, Splitter};
 use crate::oracle::insights::filter::passes;
 use crate::oracle::insights::property::value;
 use crate::oracle::insights::world::{Subject, View};
@@ -29,7 +32,7 @@ impl<'a> Whose<'a> {
 
     /// The actor alone.
     fn actor(self) -> Subject<'a> {
-        Subject { event: None, user: self.stream.user.as_deref() }
+        Subject { event: None, user: self.stream.user.as_deref(), object: None }
     }
 
     /// What gives the value of a property for the whole attempt (F-51).
@@ -50,6 +53,26 @@ impl<'a> Whose<'a> {
         found.unwrap_or(self.actor())
     }
 
+    /// The labels of a breakdown.
+    pub(super) fn labels(
+        self,
+        view: View<'_>,
+        attribution: Attribution,
+        breakdown: &Breakdown,
+        splitter: &Splitter<'_>,
+    ) -> BTreeSet<String> {
+        let subject = self.split(view, attribution, breakdown);
+        match breakdown {
+            // No step has given a value; and what is not there is not cast either.
+            Breakdown::Property { property, .. }
+                if subject.event.is_none() && !matches!(property, Property::User { .. }) =>
+            {
+                BTreeSet::from([NOT_SET.to_owned()])
+            }
+            _ => splitter.labels(view, subject),
+        }
+    }
+
     /// What a breakdown looks at.
     pub(super) fn split(
         self,
@@ -66,11 +89,16 @@ impl<'a> Whose<'a> {
     /// Whether a filter of the whole report keeps the attempt (F-60, F-61).
     pub(super) fn is_kept(self, view: View<'_>, attribution: Attribution, filter: &Filter) -> bool {
         match filter {
-            Filter::All { all } => all.iter().all(|filter| self.is_kept(view, attribution, filter)),
+            Filter::All { all } | Filter::List(all) => {
+                all.iter().all(|filter| self.is_kept(view, attribution, filter))
+            }
             Filter::Any { any } => any.iter().any(|filter| self.is_kept(view, attribution, filter)),
             Filter::Not { not } => !self.is_kept(view, attribution, not),
             Filter::Condition(condition) => {
                 passes(view, filter, self.subject(view, attribution, &condition.property))
+            }
+            Filter::ListContains(contains) => {
+                passes(view, filter, self.subject(view, attribution, &contains.list))
             }
             Filter::InCohort { .. } | Filter::NotInCohort { .. } | Filter::Sql(_) => {
                 passes(view, filter, self.actor())

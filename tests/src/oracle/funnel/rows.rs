@@ -16,7 +16,7 @@ use crate::oracle::attempts::{
 };
 use crate::oracle::insights::breakdown::{Segment, Splitter, segments_by};
 use crate::oracle::insights::civil::{Bucket, Span};
-use crate::oracle::insights::measure::{of_values, percentile};
+use crate::oracle::insights::measure::{Measured, of_values, percentile};
 use crate::oracle::insights::metric::Line;
 use crate::oracle::insights::property::value;
 use crate::oracle::insights::range::{Said, read, resolve};
@@ -222,8 +222,7 @@ impl<'a> Asked<'a> {
             let whose = self.whose(one);
             let mut labels: Vec<BTreeSet<String>> = Vec::new();
             for (splitter, breakdown) in splitters.by_property.iter().zip(&self.funnel.breakdowns) {
-                let subject = whose.split(self.view, self.funnel.attribution, breakdown);
-                labels.push(splitter.labels(self.view, subject));
+                labels.push(whose.labels(self.view, self.funnel.attribution, breakdown, splitter));
             }
             if let (Some(ranges), Some(buckets)) = (&splitters.by_time, &self.funnel.time_buckets) {
                 let (from, to) = self.steps_of(buckets);
@@ -508,7 +507,7 @@ fn aggregated(aggregate: Aggregate, numbers: &[f64]) -> Value {
 
 fn of_list(aggregate: Aggregate, values: &[Value]) -> Value {
     match of_values(aggregate, values).as_slice() {
-        [(None, number)] => Value::from(*number),
+        [Measured { bin: None, value, text: None }] => Value::from(*value),
         _ => panic!("{} is not one number", aggregate.name()),
     }
 }

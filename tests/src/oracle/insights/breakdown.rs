@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tallymark_report::{Breakdown, Buckets, CastType, Unit};
+use tallymark_report::{Breakdown, Buckets, CastType, DateUnit, Recurring};
 
 use super::filter::is_member;
 use super::property::value;
@@ -12,7 +12,7 @@ use super::value::{cast, date_of, number_of, text_of};
 use super::world::{Subject, View};
 
 pub(in crate::oracle) const NOT_SET: &str = "(not set)";
-const EMPTY_STRING: &str = "(empty string)";
+pub(super) const EMPTY_STRING: &str = "(empty string)";
 const NON_NUMERIC: &str = "(non-numeric values)";
 const REMAINING: &str = "(remaining values)";
 
@@ -67,14 +67,17 @@ impl<'a> Splitter<'a> {
         item: Option<Value>,
         cast: Option<CastType>,
         buckets: Option<&Buckets>,
-        unit: Option<Unit>,
+        unit: Option<DateUnit>,
     ) -> String {
         let Some(item) = item else { return NOT_SET.to_owned() };
         if unit.is_some() || cast == Some(CastType::Date) {
             // D-28: what is no date is as if not set.
             let Some(date) = date_of(&item) else { return NOT_SET.to_owned() };
+            let time = date.time(view.civil);
             return match unit {
-                Some(unit) => view.civil.spell(view.civil.key(date.time(view.civil), unit)),
+                Some(DateUnit::Civil(unit)) => view.civil.spell(view.civil.key(time, unit)),
+                Some(DateUnit::Recurring(Recurring::HourOfDay)) => view.civil.hour_of_day(time).to_string(),
+                Some(DateUnit::Recurring(Recurring::DayOfWeek)) => view.civil.day_of_week(time).to_owned(),
                 None => text_of(&item),
             };
         }

@@ -99,6 +99,20 @@ impl Civil {
         }
     }
 
+    /// The hour that the clock shows (D-52).
+    pub(super) fn hour_of_day(self, time: i64) -> u32 {
+        self.clock(time).0.hour()
+    }
+
+    /// The day of the week by name (D-52).
+    pub(super) fn day_of_week(self, time: i64) -> &'static str {
+        const NAMES: [&str; 7] =
+            ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+        // The 5th of January 1970 was a Monday.
+        let monday = NaiveDate::from_ymd_opt(1970, 1, 5).unwrap();
+        NAMES[(self.date(time) - monday).num_days().rem_euclid(7) as usize]
+    }
+
     /// The key of a bucket as G-5 spells it.
     pub(in crate::oracle) fn spell(self, key: i64) -> String {
         let zoned = DateTime::from_timestamp_millis(key).unwrap().with_timezone(&self.zone);

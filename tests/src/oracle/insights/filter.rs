@@ -12,7 +12,7 @@ use super::world::{Subject, View};
 pub(in crate::oracle) fn passes(view: View<'_>, filter: &Filter, subject: Subject<'_>) -> bool {
     match filter {
         Filter::Sql(sql) => panic!("the oracle knows no SQL: {sql}"),
-        Filter::All { all } => all.iter().all(|filter| passes(view, filter, subject)),
+        Filter::List(all) | Filter::All { all } => all.iter().all(|filter| passes(view, filter, subject)),
         Filter::Any { any } => any.iter().any(|filter| passes(view, filter, subject)),
         Filter::Not { not } => !passes(view, not, subject),
         Filter::InCohort { in_cohort } => in_cohort.iter().any(|cohort| is_member(view, cohort, subject)),
@@ -20,8 +20,17 @@ pub(in crate::oracle) fn passes(view: View<'_>, filter: &Filter, subject: Subjec
         Filter::NotInCohort { not_in_cohort } => {
             not_in_cohort.iter().any(|cohort| !is_member(view, cohort, subject))
         }
-        Filter::Condition(condition) => meets(view, condition, subject),
+        Filter::ListContains(contains) => match value(view, &contains.list, subject) {
+            Some(Value::Array(items)) => items.iter().any(|item| object_passes(view, &contains.filter, item)),
+            _ => false,
+        },
+        Filter::Condition(condition) => meets(view, condition, value(view, &condition.property, subject)),
     }
+}
+
+/// P-33: what is no object passes nothing.
+pub(super) fn object_passes(view: View<'_>, filter: &Filter, item: &Value) -> bool {
+    item.as_object().is_some_and(|object| passes(view, filter, Subject::of_object(object)))
 }
 
 /// Nobody is no member (G-12).
@@ -29,8 +38,8 @@ pub(in crate::oracle) fn is_member(view: View<'_>, cohort: &str, subject: Subjec
     subject.user.is_some_and(|user| view.members(cohort).contains(user))
 }
 
-fn meets(view: View<'_>, condition: &Condition, subject: Subject<'_>) -> bool {
-    let value = value(view, &condition.property, subject);
+/// Whether a value, whatever property it is of, meets a condition.
+pub(super) fn meets(view: View<'_>, condition: &Condition, value: Option<Value>) -> bool {
     match opposite(&condition.operator) {
         Some(positive) => !holds(view, condition, &positive, value),
         None => holds(view, condition, &condition.operator, value),

@@ -1,22 +1,33 @@
 //! What is measured of events that are already chosen (S-10 … S-36).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tallymark_report::{Aggregate, Measure, PerUser};
+use tallymark_report::{Aggregate, CastType, Measure, PerUser};
 
+use super::breakdown::EMPTY_STRING;
 use super::cohort::{aggregated, distinct};
 use super::metric::Hit;
 use super::property::value;
 use super::ranges::Ranges;
-use super::value::number_of;
+use super::value::{cast_whole, number_of};
 use super::world::View;
 
-/// One number, or a number for each value or range of values (S-36).
-pub(in crate::oracle) type Outcome = Vec<(Option<String>, Option<f64>)>;
+/// One number or text, or a number for each value or range of values (S-36).
+pub(in crate::oracle) type Outcome = Vec<Measured>;
 
-fn one(number: Option<f64>) -> Outcome {
-    vec![(None, number)]
+/// What was measured.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::oracle) struct Measured {
+    /// Of a distribution the value, or range of values.
+    pub(in crate::oracle) bin: Option<String>,
+    pub(in crate::oracle) value: Option<f64>,
+    /// The value, where it is a text.
+    pub(in crate::oracle) text: Option<String>,
+}
+
+pub(super) fn one(value: Option<f64>) -> Outcome {
+    vec![Measured { value, ..Measured::default() }]
 }
 
 /// The measure of hits, in order of G-1.
@@ -30,15 +41,27 @@ pub(in crate::oracle) fn measured(view: View<'_>, measure: &Measure, hits: &[Hit
         | Measure::MonthlyActiveUsers
         | Measure::CumulativeUniqueUsers => one(Some(actors.len() as f64)),
         Measure::Sessions => one(Some(session_count(hits.iter()) as f64)),
-        // S-28: of the first event, whether it has a number or not.
-        Measure::OfProperty { aggregate: Aggregate::First, of } => {
-            let first = hits.first().and_then(|hit| value(view, of, hit.subject()));
-            one(first.as_ref().and_then(number_of))
+        // S-28: of the first event, whether it has a value or not.
+        Measure::OfProperty { aggregate: Aggregate::First, of, cast } => {
+            let first = hits.first().and_then(|hit| cast_whole(value(view, of, hit.subject()), *cast));
+            match cast {
+                Some(CastType::String) => {
+                    let text = first.and_then(|first| first.as_str().map(str::to_owned));
+                    vec![Measured { text, ..Measured::default() }]
+                }
+                _ => one(first.as_ref().and_then(number_of)),
+            }
         }
-        Measure::OfProperty { aggregate, of } => of_values(
-            *aggregate,
-            &hits.iter().filter_map(|hit| value(view, of, hit.subject())).collect::<Vec<_>>(),
-        ),
+        Measure::OfProperty { aggregate, of, cast } => {
+            let values = hits.iter().filter_map(|hit| cast_whole(value(view, of, hit.subject()), *cast));
+            let values: Vec<Value> = values.collect();
+            match (aggregate, cast) {
+                (Aggregate::Distinct, _) | (_, None | Some(CastType::Number)) => {
+                    of_values(*aggregate, &values)
+                }
+                _ => of_texts(*aggregate, &values),
+            }
+        }
         Measure::OverUsers { aggregate, per_user } => {
             let numbers = actors.iter().filter_map(|actor| of_actor(view, per_user, hits, actor));
             let numbers: Vec<Value> = numbers.map(Value::from).collect();
@@ -50,13 +73,15 @@ pub(in crate::oracle) fn measured(view: View<'_>, measure: &Measure, hits: &[Hit
 /// How many numbers, users or events a measure is made of (B-31).
 pub(in crate::oracle) fn contributors(view: View<'_>, measure: &Measure, hits: &[Hit<'_>]) -> Option<f64> {
     let count = match measure {
-        Measure::OfProperty { of, .. } => Measure::OfProperty { aggregate: Aggregate::Count, of: of.clone() },
+        Measure::OfProperty { of, cast, .. } => {
+            Measure::OfProperty { aggregate: Aggregate::Count, of: of.clone(), cast: *cast }
+        }
         Measure::OverUsers { per_user, .. } => {
             Measure::OverUsers { aggregate: Aggregate::Count, per_user: per_user.clone() }
         }
         other => other.clone(),
     };
-    measured(view, &count, hits)[0].1
+    measured(view, &count, hits)[0].value
 }
 
 ///
@@ -70,8 +95,9 @@ fn of_actor(view: View<'_>, per_user: &PerUser, hits: &[Hit<'_>], actor: &str) -
     match per_user {
         PerUser::Events => Some(theirs.count() as f64),
         PerUser::Sessions => Some(session_count(theirs) as f64).filter(|count| *count > 0.0),
-        PerUser::OfProperty { aggregate, of } => {
-            let values: Vec<Value> = theirs.filter_map(|hit| value(view, of, hit.subject())).collect();
+        PerUser::OfProperty { aggregate, of, cast } => {
+            let values = theirs.filter_map(|hit| cast_whole(value(view, of, hit.subject()), *cast));
+            let values: Vec<Value> = values.collect();
             let has_number = values.iter().any(|value| number_of(value).is_some());
             if *aggregate == Aggregate::Distinct || has_number {
                 aggregated(*aggregate, &values)
@@ -132,7 +158,38 @@ fn distribution(sorted: &[f64]) -> Outcome {
             _ => counts.push((label, 1.0)),
         }
     }
-    counts.into_iter().map(|(label, count)| (Some(label), Some(count))).collect()
+    let measured = |(label, count)| Measured { bin: Some(label), value: Some(count), text: None };
+    counts.into_iter().map(measured).collect()
+}
+
+/// Of values that are texts: each is one, and of a list each different item.
+fn of_texts(aggregate: Aggregate, values: &[Value]) -> Outcome {
+    let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
+    for value in values {
+        let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        let different: BTreeSet<&str> = items.iter().filter_map(Value::as_str).collect();
+        for text in different {
+            *counts.entry(text).or_default() += 1.0;
+        }
+    }
+    match aggregate {
+        Aggregate::Count => one(Some(counts.values().sum())),
+        Aggregate::MostFrequent => {
+            let most = counts.values().copied().fold(0.0, f64::max);
+            let text = counts.iter().find(|(_, count)| **count >= most).map(|(text, _)| (*text).to_owned());
+            vec![Measured { text, ..Measured::default() }]
+        }
+        Aggregate::Distribution => {
+            let label = |text: &str| if text.is_empty() { EMPTY_STRING } else { text }.to_owned();
+            let measured = |(text, count): (&str, f64)| Measured {
+                bin: Some(label(text)),
+                value: Some(count),
+                text: None,
+            };
+            counts.into_iter().map(measured).collect()
+        }
+        other => panic!("{} is not of texts", other.name()),
+    }
 }
 
 /// The rank of a segment: the greater, the earlier; none comes last (B-31).
@@ -141,7 +198,7 @@ pub(in crate::oracle) fn rank(view: View<'_>, measure: &Measure, hits: &[Hit<'_>
         Measure::OfProperty { aggregate, .. } | Measure::OverUsers { aggregate, .. } => *aggregate,
         _ => Aggregate::Sum,
     };
-    let number = || measured(view, measure, hits)[0].1;
+    let number = || measured(view, measure, hits)[0].value;
     match aggregate {
         Aggregate::Sum | Aggregate::Max | Aggregate::Distinct => number(),
         // The lowest comes first.

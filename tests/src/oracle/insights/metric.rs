@@ -1,13 +1,15 @@
 //! One metric: what it counts, in which bucket, in which segment.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use tallymark_report::{CountOnce, Filter, Insights, Measure, Metric, PerUser, Scope, Unit};
 
 use super::breakdown::{Segment, Splitter, segments};
 use super::civil::{Bucket, Span, shifted};
 use super::filter::passes;
-use super::measure::{Outcome, measured, rank};
+use super::matching::{including, left};
+use super::measure::{Outcome, measured, one, rank};
 use super::range::Range;
 use super::selector::occurrences;
 use super::sessions::{Session, sessions};
@@ -16,7 +18,8 @@ use super::world::{Event, Subject, View};
 /// An event that a metric counts, or a profile.
 #[derive(Debug, Clone)]
 pub(in crate::oracle) struct Hit<'a> {
-    event: Option<&'a Event>,
+    /// As breakdowns and measures see it (P-32).
+    event: Option<Rc<Event>>,
     user: Option<&'a str>,
     /// Whom it counts for.
     pub(in crate::oracle) actors: Vec<String>,
@@ -25,13 +28,13 @@ pub(in crate::oracle) struct Hit<'a> {
     segments: BTreeSet<Segment>,
 }
 
-impl<'a> Hit<'a> {
-    pub(in crate::oracle) fn subject(&self) -> Subject<'a> {
-        Subject { event: self.event, user: self.user }
+impl Hit<'_> {
+    pub(in crate::oracle) fn subject(&self) -> Subject<'_> {
+        Subject { event: self.event.as_deref(), user: self.user, object: None }
     }
 
     fn time(&self) -> Option<i64> {
-        self.event.map(|event| event.time)
+        self.event.as_ref().map(|event| event.time)
     }
 }
 
@@ -80,7 +83,8 @@ impl<'a> Counted<'a> {
         let splitters: Vec<Splitter<'_>> =
             insights.breakdowns.iter().map(|breakdown| Splitter::new(view, breakdown, &in_range)).collect();
         for hit in &mut hits {
-            hit.segments = segments(view, &splitters, hit.subject());
+            let segments = segments(view, &splitters, hit.subject());
+            hit.segments = segments;
         }
         Self { view, metric, hits, sessions }
     }
@@ -91,7 +95,7 @@ impl<'a> Counted<'a> {
             // C-20.
             let now = self.view.now.min(bucket.span.to - 1);
             let members = View { now, ..self.view }.members(cohort);
-            return vec![(None, Some(members.len() as f64))];
+            return one(Some(members.len() as f64));
         }
         measured(self.view, &self.metric.measure, &self.counted(&self.metric.measure, range, bucket, line))
     }
@@ -198,6 +202,11 @@ fn of_profiles<'a>(view: View<'a>, filter: &Filter) -> Vec<Hit<'a>> {
 
 fn of_events<'a>(view: View<'a>, scope: &Scope, metric: &Metric, sessions: &[Session<'a>]) -> Vec<Hit<'a>> {
     let Some(selector) = &metric.event else { return Vec::new() };
+    let mut matching = Vec::new();
+    let of_choices = selector.any_of.iter().filter_map(|choice| choice.filter.as_ref());
+    for filter in of_choices.chain(&metric.filter).chain(&scope.filter) {
+        including(filter, &mut matching);
+    }
     let session = |event: &Event| sessions.iter().position(|session| session.contains(event));
     occurrences(view, selector, metric.count_by.as_deref())
         .into_iter()
@@ -206,7 +215,7 @@ fn of_events<'a>(view: View<'a>, scope: &Scope, metric: &Metric, sessions: &[Ses
             filters.into_iter().all(|filter| passes(view, filter, Subject::of_event(occurrence.event)))
         })
         .map(|occurrence| Hit {
-            event: Some(occurrence.event),
+            event: Some(Rc::new(left(view, occurrence.event, &matching))),
             user: occurrence.event.user.as_deref(),
             session: session(occurrence.event),
             actors: occurrence.actors,

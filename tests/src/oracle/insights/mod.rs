@@ -3,14 +3,14 @@
 //! In come a [`World`] and a definition; [`answer`] gives the rows.
 //!
 //! 1. `civil.rs`, `range.rs`: what the clock shows, and which instants a range means (G-3 … G-8).
-//! 2. `value.rs`, `property.rs`, `filter.rs`: what an event has, and whether it passes (D-…, P-…).
+//! 2. `value.rs`, `property.rs`, `filter.rs`, `matching.rs`: what an event has, whether it passes, and
+//!    what a filter leaves of its lists (D-…, P-…).
 //! 3. `selector.rs`, `cohort.rs`, `sessions.rs`: which events, whose, in which session (S-50, C-…, X-…).
 //! 4. `ranges.rs`, `breakdown.rs`: in which segments (B-…).
 //! 5. `metric.rs`, `measure.rs`: for each bucket and segment the list of events, and its measure.
 //! 6. `formula.rs`, `rows.rs`: what is made of the measures (S-70 … S-76), and the rows.
 //!
-//! Not here: SQL in filters and properties, "include matching items" (P-32), `list_contains` (P-33),
-//! virtual session events, hours of the day and days of the week (D-52).
+//! Not here: SQL in filters and properties, virtual session events.
 //!
 //! Where the rules leave something open, this is how it is read:
 //!
@@ -25,10 +25,15 @@
 //! - C-20: "now" is the last millisecond of the bucket as clipped (G-5).
 //! - D-27: lists are cast item by item everywhere; the table's "list" is a list in a list.
 //! - G-9: nobody's events pass "not in cohort", as they do not pass "in cohort".
+//! - P-32: an item matches a negative operator if it does not match the positive one; several such
+//!   conditions on a list leave the items that match all of them. A property that is no list stays.
 //! - P-23: "in the next N months" ends with the day of that number N months on; a civil date lies
 //!   where its first instant does.
 //! - S-21: the number 5 and the text "5" are two values. S-28: the first value is that of the
-//!   first event, null if that is no number.
+//!   first event, null if that is no number; as a string, null if it is not set or a list. As
+//!   strings, each different item of a list counts once.
+//! - S-79: a segment is compared with the one named, all rows but the overall one with a segment; a
+//!   segment that nothing is counted in is none.
 //! - S-51: "filtered" looks at the filters of the events chosen, not at those of metric and report.
 //! - S-73, S-74: a running sum passes over nulls and starts at 0; a mean has the first bucket as
 //!   clipped, and whole ones before it.
@@ -40,6 +45,7 @@ pub(in crate::oracle) mod civil;
 mod cohort;
 pub(in crate::oracle) mod filter;
 mod formula;
+mod matching;
 pub(in crate::oracle) mod measure;
 pub(in crate::oracle) mod metric;
 pub(in crate::oracle) mod property;

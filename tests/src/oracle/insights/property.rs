@@ -22,9 +22,15 @@ pub(in crate::oracle) fn value(view: View<'_>, property: &Property, subject: Sub
 }
 
 fn event_value(subject: Subject<'_>, name: &str) -> Option<Value> {
+    if let Some(object) = subject.object {
+        return reach(name, |name| object.get(name));
+    }
     let event = subject.event?;
     if name == "time" {
         return Some(spell_instant(event.time));
+    }
+    if name == "event" && !event.properties.contains_key(name) {
+        return Some(Value::from(event.name.clone()));
     }
     reach(name, |name| event.properties.get(name))
 }
@@ -39,7 +45,7 @@ fn reach<'a>(name: &str, get: impl Fn(&str) -> Option<&'a Value>) -> Option<Valu
     inside(get(outer)?, path)
 }
 
-fn inside(value: &Value, path: &str) -> Option<Value> {
+pub(super) fn inside(value: &Value, path: &str) -> Option<Value> {
     match value {
         Value::Object(object) => reach(path, |name| object.get(name)),
         Value::Array(items) => {
@@ -50,14 +56,18 @@ fn inside(value: &Value, path: &str) -> Option<Value> {
     }
 }
 
-/// The property of each group the event names (U-31, U-35); a list if it names several.
+/// The property of each group the event names (U-31, U-35); a list if the key is one, not set if no
+/// group has it.
 fn group_value(view: View<'_>, subject: Subject<'_>, group_key: &str, name: &str) -> Option<Value> {
     let of_group = |group: &Value| {
         let profile = view.world.groups.get(&(group_key.to_owned(), text_of(group)))?;
         reach(name, |name| profile.get(name))
     };
     match event_value(subject, group_key)? {
-        Value::Array(groups) => Some(groups.iter().filter_map(of_group).flat_map(items).collect()),
+        Value::Array(groups) => {
+            let found: Vec<Value> = groups.iter().filter_map(of_group).collect();
+            if found.is_empty() { None } else { Some(found.into_iter().flat_map(items).collect()) }
+        }
         group => of_group(&group),
     }
 }

@@ -108,6 +108,7 @@ pub(in crate::oracle) fn compared(civil: Civil, range: Range, with: &Comparison)
         Comparison::DaysBefore(days) => (-i64::from(*days), Unit::Day),
         Comparison::From(from) => ((day(from) - first).num_days(), Unit::Day),
         Comparison::To(to) => ((day(to) - last).num_days(), Unit::Day),
+        Comparison::Segment(_) | Comparison::Overall => panic!("segments are of the same time"),
     };
     if let Some((first, last)) = range.days {
         return of_days(civil, shifted(first, count, unit), shifted(last, count, unit));

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use tallymark_report::{Cohort, Insights, Question, Report, Scope};
+use tallymark_report::{Cohort, Comparison, Insights, Question, Report, Scope};
 
 use super::breakdown::Segment;
 use super::civil::{Bucket, Civil};
 use super::formula::evaluate;
-use super::measure::Outcome;
+use super::measure::{Measured, Outcome, one};
 use super::metric::{Counted, Line};
 use super::range::{Range, compared, read_now, resolve};
 use super::world::{View, World};
@@ -31,11 +31,14 @@ pub struct Row {
     pub bin: Option<String>,
     /// What was measured.
     pub value: Option<f64>,
-    /// What was measured in the range that is compared with (S-76).
+    /// What was measured where it is a text.
+    pub text: Option<String>,
+    /// What was measured in the range or segment that is compared with (S-76, S-79).
     pub compared: Option<f64>,
 }
 
 /// A metric or formula of one line over time.
+#[derive(Debug)]
 struct Series {
     letter: usize,
     line: Line,
@@ -54,25 +57,41 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Vec<Row> {
         metrics.map(|metric| Counted::new(view, &report.scope, insights, metric, range)).collect();
     let lines = lines(view.civil, insights, &metrics, range);
     let series = all_series(view.civil, insights, &metrics, &lines, range);
-    let before = insights
-        .compare
-        .as_ref()
-        .map(|with| all_series(view.civil, insights, &metrics, &lines, compared(view.civil, range, with)));
+    let before = match &insights.compare {
+        None | Some(Comparison::Segment(_) | Comparison::Overall) => None,
+        Some(with) => {
+            Some(all_series(view.civil, insights, &metrics, &lines, compared(view.civil, range, with)))
+        }
+    };
     let mut rows = Vec::new();
-    for (number, series) in series.iter().enumerate() {
-        for (at, (time, outcome)) in series.points.iter().enumerate() {
+    for (number, one) in series.iter().enumerate() {
+        let partner = match &insights.compare {
+            None => None,
+            Some(Comparison::Overall) => Some(Line::Overall),
+            Some(Comparison::Segment(_)) if one.line == Line::Overall => None,
+            Some(Comparison::Segment(labels)) => Some(Line::Segment(labels.clone())),
+            Some(_) => Some(one.line.clone()),
+        };
+        let partner = match &before {
+            Some(before) => Some(&before[number]),
+            None => partner.and_then(|line| {
+                series.iter().find(|other| other.letter == one.letter && other.line == line)
+            }),
+        };
+        for (at, (time, outcome)) in one.points.iter().enumerate() {
             // Point k is compared with point k.
-            let partner = before.as_ref().and_then(|before| before[number].points.get(at));
-            for (bin, value) in outcome {
+            let partner = partner.and_then(|partner| partner.points.get(at));
+            for measured in outcome {
                 let same_bin =
-                    partner.and_then(|(_, outcome)| outcome.iter().find(|(other, _)| other == bin));
+                    partner.and_then(|(_, outcome)| outcome.iter().find(|other| other.bin == measured.bin));
                 rows.push(Row {
-                    metric: letter(series.letter),
+                    metric: letter(one.letter),
                     time: *time,
-                    segments: labels(&series.line, insights.breakdowns.len()),
-                    bin: bin.clone(),
-                    value: *value,
-                    compared: same_bin.and_then(|(_, value)| *value),
+                    segments: labels(&one.line, insights.breakdowns.len()),
+                    bin: measured.bin.clone(),
+                    value: measured.value,
+                    text: measured.text.clone(),
+                    compared: same_bin.and_then(|other| other.value),
                 });
             }
         }
@@ -109,9 +128,13 @@ fn lines(civil: Civil, insights: &Insights, metrics: &[Counted<'_>], range: Rang
     let key = |rank: Option<f64>| rank.map_or(f64::NEG_INFINITY, |rank| rank + 0.0);
     ranked.sort_by(|(a, _), (b, _)| key(*b).total_cmp(&key(*a)));
     let mut shown: Vec<Segment> = ranked.into_iter().map(|(_, segment)| segment).collect();
-    let top = insights.top.unwrap_or(shown.len());
-    let has_other = insights.other && shown.len() > top;
-    shown.truncate(top);
+    let count = shown.len();
+    let beyond = shown.split_off(insights.top.unwrap_or(count).min(count));
+    // S-79: what others are compared with is shown whatever its rank.
+    if let Some(Comparison::Segment(labels)) = &insights.compare {
+        shown.extend(beyond.into_iter().filter(|segment| segment == labels));
+    }
+    let has_other = insights.other && shown.len() < count;
     lines.extend(shown.iter().cloned().map(Line::Segment));
     lines.extend(has_other.then_some(Line::Other(shown)));
     lines
@@ -146,7 +169,7 @@ fn all_series(
                     let formula = &insights.formulas[formula].formula;
                     let value =
                         |bucket: &Bucket| evaluate(formula, &|l| value_of(metrics, l, range, *bucket, line));
-                    all.iter().map(|bucket| vec![(None, value(bucket))]).collect()
+                    all.iter().map(|bucket| one(value(bucket))).collect()
                 }
             };
             let outcomes = match insights.rolling {
@@ -164,16 +187,13 @@ fn all_series(
 /// The number of a metric in a formula.
 fn value_of(metrics: &[Counted<'_>], wanted: &str, range: Range, bucket: Bucket, line: &Line) -> Option<f64> {
     let number = (0..metrics.len()).find(|number| letter(*number) == wanted).unwrap();
-    match metrics[number].outcome(range, bucket, line).as_slice() {
-        [(None, value)] => *value,
-        _ => panic!("{wanted} is a distribution"),
-    }
+    only(&metrics[number].outcome(range, bucket, line))
 }
 
 fn only(outcome: &Outcome) -> Option<f64> {
     match outcome.as_slice() {
-        [(None, value)] => *value,
-        _ => panic!("a distribution is not one number"),
+        [Measured { bin: None, text: None, value }] => *value,
+        _ => panic!("a distribution or a text is not one number"),
     }
 }
 
@@ -184,13 +204,13 @@ fn rolled(outcomes: &[Outcome], count: usize) -> Vec<Outcome> {
         let values: Vec<f64> = window.iter().filter_map(only).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
-    (0..outcomes.len()).map(|at| vec![(None, mean(at))]).collect()
+    (0..outcomes.len()).map(|at| one(mean(at))).collect()
 }
 
 /// S-74: nulls add nothing, and the sum of nothing is 0.
 fn summed(outcomes: &[Outcome]) -> Vec<Outcome> {
     let sum = |at: usize| -> f64 { outcomes[..=at].iter().filter_map(only).sum() };
-    (0..outcomes.len()).map(|at| vec![(None, Some(sum(at)))]).collect()
+    (0..outcomes.len()).map(|at| one(Some(sum(at)))).collect()
 }
 
 fn labels(line: &Line, breakdowns: usize) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Which events are meant, and whose they are.
 
-use tallymark_report::{EventSelector, FirstTime};
+use tallymark_report::{EventChoice, EventSelector, FirstTime};
 
 use super::filter::passes;
 use super::property::groups;
@@ -38,20 +38,34 @@ pub(in crate::oracle) fn occurrences<'a>(
         None => only(all, &passing),
         // S-51: the first of that name; then the filters.
         Some(FirstTime::Ever) => {
-            only(first_of_each(&only(all, &|event| is_named(selector, event))), &passing)
+            only(first_of_each(&only(all, &|event| is_named(view, selector, event))), &passing)
         }
         Some(FirstTime::Filtered) => first_of_each(&only(all, &passing)),
     }
 }
 
-fn is_named(selector: &EventSelector, event: &Event) -> bool {
-    selector.any_of.iter().any(|choice| choice.is_all() || choice.event == event.name)
+/// Whether an event is one of those chosen, whatever the filters of the choices say.
+fn is_named(view: View<'_>, selector: &EventSelector, event: &Event) -> bool {
+    selector.any_of.iter().any(|choice| is_called(view, choice, event))
+}
+
+/// Whether an event is stored under a name, or is one of a saved event (P-41), whose names are those
+/// of stored ones.
+fn is_called(view: View<'_>, choice: &EventChoice, event: &Event) -> bool {
+    let stored = |choice: &EventChoice| choice.is_all() || choice.event == event.name;
+    match view.world.saved_events.get(&choice.event) {
+        None => stored(choice),
+        Some(saved) => saved.any_of.iter().any(|choice| {
+            stored(choice)
+                && choice.filter.iter().all(|filter| passes(view, filter, Subject::of_event(event)))
+        }),
+    }
 }
 
 /// Whether an event is one of those chosen and passes the filter of that choice (S-3).
 pub(in crate::oracle) fn is_meant(view: View<'_>, selector: &EventSelector, event: &Event) -> bool {
     selector.any_of.iter().any(|choice| {
-        (choice.is_all() || choice.event == event.name)
+        is_called(view, choice, event)
             && choice.filter.iter().all(|filter| passes(view, filter, Subject::of_event(event)))
     })
 }

@@ -86,6 +86,18 @@ pub(in crate::oracle) fn cast(value: Option<&Value>, to: CastType) -> Option<Val
     }
 }
 
+/// D-27, of a list item by item; as it is if no type is said.
+pub(super) fn cast_whole(value: Option<Value>, to: Option<CastType>) -> Option<Value> {
+    let Some(to) = to else { return value };
+    match value {
+        Some(Value::Array(items)) => {
+            let items = items.iter().map(|item| Some(item).filter(|item| !item.is_null()));
+            Some(items.filter_map(|item| cast(item, to)).collect())
+        }
+        value => cast(value.as_ref(), to),
+    }
+}
+
 fn decimal(text: &str) -> Option<Value> {
     let is_decimal = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E'));
     let number: f64 = is_decimal.then(|| text.parse().ok())??;

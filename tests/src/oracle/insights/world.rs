@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use tallymark_report::Cohort;
+use tallymark_report::{Cohort, EventSelector};
 
 use super::civil::Civil;
 use super::cohort::members;
@@ -35,6 +35,8 @@ pub struct World {
     pub ids: BTreeMap<String, String>,
     /// The saved cohorts.
     pub cohorts: BTreeMap<String, Cohort>,
+    /// The saved events.
+    pub saved_events: BTreeMap<String, EventSelector>,
 }
 
 impl World {
@@ -54,7 +56,33 @@ impl World {
             groups: groups.map(|(key, profile)| (key.clone(), profile.properties.clone())).collect(),
             ids: dataset.identity.mappings(),
             cohorts,
+            saved_events: BTreeMap::new(),
         }
+    }
+}
+
+impl World {
+    /// The same with some events, and properties of events, read under the names of others (M-22).
+    #[must_use]
+    pub fn merged(
+        mut self,
+        events: &BTreeMap<String, String>,
+        properties: &BTreeMap<String, String>,
+    ) -> Self {
+        for event in &mut self.events {
+            if let Some(target) = events.get(&event.name) {
+                event.name.clone_from(target);
+            }
+            for (name, target) in properties {
+                let value = event.properties.shift_remove(name);
+                // The target's own value wins.
+                let own = event.properties.get(target).is_some_and(|own| !own.is_null());
+                if let Some(value) = value.filter(|_| !own) {
+                    event.properties.insert(target.clone(), value);
+                }
+            }
+        }
+        self
     }
 }
 
@@ -88,19 +116,24 @@ impl<'a> View<'a> {
     }
 }
 
-/// What a property is asked of: an event, or (without one) a user's profile.
+/// What a property is asked of: an event, (without one) a user's profile, or an object in a list.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::oracle) struct Subject<'a> {
     pub(in crate::oracle) event: Option<&'a Event>,
     pub(in crate::oracle) user: Option<&'a str>,
+    pub(in crate::oracle) object: Option<&'a Map<String, Value>>,
 }
 
 impl<'a> Subject<'a> {
     pub(in crate::oracle) fn of_event(event: &'a Event) -> Self {
-        Self { event: Some(event), user: event.user.as_deref() }
+        Self { event: Some(event), user: event.user.as_deref(), object: None }
     }
 
     pub(in crate::oracle) fn of_user(user: &'a str) -> Self {
-        Self { event: None, user: Some(user) }
+        Self { event: None, user: Some(user), object: None }
+    }
+
+    pub(in crate::oracle) fn of_object(object: &'a Map<String, Value>) -> Self {
+        Self { event: None, user: None, object: Some(object) }
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! 1. [`series`]: rows become series, one for each metric, segment and bin, with a point a bucket.
 //! 2. What was asked decides the form: [`over_time`] is a column a bucket, or a line of blocks where
-//!    those are too many; [`bars`] are for the whole range; what is compared is a [`Table`].
+//!    those are too many; [`bars`] are for the whole range; what is compared with another time is a
+//!    [`Table`].
 
 mod activity;
 mod bars;
@@ -22,9 +23,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Schema};
 use futures::TryStreamExt as _;
 use tallymark::Answer;
-use tallymark::report::{Insights, Question, Report};
+use tallymark::report::{Comparison, Insights, Question, Report};
 
 use self::series::{Answered, Series};
 use super::{Align, Format, Table, TableStyle, Target, write_rows};
@@ -45,7 +47,8 @@ pub(crate) async fn write_report(
     terminal: Terminal,
 ) -> anyhow::Result<()> {
     let schema = answer.schema();
-    let Some(width) = style.width.filter(|_| format == Format::Table && is_drawn(&report.question)) else {
+    let is_drawn = format == Format::Table && is_drawn(&report.question, &schema);
+    let Some(width) = style.width.filter(|_| is_drawn) else {
         return write_rows(answer, schema, format, style, target, terminal).await;
     };
     let started = Instant::now();
@@ -86,16 +89,24 @@ fn written(
 }
 
 /// Whether a report has a form of its own; users and sessions are rows.
-fn is_drawn(question: &Question) -> bool {
+fn is_drawn(question: &Question, schema: &Schema) -> bool {
     match question {
-        Question::Insights(insights) => insights.users_of.is_none(),
-        Question::Funnel(funnel) => funnel.users_of.is_none(),
+        Question::Insights(insights) => has_form(insights, schema),
+        Question::Funnel(funnel) => funnel.users_of.is_none() && funnel.explain.is_none(),
         Question::Retention(retention) => retention.users_of.is_none(),
         Question::Frequency(_) | Question::Lifecycle(_) | Question::Stickiness(_) | Question::Flows(_) => {
             true
         }
         Question::Cohort(_) | Question::Sessions(_) => false,
     }
+}
+
+/// Texts, and segments that are compared among each other, are rows like any other.
+fn has_form(insights: &Insights, schema: &Schema) -> bool {
+    let is_of_segments = insights.compare.as_ref().is_some_and(Comparison::is_of_segments);
+    let last = schema.fields().len() - 1 - 2 * usize::from(insights.compare.is_some());
+    let is_number = *schema.field(last).data_type() == DataType::Float64;
+    insights.users_of.is_none() && !is_of_segments && is_number
 }
 
 /// What a form is written on.

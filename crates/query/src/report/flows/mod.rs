@@ -12,20 +12,16 @@ mod tally;
 mod tests;
 mod walk;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringViewArray};
 use datafusion::logical_expr::{Case, Expr, lit};
-use tallymark_event::columns::EVENT;
-use tallymark_report::{
-    Breakdown, CountOf, EventChoice, EventSelector, Expansion, Flows, Instants, Property, Report, Scope,
-};
+use tallymark_report::{Breakdown, CountOf, EventChoice, EventSelector, Expansion, Flows, Instants, Scope};
 
 pub(super) use self::rows::schema;
 use self::tally::Counted;
 use self::walk::{Shown, Walk};
-use super::asked::{Asked, column};
+use super::asked::Asked;
 use super::chosen::{BehaviourScan, metric_of};
 use super::convert::{self, TEXT};
 use super::filter::utf8;
@@ -40,16 +36,6 @@ use crate::Result;
 const IDENTITY_EVENTS: [&str; 3] = ["$identify", "$create_alias", "$merge"];
 /// As close in time, anchors may come in either order (F-14).
 const GRACE_MS: i64 = 2000;
-
-/// The cohorts that the report looks at.
-pub(super) fn cohorts(asked: &Asked, report: &Report, flows: &Flows) -> Result<BTreeSet<String>> {
-    let anchors = flows.anchors.iter().map(|anchor| &anchor.event);
-    let excluded = flows.exclude.iter().map(|exclusion| &exclusion.event);
-    let selectors: Vec<&EventSelector> = anchors.chain(excluded).chain(&flows.custom_events).collect();
-    let expanded = flows.expand.iter().map(|expansion| &expansion.property);
-    let properties: Vec<&Property> = flows.hold_constant.iter().chain(expanded).collect();
-    asked.cohorts_looked_at(report, &selectors, &flows.breakdowns, &properties)
-}
 
 /// The answer.
 pub(super) async fn answer(asked: &Asked, scope: &Scope, flows: &Flows) -> Result<RecordBatch> {
@@ -154,9 +140,9 @@ impl Asked {
         let names = |names: &mut dyn Iterator<Item = &str>| names.map(utf8).collect::<Vec<_>>();
         Ok(path.and(if flows.show_only.is_empty() {
             let hidden = self.hidden_events.iter().chain(&flows.hide).map(String::as_str);
-            column(EVENT).in_list(names(&mut hidden.chain(IDENTITY_EVENTS)), true)
+            self.event_name().in_list(names(&mut hidden.chain(IDENTITY_EVENTS)), true)
         } else {
-            column(EVENT).in_list(names(&mut flows.show_only.iter().map(String::as_str)), false)
+            self.event_name().in_list(names(&mut flows.show_only.iter().map(String::as_str)), false)
         }))
     }
 
@@ -169,12 +155,12 @@ impl Asked {
         }
         for expansion in &flows.expand {
             let choice = EventChoice { event: expansion.event.clone(), filter: None };
-            cases.push((Box::new(self.named(&[&choice])), Box::new(self.expanded(expansion)?)));
+            cases.push((Box::new(self.named(&[&choice])?), Box::new(self.expanded(expansion)?)));
         }
         if cases.is_empty() {
-            return Ok(column(EVENT));
+            return Ok(self.event_name());
         }
-        let name = datafusion::logical_expr::cast(column(EVENT), TEXT);
+        let name = datafusion::logical_expr::cast(self.event_name(), TEXT);
         Ok(Expr::Case(Case { expr: None, when_then_expr: cases, else_expr: Some(Box::new(name)) }))
     }
 

@@ -58,7 +58,7 @@ impl AttemptFilter {
             filters.iter().map(|filter| Self::try_new(asked, filter, labels)).collect()
         };
         let (is_set, of_user) = match filter {
-            Filter::All { all } => return Ok(Self::All(each(all)?)),
+            Filter::All { all } | Filter::List(all) => return Ok(Self::All(each(all)?)),
             Filter::Any { any } => return Ok(Self::Any(each(any)?)),
             Filter::Not { not } => return Ok(Self::Not(Box::new(Self::try_new(asked, not, labels)?))),
             Filter::Sql(sql) => (asked.sql(sql)?.is_not_null(), false),
@@ -66,7 +66,10 @@ impl AttemptFilter {
                 let of_user = matches!(condition.property, Property::User { .. });
                 (asked.values(&condition.property)?.is_set(), of_user)
             }
-            _ => (datafusion::logical_expr::lit(true), true),
+            Filter::ListContains(contains) => (asked.values(&contains.list)?.is_set(), false),
+            Filter::InCohort { .. } | Filter::NotInCohort { .. } => {
+                (datafusion::logical_expr::lit(true), true)
+            }
         };
         let is_met = asked.filter(filter)?;
         let of_nothing = if of_user { None } else { Some(of_nothing(asked, is_met.clone())?) };

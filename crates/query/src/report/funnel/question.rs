@@ -8,11 +8,12 @@ use arrow::compute::cast;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 use tallymark_report::{
-    Attribution, Breakdown, ClickhouseMode, CountOf, EventChoice, EventSelector, Funnel, Instants, Measure,
-    Metric, Property, Reentry, Scope, StepOrder,
+    Attribution, Breakdown, ClickhouseMode, CountOf, EventChoice, EventSelector, Funnel, Instants, Property,
+    Reentry, Scope, StepOrder,
 };
 
 use super::super::asked::{Asked, plan_error};
+use super::super::chosen::metric_of;
 use super::super::convert::{self, TEXT};
 use super::super::filter::utf8;
 use super::super::function::call;
@@ -155,7 +156,7 @@ impl<'a> Asking<'a> {
         for (at, step) in funnel.steps.iter().enumerate() {
             let mut selected = asked.selects(&step.event)?;
             if let Some(first_time) = step.event.first_time {
-                let metric = metric(funnel, step.event.clone());
+                let metric = metric_of(&step.event, funnel.count_by.as_deref());
                 selected = selected.and(asked.is_first(&metric, first_time).await?);
             }
             let condition = self.condition(selected);
@@ -189,7 +190,7 @@ impl<'a> Asking<'a> {
         }
         let strict = if funnel.order == StepOrder::Strict {
             let all = EventChoice { event: tallymark_report::ALL_EVENTS.to_owned(), filter: None };
-            let all = asked.named(&[&all]);
+            let all = asked.named(&[&all])?;
             Some(self.condition(all))
         } else {
             None
@@ -223,7 +224,8 @@ impl<'a> Asking<'a> {
         let (asked, funnel) = (self.asked, self.funnel);
         // B-10: the values of all steps in the range.
         let any = funnel.steps.iter().flat_map(|step| step.event.any_of.clone()).collect();
-        let any = metric(funnel, EventSelector { any_of: any, name: None, first_time: None });
+        let any = EventSelector { any_of: any, name: None, first_time: None };
+        let any = metric_of(&any, funnel.count_by.as_deref());
         let automatic = chosen_ranges(asked, None, &funnel.breakdowns, &any, &shape.range).await?;
         let segments = asked.segments(&funnel.breakdowns, &automatic)?;
         self.labels.extend(segments.into_iter().map(|segment| segment.label));
@@ -271,7 +273,7 @@ impl<'a> Asking<'a> {
         if strict.order {
             // Events of no step matter too.
             let all = EventChoice { event: tallymark_report::ALL_EVENTS.to_owned(), filter: None };
-            let all = self.asked.named(&[&all]);
+            let all = self.asked.named(&[&all])?;
             self.condition(all);
         }
         let Limit::Millis(window) = shape.steps.limit else { return Ok(()) };
@@ -329,8 +331,7 @@ impl<'a> Asking<'a> {
         let is_user = super::super::asked::column(tallymark_event::columns::USER_ID).eq(utf8(user));
         let conditions = self.conditions.iter().map(|condition| condition.clone().and(is_user.clone()));
         let event_label = self.labels.len();
-        let event = super::super::asked::column(tallymark_event::columns::EVENT);
-        let labels = self.labels.iter().cloned().chain([event]).collect();
+        let labels = self.labels.iter().cloned().chain([asked.event_name()]).collect();
         let events = asked.events();
         let users = UserScan::try_new(&asked.state, &events, conditions.collect(), labels);
         let users = users.map_err(plan_error)?;
@@ -397,20 +398,6 @@ impl Shape {
             clickhouse: None,
             many: None,
         }
-    }
-}
-
-/// A metric of the events of a funnel, as first times and groups are asked of one.
-fn metric(funnel: &Funnel, event: EventSelector) -> Metric {
-    Metric {
-        name: None,
-        event: Some(event),
-        profiles: None,
-        cohort: None,
-        measure: Measure::UniqueUsers,
-        filter: None,
-        count_by: funnel.count_by.clone(),
-        count_once: None,
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) async fn measured(asked: &Asked, question: &Question<'_>, days: u32) 
             segments: segments.clone(),
             bucket: *bucket,
             of: None,
+            text: None,
             value: Some(count as f64),
         };
         ends.iter().zip(changes.at_ends()).map(of_end).collect::<Vec<_>>()

@@ -1,6 +1,6 @@
 //! Who is counted: users, or groups; and the first time each did something.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use arrow::array::{AsArray as _, BooleanArray, ListBuilder, StringViewBuilder};
 use arrow::compute::cast;
@@ -22,7 +22,7 @@ use super::measure::USER;
 use crate::Result;
 
 /// When somebody did something first, by id.
-type FirstTimes = HashMap<String, i64>;
+pub(in super::super) type FirstTimes = HashMap<String, i64>;
 
 impl Asked {
     /// Whether an event is among the first of its user, or of one of its groups (S-50, S-51).
@@ -40,12 +40,24 @@ impl Asked {
         }))
     }
 
-    /// When each user, or group, did something for the first time.
-    async fn first_times(&self, metric: &Metric, first_time: FirstTime) -> Result<FirstTimes> {
+    /// When each user, or group, did something for the first time: worked out once a report.
+    async fn first_times(&self, metric: &Metric, first_time: FirstTime) -> Result<Arc<FirstTimes>> {
+        let Metric { event, count_by, filter, .. } = metric;
+        let asked = format!("{first_time:?} {event:?} {count_by:?} {filter:?} {}", self.as_of);
+        let known = || self.first_times.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(times) = known().get(&asked) {
+            return Ok(Arc::clone(times));
+        }
+        let times = Arc::new(self.find_first_times(metric, first_time).await?);
+        known().insert(asked, Arc::clone(&times));
+        Ok(times)
+    }
+
+    async fn find_first_times(&self, metric: &Metric, first_time: FirstTime) -> Result<FirstTimes> {
         let mut times = FirstTimes::new();
         let Some(selector) = &metric.event else { return Ok(times) };
         let mut chosen = match first_time {
-            FirstTime::Ever => self.named(&selector.any_of.iter().collect::<Vec<_>>()),
+            FirstTime::Ever => self.named(&selector.any_of.iter().collect::<Vec<_>>())?,
             FirstTime::Filtered => self.selects(selector)?,
         };
         if let (FirstTime::Filtered, Some(filter)) = (first_time, &metric.filter) {
@@ -110,7 +122,7 @@ impl Asked {
         if values.lists.is_empty() {
             return Ok(Segment { label: scalar, is_list: false });
         }
-        let label = self.items_as_text(&values, scalar, "")?;
+        let label = self.items_as_text(&values, scalar, None, "")?;
         Ok(Segment { label, is_list: true })
     }
 

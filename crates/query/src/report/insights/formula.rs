@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as SqlExpr, UnaryOperator, Value};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use tallymark_report::DefinitionError;
+use tallymark_report::{DefinitionError, Metric};
 
 use super::letter;
 use super::series::{Point, Series};
@@ -41,6 +41,24 @@ impl Formula {
         });
         let parsed = parsed.map_err(|_| wrong(format!("\"{text}\" is no formula")))?;
         Self::of(&parsed, metric_count).map_err(wrong)
+    }
+
+    /// Whether every metric in it is one number.
+    pub(super) fn check(&self, metrics: &[Metric]) -> Result<(), DefinitionError> {
+        match self {
+            Self::Number(_) => Ok(()),
+            Self::Metric(at) => {
+                let measure = &metrics[*at].measure;
+                if measure.is_text() || measure.is_distribution() {
+                    let what = if measure.is_text() { "a text" } else { "a distribution" };
+                    let problem = format!("{} is {what}, which formulas do not take", letter(*at));
+                    return Err(DefinitionError::new("", problem));
+                }
+                Ok(())
+            }
+            Self::Negative(inner) => inner.check(metrics),
+            Self::Pair(left, _, right) => left.check(metrics).and_then(|()| right.check(metrics)),
+        }
     }
 
     fn of(expr: &SqlExpr, metric_count: usize) -> Result<Self, String> {
@@ -152,7 +170,7 @@ impl Formula {
                             let points = &of(at, &segments)?.points;
                             points.iter().find(|point| point.position == position)?.value
                         };
-                        Point { position, bucket, bin: None, value: self.value(&metric) }
+                        Point { position, bucket, bin: None, value: self.value(&metric), text: None }
                     })
                     .collect();
                 Series {

@@ -16,7 +16,9 @@ use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::prelude::DataFrame;
 use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
-use tallymark_report::{Aggregate, Breakdown, CountOnce, Filter, Instants, Measure, Metric, PerUser, Unit};
+use tallymark_report::{
+    Aggregate, Breakdown, CastType, CountOnce, Filter, Instants, Measure, Metric, PerUser, Unit,
+};
 
 use super::super::asked::{Asked, arrow_error, column, instant, plan_error};
 use super::super::convert::TEXT;
@@ -37,10 +39,10 @@ pub(super) fn segment_column(at: usize) -> String {
 
 /// What is to be measured in one go.
 #[derive(Debug, Clone)]
-pub(super) struct Question<'a> {
-    pub(super) metric: &'a Metric,
+pub(in super::super) struct Question<'a> {
+    pub(in super::super) metric: &'a Metric,
     /// The filter of the whole report.
-    pub(super) filter: Option<&'a Filter>,
+    pub(in super::super) filter: Option<&'a Filter>,
     pub(super) range: Instants,
     pub(super) interval: Option<Unit>,
     pub(super) breakdowns: &'a [Breakdown],
@@ -62,6 +64,8 @@ pub(super) struct Cell {
     pub(super) bucket: Option<i64>,
     /// The value that so many have, where a distribution is measured.
     pub(super) of: Option<f64>,
+    /// The same, or what was measured, where it is a text.
+    pub(super) text: Option<String>,
     pub(super) value: Option<f64>,
 }
 
@@ -70,7 +74,7 @@ impl Asked {
     pub(super) async fn measured(&self, question: &Question<'_>) -> Result<Vec<Cell>> {
         let (plan, keys) = self.prepared(question).await?;
         let segment_count = if question.except.is_some() { 0 } else { question.breakdowns.len() };
-        let segments = self.segments(question.breakdowns, &question.automatic)?;
+        let segments = self.showing(question).segments(question.breakdowns, &question.automatic)?;
         let plan = match (question.except, question.metric.count_once) {
             (Some(shown), Some(once)) if counts_once(question.metric) => {
                 // Whose only segment is not shown.
@@ -114,7 +118,8 @@ impl Asked {
     pub(super) async fn prepared(&self, question: &Question<'_>) -> Result<(LogicalPlanBuilder, Vec<Expr>)> {
         let Question { metric, interval, breakdowns, automatic, except, .. } = question;
         let measure = &metric.measure;
-        let segments = self.segments(breakdowns, automatic)?;
+        let showing = self.showing(question);
+        let segments = showing.segments(breakdowns, automatic)?;
         let actor = self.counted(metric).await?;
         let mut chosen = self.chosen(question).await?;
         let of_actors = is_of_actors(measure);
@@ -123,7 +128,7 @@ impl Asked {
         } else if !of_actors {
             chosen = chosen.and(self.is_attributed(metric)?);
         }
-        let value = self.value(measure)?;
+        let value = showing.value(measure)?;
 
         // What is needed of each event.
         let mut projected: Vec<Expr> = Vec::new();
@@ -181,22 +186,26 @@ impl Asked {
     ) -> Result<LogicalPlanBuilder> {
         match question.metric.count_once {
             Some(once) => {
-                let segments = self.segments(question.breakdowns, &question.automatic)?;
+                let segments = self.showing(question).segments(question.breakdowns, &question.automatic)?;
                 of_users_once(plan, once, Vec::new(), &segments)
             }
             None => Ok(plan),
         }
     }
 
-    /// What is aggregated: a number, or text that stands for a value.
+    /// What is aggregated: a number, a text, or text that stands for a value.
     pub(in super::super) fn value(&self, measure: &Measure) -> Result<Option<Segment>> {
-        let (aggregate, of) = match measure {
-            Measure::OfProperty { aggregate, of }
-            | Measure::OverUsers { per_user: PerUser::OfProperty { aggregate, of }, .. } => (*aggregate, of),
+        let (aggregate, of, to) = match measure {
+            Measure::OfProperty { aggregate, of, cast }
+            | Measure::OverUsers { per_user: PerUser::OfProperty { aggregate, of, cast }, .. } => {
+                (*aggregate, of, *cast)
+            }
             _ => return Ok(None),
         };
-        let values = self.values(of)?;
-        if aggregate != Aggregate::Distinct {
+        let sent = self.shown_values(of)?;
+        let values = sent.clone().cast_if(to, self.calendar);
+        let is_text = to == Some(CastType::String);
+        if aggregate != Aggregate::Distinct && !is_text {
             let number = values.number.unwrap_or_else(|| lit(ScalarValue::Float64(None)));
             return Ok(Some(Segment { label: number, is_list: false }));
         }
@@ -206,11 +215,16 @@ impl Asked {
                 Ok(arrow::array::new_null_array(&TEXT, args[0].len()))
             })
         };
-        let scalar = values.tagged().unwrap_or_else(nothing);
-        if values.lists.is_empty() {
+        let (scalar, tag) = match aggregate {
+            Aggregate::Distinct => (values.tagged(), "tagged"),
+            _ => (values.text.clone(), ""),
+        };
+        let scalar = scalar.unwrap_or_else(nothing);
+        // A list has no one value that could be the first.
+        if sent.lists.is_empty() || aggregate == Aggregate::First {
             return Ok(Some(Segment { label: scalar, is_list: false }));
         }
-        let label = self.items_as_text(&values, scalar, "tagged")?;
+        let label = self.items_as_text(&sent, scalar, to, tag)?;
         Ok(Some(Segment { label, is_list: true }))
     }
 }
@@ -250,7 +264,7 @@ pub(super) fn apart(mut plan: LogicalPlanBuilder, segments: &[Segment]) -> Resul
 }
 
 /// Whether the labels are none of the combinations that are shown.
-fn is_other(segment_count: usize, shown: &[Vec<String>]) -> Expr {
+pub(super) fn is_other(segment_count: usize, shown: &[Vec<String>]) -> Expr {
     let labels: Vec<Expr> = (0..segment_count).map(|at| column(&segment_column(at))).collect();
     let shown: hashbrown::HashSet<Vec<String>> = shown.iter().cloned().collect();
     call("is_other", DataType::Boolean, labels, move |args| {
@@ -392,7 +406,7 @@ fn of_users_once(
     apart(plan, segments)
 }
 
-/// An aggregate over numbers, or for `Distinct` over texts that stand for values.
+/// An aggregate over numbers or texts, or for `Distinct` over texts that stand for values.
 pub(in super::super) fn over_column(aggregate: Aggregate) -> Expr {
     let number = || column(VALUE);
     match aggregate {
@@ -435,7 +449,10 @@ fn cells_of(batch: &RecordBatch, segment_count: usize, cells: &mut Vec<Cell>) ->
         let numbers = schema.index_of(name).ok().map(|at| cast(batch.column(at), &DataType::Float64));
         numbers.transpose().map_err(arrow_error)
     };
-    let (values, inner) = (numbers(VALUE)?, numbers(INNER)?);
+    let texts = batch.column_by_name(VALUE).filter(|values| values.data_type().is_string());
+    let texts = texts.map(|texts| cast(texts, &TEXT)).transpose().map_err(arrow_error)?;
+    let values = if texts.is_some() { None } else { numbers(VALUE)? };
+    let inner = numbers(INNER)?;
     // Of a distribution, the value and how many have it.
     let (of, values) = match inner {
         Some(counts) => (values, Some(counts)),
@@ -450,6 +467,10 @@ fn cells_of(batch: &RecordBatch, segment_count: usize, cells: &mut Vec<Cell>) ->
             segments: segments.iter().map(|labels| labels.as_string_view().value(row).to_owned()).collect(),
             bucket: buckets.filter(|buckets| buckets.is_valid(row)).map(|buckets| buckets.value(row)),
             of: at(&of, row),
+            text: texts
+                .as_ref()
+                .map(AsArray::as_string_view)
+                .and_then(|texts| texts.is_valid(row).then(|| texts.value(row).to_owned())),
             value: at(&values, row),
         });
     }

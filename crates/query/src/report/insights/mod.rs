@@ -4,12 +4,13 @@
 //!    counted.
 //! 2. [`series`]: cells → one series for each segment, gaps filled, ranked, cut to the top.
 //! 3. [`formula`]: series of formulas from those of metrics.
-//! 4. Rolling means, running sums and comparison, and the rows (here).
+//! 4. Rolling means and running sums, [`compare`], and the rows (here).
 //! 5. [`users`]: who is behind a number.
 
 mod active;
-mod actors;
+pub(super) mod actors;
 mod combinations;
+mod compare;
 mod formula;
 pub(super) mod measure;
 mod profiles;
@@ -38,7 +39,9 @@ pub(super) struct Row {
     /// The value, or range of values, that is counted in a distribution (S-36).
     pub(super) bin: Option<String>,
     pub(super) value: Option<f64>,
-    /// The value it is compared with (S-76).
+    /// The value where it is a text.
+    pub(super) text: Option<String>,
+    /// The value it is compared with (S-76, S-79).
     pub(super) compared: Option<f64>,
 }
 
@@ -60,32 +63,32 @@ pub(super) async fn run(
         .map(|(at, formula)| {
             let path = format!("formulas[{at}].formula");
             Formula::parse(&formula.formula, insights.metrics.len())
+                .and_then(|formula| formula.check(&insights.metrics).map(|()| formula))
                 .map_err(|error| error.within(&path).into())
         })
         .collect::<Result<Vec<_>>>()?;
     let range = asked.calendar.resolve(&scope.range, asked.as_of)?;
     let shown = series::shown_segments(asked, scope, insights, &range).await?;
     let series = finished(asked, cohorts, scope, insights, &formulas, &range, &shown).await?;
-    let compared = match &insights.compare {
-        Some(comparison) => {
+    let before = match &insights.compare {
+        Some(comparison) if !comparison.is_of_segments() => {
             let before = asked.calendar.compared(&range, comparison)?;
             Some(finished(asked, cohorts, scope, insights, &formulas, &before, &shown).await?)
         }
-        None => None,
+        _ => None,
     };
     let mut rows = Vec::new();
-    for (at, one) in series.into_iter().enumerate() {
-        // Comparable by position: the segments are the same.
-        let before = compared.as_ref().and_then(|compared| compared.get(at));
+    for (at, one) in series.iter().enumerate() {
+        let partner = match &insights.compare {
+            // Comparable by position: the segments are the same.
+            Some(comparison) if !comparison.is_of_segments() => {
+                before.as_ref().and_then(|before| before.get(at))
+            }
+            Some(comparison) => compare::partner(&series, one, comparison),
+            None => None,
+        };
         for (index, point) in one.points.iter().enumerate() {
-            // S-76: point k pairs with point k; bins of distributions pair by name.
-            let partner = before.and_then(|before| match &point.bin {
-                None => before.points.get(index),
-                Some(_) => before
-                    .points
-                    .iter()
-                    .find(|other| other.position == point.position && other.bin == point.bin),
-            });
+            let partner = partner.and_then(|partner| compare::point(partner, index, point));
             rows.push(Row {
                 metric: one.metric.clone(),
                 name: one.name.clone(),
@@ -93,6 +96,7 @@ pub(super) async fn run(
                 segments: one.segments.clone(),
                 bin: point.bin.clone(),
                 value: point.value,
+                text: point.text.clone(),
                 compared: partner.and_then(|partner| partner.value),
             });
         }

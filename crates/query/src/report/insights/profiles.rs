@@ -16,7 +16,7 @@ use super::super::asked::{Asked, column, plan_error};
 use super::super::convert::TEXT;
 use super::super::function::call;
 use super::super::segments::Ranges;
-use super::measure::{Cell, VALUE, apart, over_property, read_cells, segment_column};
+use super::measure::{Cell, VALUE, apart, is_other, over_property, read_cells, segment_column};
 use crate::Result;
 use crate::tables::USERS;
 
@@ -36,13 +36,15 @@ pub(super) fn matching(asked: &Asked, filter: &Filter) -> Result<LogicalPlanBuil
         .map_err(plan_error)
 }
 
-/// What is measured of them.
+/// What is measured of them; with `except`, of those in a segment that is none of these, together
+/// (B-30).
 pub(super) async fn measured(
     asked: &Asked,
     metric: &Metric,
     filter: &Filter,
     breakdowns: &[Breakdown],
     automatic: &BTreeMap<usize, Option<Ranges>>,
+    except: Option<&[Vec<String>]>,
 ) -> Result<Vec<Cell>> {
     let asked = Asked { is_of_profiles: true, ..asked.clone() };
     let segments = asked.segments(breakdowns, automatic)?;
@@ -54,15 +56,24 @@ pub(super) async fn measured(
         Some(value) => value.label.clone().alias(VALUE),
         None => column(USER_ID).alias(VALUE),
     });
+    projected.push(column(USER_ID));
     let plan = matching(&asked, filter)?.project(projected).map_err(plan_error)?;
     let mut plan = apart(plan, &segments)?;
+    if let Some(shown) = except {
+        plan = plan
+            .filter(is_other(segments.len(), shown))
+            .and_then(|plan| plan.project([column(USER_ID), column(VALUE)]))
+            .and_then(LogicalPlanBuilder::distinct)
+            .map_err(plan_error)?;
+    }
     if value.as_ref().is_some_and(|value| value.is_list) {
         plan = plan.unnest_column(VALUE).map_err(plan_error)?;
     }
-    let keys: Vec<Expr> = (0..segments.len()).map(|at| column(&segment_column(at))).collect();
+    let segment_count = if except.is_some() { 0 } else { segments.len() };
+    let keys: Vec<Expr> = (0..segment_count).map(|at| column(&segment_column(at))).collect();
     let plan = match &metric.measure {
         Measure::OfProperty { aggregate, .. } => over_property(plan, *aggregate, keys),
         _ => plan.aggregate(keys, [aggregate::count(column(VALUE)).alias(VALUE)]),
     };
-    read_cells(&asked.collect(plan.map_err(plan_error)?).await?, segments.len())
+    read_cells(&asked.collect(plan.map_err(plan_error)?).await?, segment_count)
 }

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::Expr;
-use tallymark_report::{Aggregate, Breakdown, Filter, Insights, Instants, Measure, Metric, PerUser, Scope};
+use tallymark_report::{
+    Aggregate, Breakdown, CastType, Comparison, Filter, Insights, Instants, Measure, Metric, PerUser,
+    Property, Scope,
+};
 
-use super::super::asked::{Asked, Cohorts, arrow_error, plan_error};
+use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::super::convert::number_text;
-use super::super::segments::Ranges;
-use super::measure::{Cell, Question};
+use super::super::segments::{Ranges, shown};
+use super::measure::{Cell, Question, VALUE};
 use super::{OTHER, active, letter, profiles, sessions};
 use crate::Result;
 
@@ -33,6 +36,8 @@ pub(super) struct Point {
     pub(super) bucket: Option<i64>,
     pub(super) bin: Option<String>,
     pub(super) value: Option<f64>,
+    /// The value where it is a text.
+    pub(super) text: Option<String>,
 }
 
 /// The segments that are shown, in order of rank, and whether there are others.
@@ -78,7 +83,7 @@ pub(super) async fn shown_segments(
         let mut found = Vec::new();
         if let Some(filter) = &metric.profiles {
             let breakdowns = &insights.breakdowns;
-            found = profiles::measured(asked, &ranked, filter, breakdowns, &automatic[at]).await?;
+            found = profiles::measured(asked, &ranked, filter, breakdowns, &automatic[at], None).await?;
             listed.extend(found.iter().map(|cell| cell.segments.clone()));
         } else if metric.event.is_some() {
             let question = Question {
@@ -134,9 +139,13 @@ pub(super) async fn shown_segments(
         by_rank.then_with(|| a_key.cmp(b_key))
     });
     let mut segments: Vec<Vec<String>> = segments.into_iter().map(|(segments, _)| segments).collect();
-    let top = insights.top.unwrap_or(usize::MAX);
-    let has_other = insights.other && segments.len() > top;
-    segments.truncate(top);
+    let beyond = segments.split_off(insights.top.unwrap_or(usize::MAX).min(segments.len()));
+    let count = segments.len() + beyond.len();
+    // S-79: what others are compared with is shown whatever its rank.
+    if let Some(Comparison::Segment(labels)) = &insights.compare {
+        segments.extend(beyond.into_iter().filter(|segment| segment == labels));
+    }
+    let has_other = insights.other && segments.len() < count;
     Ok(Shown { segments, has_other, automatic })
 }
 
@@ -147,9 +156,9 @@ fn rank_of(measure: &Measure) -> Measure {
         | Measure::WeeklyActiveUsers
         | Measure::MonthlyActiveUsers
         | Measure::CumulativeUniqueUsers => Measure::UniqueUsers,
-        Measure::OfProperty { aggregate, of } => match aggregate {
+        Measure::OfProperty { aggregate, of, cast } => match aggregate {
             Aggregate::Sum | Aggregate::Min | Aggregate::Max | Aggregate::Distinct => measure.clone(),
-            _ => Measure::OfProperty { aggregate: Aggregate::Count, of: of.clone() },
+            _ => Measure::OfProperty { aggregate: Aggregate::Count, of: of.clone(), cast: *cast },
         },
         Measure::OverUsers { aggregate, per_user } => match aggregate {
             Aggregate::Sum | Aggregate::Min | Aggregate::Max => measure.clone(),
@@ -167,7 +176,8 @@ fn is_lowest_first(measure: &Measure) -> bool {
     )
 }
 
-/// The ranges of breakdowns that choose them from the values (B-10); raw values where there are few.
+/// The ranges of breakdowns that choose them from the values (B-10), items of lists among them; raw
+/// values where there are few.
 pub(in super::super) async fn chosen_ranges(
     asked: &Asked,
     filter: Option<&Filter>,
@@ -175,25 +185,31 @@ pub(in super::super) async fn chosen_ranges(
     metric: &Metric,
     range: &Instants,
 ) -> Result<BTreeMap<usize, Option<Ranges>>> {
+    let question = Question {
+        metric,
+        filter,
+        range: *range,
+        interval: None,
+        breakdowns: &[],
+        automatic: BTreeMap::new(),
+        except: None,
+        left_out: None,
+    };
+    let showing = match metric.profiles {
+        Some(_) => Asked { is_of_profiles: true, ..asked.clone() },
+        None => asked.showing(&question),
+    };
     let mut chosen = BTreeMap::new();
     for (at, breakdown) in breakdowns.iter().enumerate() {
-        let Some(values) = asked.numbers_to_group(breakdown)? else { continue };
-        let Some(number) = values.number else { continue };
-        let question = Question {
-            metric,
-            filter,
-            range: *range,
-            interval: None,
-            breakdowns: &[],
-            automatic: BTreeMap::new(),
-            except: None,
-            left_out: None,
+        let Some(numbers) = showing.numbers_to_group(breakdown)? else { continue };
+        let plan = match &metric.profiles {
+            Some(filter) => profiles::matching(&showing, filter)?,
+            None => asked.scan()?.filter(asked.chosen(&question).await?).map_err(plan_error)?,
         };
-        let value = || Expr::Column(datafusion::common::Column::from_name("value"));
-        let plan = asked
-            .scan()?
-            .filter(asked.chosen(&question).await?)
-            .and_then(|plan| plan.project([number.alias("value")]))
+        let value = || column(VALUE);
+        let plan = plan
+            .project([numbers.alias(VALUE)])
+            .and_then(|plan| plan.unnest_column(VALUE))
             .and_then(|plan| {
                 let of =
                     [aggregate::min(value()), aggregate::max(value()), aggregate::count_distinct(value())];
@@ -260,14 +276,21 @@ pub(super) async fn measured(
                 };
                 buckets.iter().flat_map(of).collect()
             };
-            let overall = profiles::measured(asked, metric, filter, &[], &automatic).await?;
+            let overall = profiles::measured(asked, metric, filter, &[], &automatic, None).await?;
             all.push(make(None, has_breakdown, &always(overall.iter().collect())));
             if has_breakdown {
-                let split =
-                    profiles::measured(asked, metric, filter, &insights.breakdowns, &automatic).await?;
+                let breakdowns = &insights.breakdowns;
+                let split = profiles::measured(asked, metric, filter, breakdowns, &automatic, None).await?;
                 for segments in &shown.segments {
                     let of_segment = split.iter().filter(|cell| cell.segments == *segments).collect();
                     all.push(make(Some(segments.clone()), true, &always(of_segment)));
+                }
+                if shown.has_other {
+                    let except = Some(shown.segments());
+                    let other =
+                        profiles::measured(asked, metric, filter, breakdowns, &automatic, except).await?;
+                    let segments = vec![OTHER.to_owned(); breakdowns.len()];
+                    all.push(make(Some(segments), true, &always(other.iter().collect())));
                 }
             }
             continue;
@@ -337,7 +360,7 @@ async fn cohort_sizes(
     let mut sizes = Vec::with_capacity(ends.len());
     for (bucket, end) in ends {
         let size = asked.members_at(name, cohorts, end).await?.len();
-        sizes.push(Cell { segments: Vec::new(), bucket, of: None, value: Some(size as f64) });
+        sizes.push(Cell { segments: Vec::new(), bucket, of: None, text: None, value: Some(size as f64) });
     }
     Ok(sizes)
 }
@@ -349,7 +372,7 @@ fn points(metric: &Metric, buckets: &[Option<i64>], cells: &[Cell]) -> Vec<Point
         by_bucket.entry(cell.bucket).or_default().push(cell);
     }
     let found = |bucket: &Option<i64>| by_bucket.get(bucket).map(Vec::as_slice).unwrap_or_default();
-    if is_distribution(&metric.measure) {
+    if metric.measure.is_distribution() {
         let bins = buckets.iter().enumerate().flat_map(|(position, bucket)| {
             let bins = binned(found(bucket));
             bins.into_iter().map(move |(bin, count)| Point {
@@ -357,6 +380,7 @@ fn points(metric: &Metric, buckets: &[Option<i64>], cells: &[Cell]) -> Vec<Point
                 bucket: *bucket,
                 bin: Some(bin),
                 value: Some(count),
+                text: None,
             })
         });
         return bins.collect();
@@ -370,13 +394,20 @@ fn points(metric: &Metric, buckets: &[Option<i64>], cells: &[Cell]) -> Vec<Point
             seen += value.unwrap_or(0.0);
             value = Some(seen);
         }
-        Point { position, bucket: *bucket, bin: None, value }
+        let text = found(bucket).first().and_then(|cell| cell.text.clone());
+        Point { position, bucket: *bucket, bin: None, value, text }
     };
     buckets.iter().enumerate().map(point).collect()
 }
 
-/// S-36: values, or ranges of them, and how many there are.
+/// S-36: values, or ranges of them, and how many there are; of texts each by itself.
 fn binned(cells: &[&Cell]) -> Vec<(String, f64)> {
+    let texts = cells.iter().filter_map(|cell| Some((cell.text.as_ref()?, cell.value.unwrap_or(0.0))));
+    let mut texts: Vec<(&String, f64)> = texts.collect();
+    if !texts.is_empty() {
+        texts.sort_by_key(|(text, _)| *text);
+        return texts.into_iter().map(|(text, count)| (shown(text).to_owned(), count)).collect();
+    }
     let mut counts: Vec<(f64, f64)> =
         cells.iter().filter_map(|cell| Some((cell.of?, cell.value.unwrap_or(0.0)))).collect();
     counts.sort_by(|(a, _), (b, _)| a.total_cmp(b));
@@ -393,14 +424,6 @@ fn binned(cells: &[&Cell]) -> Vec<(String, f64)> {
         }
     }
     bins
-}
-
-pub(super) fn is_distribution(measure: &Measure) -> bool {
-    matches!(
-        measure,
-        Measure::OfProperty { aggregate: Aggregate::Distribution, .. }
-            | Measure::OverUsers { aggregate: Aggregate::Distribution, .. }
-    )
 }
 
 /// Whether nothing measured is 0 rather than null (S-65, S-32).
@@ -429,12 +452,12 @@ fn description(metric: &Metric) -> String {
         Measure::MonthlyActiveUsers => "monthly active users".to_owned(),
         Measure::CumulativeUniqueUsers => "cumulative unique users".to_owned(),
         Measure::Sessions => "sessions".to_owned(),
-        Measure::OfProperty { aggregate, of } => format!("{} of {}", aggregate.name(), of.label()),
+        Measure::OfProperty { aggregate, of, cast } => of_property(*aggregate, of, *cast),
         Measure::OverUsers { aggregate, per_user } => {
             let of_user = match per_user {
                 PerUser::Events => "events".to_owned(),
                 PerUser::Sessions => "sessions".to_owned(),
-                PerUser::OfProperty { aggregate, of } => format!("{} of {}", aggregate.name(), of.label()),
+                PerUser::OfProperty { aggregate, of, cast } => of_property(*aggregate, of, *cast),
             };
             format!("{} of {of_user} per user", aggregate.name())
         }
@@ -445,4 +468,15 @@ fn description(metric: &Metric) -> String {
         (None, None) => "profiles".to_owned(),
     };
     format!("{what}: {measure}")
+}
+
+fn of_property(aggregate: Aggregate, of: &Property, to: Option<CastType>) -> String {
+    let to = match to {
+        None => "",
+        Some(CastType::String) => " as string",
+        Some(CastType::Number) => " as number",
+        Some(CastType::Boolean) => " as boolean",
+        Some(CastType::Date) => " as date",
+    };
+    format!("{} of {}{to}", aggregate.name(), of.label())
 }

@@ -12,7 +12,7 @@ use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::super::convert::TEXT;
 use super::super::filter::utf8;
 use super::measure::{Question, USER, segment_column};
-use super::{OTHER, OVERALL, active, letter, profiles, series};
+use super::{OTHER, OVERALL, active, letter, profiles, series, sessions};
 use crate::Result;
 use tallymark_event::columns::USER_ID;
 
@@ -50,10 +50,6 @@ pub(in super::super) async fn behind(
         let plan = profiles::matching(&of_profiles, filter)?;
         return users_in(asked, plan.project([column(USER_ID)])).await;
     }
-    if matches!(metric.measure, Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. }) {
-        let error = wrong("metric", "the users behind a number of sessions are not told".to_owned());
-        return Err(error.hint("ask for unique_users of the same events").into());
-    }
     // Whatever is measured, these are who did it.
     let counted = Metric { measure: Measure::UniqueUsers, ..metric.clone() };
     let range = match active::days_of(&metric.measure) {
@@ -70,6 +66,22 @@ pub(in super::super) async fn behind(
         if is_split { Some(series::shown_segments(asked, scope, insights, &whole).await?) } else { None };
     let is_other = is_split && cell.segments.iter().all(|label| label == OTHER);
     let automatic = shown.as_ref().map_or_else(BTreeMap::new, |shown| shown.automatic(at));
+    if matches!(metric.measure, Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. }) {
+        // a session is in the bucket it starts in, its events perhaps in a later one.
+        let question = Question {
+            metric,
+            filter: scope.filter.as_ref(),
+            range: whole,
+            interval: insights.interval.filter(|_| cell.time.is_some()),
+            breakdowns: if is_split { &insights.breakdowns } else { &[] },
+            automatic,
+            left_out: None,
+            except: if is_other { shown.as_ref().map(series::Shown::segments) } else { None },
+        };
+        let bucket = question.interval.map(|unit| asked.calendar.bucket(range.from, unit));
+        let segments = if is_split && !is_other { &cell.segments[..] } else { &[] };
+        return sessions::behind(asked, scope, &question, bucket, segments).await;
+    }
     let question = Question {
         metric: &counted,
         filter: scope.filter.as_ref(),

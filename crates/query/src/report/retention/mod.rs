@@ -22,8 +22,8 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 use tallymark_memory::UserDirectory;
 use tallymark_report::{
-    Alignment, Criterion, DefinitionError, EventSelector, Instants, Measure, Report, Retention,
-    RetentionCell, RetentionMeasure, Scope, Unit,
+    Alignment, Criterion, DefinitionError, EventSelector, Instants, Measure, Retention, RetentionCell,
+    RetentionMeasure, Scope, Unit,
 };
 
 pub(super) use self::rows::schema;
@@ -45,16 +45,6 @@ const ANSWER_ROWS_MAX: usize = 20_000_000;
 const BIRTH: usize = 0;
 /// The event is one users come back with.
 const RETURN: usize = 1;
-
-/// The cohorts that the report looks at.
-pub(super) fn cohorts(asked: &Asked, report: &Report, retention: &Retention) -> Result<BTreeSet<String>> {
-    let properties = match &retention.measure {
-        RetentionMeasure::OfProperty { of, .. } => vec![of],
-        _ => Vec::new(),
-    };
-    let selectors = [&retention.birth, &retention.return_event];
-    asked.cohorts_looked_at(report, &selectors, &retention.breakdowns, &properties)
-}
 
 /// The answer.
 pub(super) async fn answer(asked: &Asked, scope: &Scope, retention: &Retention) -> Result<RecordBatch> {
@@ -172,7 +162,11 @@ impl Prepared {
             RetentionMeasure::Rate | RetentionMeasure::UniqueUsers => (Amount::None, Vec::new()),
             RetentionMeasure::TotalEvents => (Amount::One, Vec::new()),
             RetentionMeasure::OfProperty { aggregate, of } => {
-                let value = asked.value(&Measure::OfProperty { aggregate: *aggregate, of: of.clone() })?;
+                let value = asked.value(&Measure::OfProperty {
+                    aggregate: *aggregate,
+                    of: of.clone(),
+                    cast: None,
+                })?;
                 let number = value.map_or_else(|| lit(ScalarValue::Float64(None)), |value| value.label);
                 (Amount::Number, vec![number])
             }

@@ -11,11 +11,11 @@ use arrow::error::ArrowError;
 use chrono_tz::Tz;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
-use tallymark_event::columns::{EVENT, USER_ID};
+use tallymark_event::columns::USER_ID;
 use tallymark_memory::UserDirectory;
 use tallymark_report::{Instants, Scope, SessionList};
 
-use super::super::asked::{Asked, arrow_error, column, plan_error};
+use super::super::asked::{Asked, arrow_error, plan_error};
 use super::{CHOSEN, Session, SessionWalk};
 use crate::resident::by_user::{Matcher, UserEvents, UserScan};
 use crate::{Error, Result};
@@ -98,8 +98,8 @@ pub(in super::super) async fn sessions(
             2 => Said::End,
             3 => Said::Duration,
             4 => Said::EventCount,
-            5 => Said::First { label: label_of(column(EVENT)) },
-            6 => Said::Last { label: label_of(column(EVENT)) },
+            5 => Said::First { label: label_of(asked.event_name()) },
+            6 => Said::Last { label: label_of(asked.event_name()) },
             property => {
                 let text = asked.values(&list.properties[property - PROPERTIES_FROM])?.scalar_text();
                 Said::Property { label: label_of(text.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)))) }

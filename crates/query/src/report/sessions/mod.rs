@@ -52,7 +52,7 @@ impl Asked {
         let excluded = excluded
             .chain(rule.excluded_events.iter().map(String::as_str))
             .chain(self.hidden_events.iter().map(String::as_str));
-        let excluded: Vec<Expr> = excluded.map(utf8).collect();
+        let excluded: Vec<Expr> = excluded.flat_map(|name| self.merged.stored_as(name)).map(utf8).collect();
         let takes_part = column(tallymark_event::columns::EVENT).in_list(excluded, true);
         let mut conditions = vec![within.clone().and(takes_part), chosen];
         if let (Some(start), Some(end)) = (&rule.start, &rule.end) {

@@ -128,22 +128,19 @@ impl SessionWalk {
                         Kind::Id { .. } => last_id == id,
                     }
             });
-            match continued {
-                Some(open) => {
-                    open.last = at;
-                    open.event_count += 1;
+            if let Some(open) = continued {
+                open.last = at;
+                open.event_count += 1;
+            } else {
+                close(open.take(), ends_by_itself);
+                if matches!(self.kind, Kind::Events) && !record.meets(STARTS) {
+                    continue;
                 }
-                None => {
-                    close(open.take(), ends_by_itself);
-                    if matches!(self.kind, Kind::Events) && !record.meets(STARTS) {
-                        continue;
-                    }
-                    if !day.contains(&record.time) {
-                        day = self.day(record.time);
-                    }
-                    last_id = id;
-                    open = Some(Open { first: at, last: at, event_count: 1 });
+                if !day.contains(&record.time) {
+                    day = self.day(record.time);
                 }
+                last_id = id;
+                open = Some(Open { first: at, last: at, event_count: 1 });
             }
             if matches!(self.kind, Kind::Events) && record.meets(ENDS) {
                 close(open.take(), true);

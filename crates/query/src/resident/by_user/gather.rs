@@ -125,24 +125,19 @@ impl Gathered {
         let runs_before = self.runs.len();
         let cuts = scan.cuts.as_ref().map(|cuts| Cuts::within(cuts, segment.day().start().millis()));
         let mask = bound.masks.constant();
-        let rows = match (mask, &cuts) {
-            (Some(mask), None) => {
-                let first_user = self.users.start;
-                let runs = users.iter().zip(starts.windows(2));
-                let runs = runs.map(|(user, rows)| Run { user: user - first_user, rows: rows[1] - rows[0] });
-                self.runs.extend(runs);
-                PieceRows::From { first: first as u32, mask }
+        let rows = if let (Some(mask), None) = (mask, &cuts) {
+            let first_user = self.users.start;
+            let runs = users.iter().zip(starts.windows(2));
+            let runs = runs.map(|(user, rows)| Run { user: user - first_user, rows: rows[1] - rows[0] });
+            self.runs.extend(runs);
+            PieceRows::From { first: first as u32, mask }
+        } else {
+            let at = self.rows.len();
+            match (mask, cuts) {
+                (Some(mask), Some(cuts)) => self.add_first(users, starts, segment.times(), &cuts, mask),
+                (_, cuts) => self.add_masked(bound, users, starts, cuts.as_ref())?,
             }
-            _ => {
-                let at = self.rows.len();
-                match (mask, cuts) {
-                    (Some(mask), Some(cuts)) => {
-                        self.add_first(users, starts, segment.times(), &cuts, mask);
-                    }
-                    (_, cuts) => self.add_masked(bound, users, starts, cuts.as_ref())?,
-                }
-                PieceRows::Listed { at }
-            }
+            PieceRows::Listed { at }
         };
         let runs = runs_before..self.runs.len();
         if runs.is_empty() {

@@ -98,7 +98,9 @@ impl Masks {
             if asked.count() == 0 {
                 continue;
             }
-            out.iter_mut().for_each(|mask| *mask &= !bit);
+            for mask in out.iter_mut() {
+                *mask &= !bit;
+            }
             match filter.select(segment, asked)? {
                 Rows::Range(met) => {
                     out[met.start - first as usize..met.end - first as usize]

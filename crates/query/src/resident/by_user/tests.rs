@@ -1,6 +1,7 @@
 //! What a matcher sees is what SQL over files gives in order of user, time and sequence.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema};
@@ -48,9 +49,9 @@ impl Matcher for WriteDown {
                 let texts = user.labels(at, record).iter().map(|label| user.text(at, *label));
                 texts.collect::<Vec<_>>().join("+")
             });
-            let labels: String = labels.map(|label| format!("|{label}")).collect();
             let id = self.users.id(user.user);
-            partial.push(format!("{id}|{}|{}{labels}", record.time, record.conditions));
+            let line = [id.to_owned(), record.time.to_string(), record.conditions.to_string()];
+            partial.push(line.into_iter().chain(labels).collect::<Vec<_>>().join("|"));
         }
     }
 
@@ -99,9 +100,10 @@ async fn columns_that_have_no_room_in_memory_are_the_querys_own() {
         let layout = events.layout_of(&state, &[], scan.inputs()).await.unwrap();
         let matcher = WriteDown { users: Arc::clone(layout.users()), label_count: 0 };
         let seen = scan.run(layout, matcher, &pool).await;
-        match fits {
-            true => assert!(seen.unwrap().is_empty()),
-            false => assert!(seen.unwrap_err().to_string().contains("UserScan columns")),
+        if fits {
+            assert!(seen.unwrap().is_empty());
+        } else {
+            assert!(seen.unwrap_err().to_string().contains("UserScan columns"));
         }
     }
     assert_eq!(pool.reserved(), 0);
@@ -116,12 +118,10 @@ async fn expected(dataset: &TestDataset, conditions: &[&str], labels: &[&str]) -
         .collect();
     let (mut named, mut names) = (String::new(), String::new());
     for (at, label) in labels.iter().enumerate() {
-        let text = match label.starts_with("make_array") {
-            true => format!("array_to_string({label}, '+')"),
-            false => format!("coalesce({label}, '')"),
-        };
-        named += &format!(", {text} AS label_{at}");
-        names += &format!(", label_{at}");
+        let text = if label.starts_with("make_array") { "array_to_string" } else { "coalesce" };
+        let or = if label.starts_with("make_array") { "+" } else { "" };
+        write!(named, ", {text}({label}, '{or}') AS label_{at}").unwrap();
+        write!(names, ", label_{at}").unwrap();
     }
     let question = format!(
         "SELECT user_id, t, mask{names} FROM (SELECT user_id, CAST(time AS BIGINT) AS t, {} AS mask, sequence{named} \
