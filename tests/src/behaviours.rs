@@ -323,9 +323,10 @@ pub fn retention() -> impl Strategy<Value = Value> {
                             }),
                         ),
                     ]);
-                    // Whoever is in a bucket is in one there is.
+                    // A number there is.
                     let rest = if rest.get("users_of").is_some() {
-                        merged([rest, json!({"buckets": 3})])
+                        let cell = json!({"buckets": 3, "unit": "day", "range": "2024-03-30 to 2024-04-01"});
+                        merged([rest, cell])
                     } else {
                         merged([rest, count.clone()])
                     };
@@ -394,7 +395,7 @@ pub fn flows() -> impl Strategy<Value = Value> {
                 object([("any_of", Some(json!(any_of))), ("name", name.map(Value::from))])
             });
         let expansion = (
-            one_of(json!(["Play", "Visit", "Custom"])),
+            one_of(json!(["Play", "Visit", "Buy"])),
             one_of(json!(["genre", "tags", "mixed", "mins", "user.plan"])),
         )
             .prop_map(|(event, property)| json!({"event": event, "property": property}));
@@ -432,7 +433,7 @@ pub fn flows() -> impl Strategy<Value = Value> {
                         ("count", Some(Value::from(count))),
                         ("window", window),
                         ("rows", Some(Value::from(rows))),
-                        ("collapse_repeated", Some(Value::from(collapse))),
+                        ("collapse_repeated", Some(Value::from(collapse && custom_events.is_empty()))),
                         ("custom_events", list(custom_events)),
                         ("expand", list(expand)),
                         ("hold_constant", list(held)),

@@ -115,7 +115,7 @@ fn retention_of_the_rules() {
 
 #[test]
 fn random_retention() {
-    ask_at_random(40, dense_history(), behaviours::retention());
+    ask_at_random(25, dense_history(), behaviours::retention());
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn activity_of_the_rules() {
 
 #[test]
 fn random_activity() {
-    ask_at_random(30, dense_history(), behaviours::activity());
+    ask_at_random(25, dense_history(), behaviours::activity());
 }
 
 #[test]
@@ -135,5 +135,5 @@ fn flows_of_the_rules() {
 
 #[test]
 fn random_flows() {
-    ask_at_random(40, dense_history(), behaviours::flows());
+    ask_at_random(25, dense_history(), behaviours::flows());
 }

@@ -389,6 +389,7 @@ pub(crate) fn ask_at_random(
                 let asked = Asked { stored, records, cohorts, lexicon, definition };
                 assert!(asked.expected().is_some(), "the oracle has an answer to {}", asked.definition);
                 if let Some(difference) = asked.difference(&engines).await {
+                    eprintln!("making this small: {}\n{difference}", asked.definition);
                     let small = asked.made_small(engines, difference).await;
                     failure.replace(Some(small));
                     return;

@@ -20,8 +20,10 @@
 //!   the anchor of its first node.
 //! - W-12: that a later anchor was not reached is the node `$drop_off` at offset 0 of that anchor, its share
 //!   is that of the flows that reached the anchor before.
-//! - W-14: an expansion is of the label, after W-16; of an empty list the value is not set.
+//! - W-14: expanded are events that no custom event replaces (W-16), by their own name; of an empty list
+//!   the value is not set.
 //! - W-17: events just before an anchor that have its label are that one step too.
+//!   W-5: a flow ends with the last repeat of its last shown step.
 //! - W-18: of several values totals run in parallel, as in F-41.
 //! - W-20: paths have labels as they are, without `$other` and drop-offs. The tree is that of all paths
 //!   that are told; nodes are numbered from 1, each before its children, the most frequent first.

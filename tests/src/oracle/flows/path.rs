@@ -135,9 +135,18 @@ impl Maker<'_> {
                 continue;
             }
             let attempt = self.course.attempt(start, &BTreeSet::new());
-            let shown = self.steps(&attempt, 1);
-            let last = shown.iter().take(self.flows.after(0) as usize).last();
-            ends.push((held, last.map_or(start, |(place, _)| *place)));
+            let mut end = start;
+            let mut shown = 0;
+            let mut last = self.flows.anchors[0].event.label();
+            for (place, label) in self.events(&attempt, 1) {
+                let is_repeated = self.flows.collapse_repeated && label == last;
+                shown += u32::from(!is_repeated);
+                if shown > self.flows.after(0) {
+                    break;
+                }
+                (end, last) = (place, label);
+            }
+            ends.push((held, end));
             attempts.push(attempt);
         }
         attempts
@@ -145,12 +154,26 @@ impl Maker<'_> {
 
     fn flow<'a>(&self, stream: &Stream<'a>, attempt: &Attempt) -> Flow<'a> {
         let reached = attempt.taken.len();
-        let labels = |gap: usize| self.steps(attempt, gap).into_iter().map(|(_, label)| label).collect();
+        let labels = |gap: usize| self.steps(attempt, gap);
         Flow { first: stream.events[attempt.start], reached, gaps: (0..=reached).map(labels).collect() }
     }
 
+    /// The labels of the steps of a gap (W-17).
+    fn steps(&self, attempt: &Attempt, gap: usize) -> Vec<String> {
+        let mut steps: Vec<String> = self.events(attempt, gap).into_iter().map(|(_, label)| label).collect();
+        if self.flows.collapse_repeated {
+            let anchor = |number: usize| self.flows.anchors[number].event.label();
+            let mut last = gap.checked_sub(1).map(anchor);
+            steps.retain(|label| last.replace(label.clone()).as_ref() != Some(label));
+            if gap < attempt.taken.len() && steps.last() == Some(&anchor(gap)) {
+                steps.pop();
+            }
+        }
+        steps
+    }
+
     /// The events of a gap and their labels: gap 0 is before the first anchor, gap 1 after it, and so on.
-    fn steps(&self, attempt: &Attempt, gap: usize) -> Vec<(usize, String)> {
+    fn events(&self, attempt: &Attempt, gap: usize) -> Vec<(usize, String)> {
         let anchors = &attempt.taken;
         let after = anchors[..gap].iter().max().copied();
         let before = match anchors.get(gap) {
@@ -169,17 +192,7 @@ impl Maker<'_> {
             .filter(|place| self.is_path[*place] && !anchors.contains(place))
             .filter(|place| self.course.held[*place] == self.course.held[attempt.start])
             .filter(|place| is_here(place) && is_in_session(place));
-        let mut steps: Vec<(usize, String)> =
-            places.map(|place| (place, self.label(self.course.stream.events[place]))).collect();
-        if self.flows.collapse_repeated {
-            let anchor = |number: usize| self.flows.anchors[number].event.label();
-            let mut last = gap.checked_sub(1).map(anchor);
-            steps.retain(|(_, label)| last.replace(label.clone()).as_ref() != Some(label));
-            if gap < anchors.len() && steps.last().is_some_and(|(_, label)| *label == anchor(gap)) {
-                steps.pop();
-            }
-        }
-        steps
+        places.map(|place| (place, self.label(self.course.stream.events[place]))).collect()
     }
 
     /// Where a flow ends that does not reach the next anchor (W-8).
@@ -195,7 +208,10 @@ impl Maker<'_> {
     /// W-14, W-16.
     fn label(&self, event: &Event) -> String {
         let custom = self.flows.custom_events.iter().find(|custom| is_meant(self.view, custom, event));
-        let label = custom.map_or(event.name.clone(), EventSelector::label);
+        if let Some(custom) = custom {
+            return custom.label();
+        }
+        let label = event.name.clone();
         let Some(expansion) = self.flows.expand.iter().find(|expansion| expansion.event == label) else {
             return label;
         };

@@ -1,8 +1,11 @@
 //! The values an attempt has.
 
+use std::collections::BTreeSet;
+
 use tallymark_report::{Attribution, Breakdown, Filter, Property};
 
 use crate::oracle::attempts::{Attempt, Stream};
+use crate::oracle::insights::breakdown::{NOT_SET, Splitter};
 use crate::oracle::insights::filter::passes;
 use crate::oracle::insights::property::value;
 use crate::oracle::insights::world::{Subject, View};
@@ -48,6 +51,26 @@ impl<'a> Whose<'a> {
             Attribution::LastStepDefined => defined.last(),
         };
         found.unwrap_or(self.actor())
+    }
+
+    /// The labels of a breakdown.
+    pub(super) fn labels(
+        self,
+        view: View<'_>,
+        attribution: Attribution,
+        breakdown: &Breakdown,
+        splitter: &Splitter<'_>,
+    ) -> BTreeSet<String> {
+        let subject = self.split(view, attribution, breakdown);
+        match breakdown {
+            // No step has given a value; and what is not there is not cast either.
+            Breakdown::Property { property, .. }
+                if subject.event.is_none() && !matches!(property, Property::User { .. }) =>
+            {
+                BTreeSet::from([NOT_SET.to_owned()])
+            }
+            _ => splitter.labels(view, subject),
+        }
     }
 
     /// What a breakdown looks at.

@@ -222,8 +222,7 @@ impl<'a> Asked<'a> {
             let whose = self.whose(one);
             let mut labels: Vec<BTreeSet<String>> = Vec::new();
             for (splitter, breakdown) in splitters.by_property.iter().zip(&self.funnel.breakdowns) {
-                let subject = whose.split(self.view, self.funnel.attribution, breakdown);
-                labels.push(splitter.labels(self.view, subject));
+                labels.push(whose.labels(self.view, self.funnel.attribution, breakdown, splitter));
             }
             if let (Some(ranges), Some(buckets)) = (&splitters.by_time, &self.funnel.time_buckets) {
                 let (from, to) = self.steps_of(buckets);

@@ -104,14 +104,14 @@ pub(super) fn stickiness(rows: &RecordBatch, page: &Page, out: &mut impl Write) 
     let shown = rows.num_rows().min(page.style.rows_max);
     for row in 0..shown {
         let ratio = ratios.is_valid(row).then(|| ratios.value(row));
-        let bar = ratio.filter(|ratio| *ratio > 0.0).map(|ratio| bar(ratio, room)).unwrap_or_default();
+        let bar = ratio.filter(|ratio| *ratio > 0.0).map(|ratio| page.paint.code(bar(ratio, room)));
         let line = format!(
             "  {:label_width$}  {} of {:>period_width$}  {:>7} {}",
             buckets.labels[buckets.positions[row]],
             page.paint.strong(format!("{:>daily_width$}", count(daily[row]))),
             count(period[row]),
             ratio.map_or_else(|| "-".to_owned(), share),
-            page.paint.code(&bar),
+            bar.unwrap_or_default(),
         );
         writeln!(out, "{}", line.trim_end())?;
     }

@@ -127,7 +127,7 @@ fn write_lines(form: FlowForm, lines: &[Line], page: &Page, out: &mut impl Write
         let text = clip(&line.text, text_width);
         let bar = match line.share {
             Some(ratio) if form == FlowForm::Graph && bar_width > 0 && ratio > 0.0 => {
-                bar(ratio.min(1.0), bar_width)
+                page.paint.code(bar(ratio.min(1.0), bar_width))
             }
             _ => String::new(),
         };
@@ -136,7 +136,7 @@ fn write_lines(form: FlowForm, lines: &[Line], page: &Page, out: &mut impl Write
             page.paint.strong(format!("{:>count_width$}", count(line.count))),
             line.share.map_or_else(|| "-".to_owned(), share),
             " ".repeat(text_width - width(&text)),
-            page.paint.code(&bar),
+            bar,
         );
         writeln!(out, "{}", written.trim_end())?;
     }

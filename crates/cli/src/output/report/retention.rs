@@ -29,7 +29,7 @@ struct Cell {
 }
 
 /// Columns are told by their order: one gives way if a breakdown has its name.
-fn read(retention: &Retention, rows: &RecordBatch) -> io::Result<Vec<Line>> {
+fn read(retention: &Retention, rows: &RecordBatch) -> io::Result<(Vec<Line>, Option<String>)> {
     let first = 2 + retention.breakdowns.len();
     let integers = |column: usize| rows.column(first + column).as_primitive::<Int64Type>();
     let kinds = rows.column(0).as_string::<i32>();
@@ -64,7 +64,7 @@ fn read(retention: &Retention, rows: &RecordBatch) -> io::Result<Vec<Line>> {
             });
         }
     }
-    Ok(lines)
+    Ok((lines, buckets.year))
 }
 
 /// What is left of a line after its name and size.
@@ -141,7 +141,7 @@ pub(super) fn write(
     page: &Page,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let lines = read(retention, rows)?;
+    let (lines, year) = read(retention, rows)?;
     let columns = Columns::of(retention, &lines, page);
     let Columns { name_width, size_width, cell_width, shown, .. } = columns;
     let shown_lines = lines.len().min(page.style.rows_max);
@@ -173,6 +173,7 @@ pub(super) fn write(
     if lines.iter().any(|line| line.cells.iter().any(|cell| !cell.is_complete)) {
         notes.push("* may still change".to_owned());
     }
+    notes.extend(year.map(|year| format!("all in {year}")));
     let bucket_count = lines.first().map_or(0, |line| line.cells.len());
     if shown < bucket_count {
         notes.push(format!("{shown} of {bucket_count} buckets fit"));
