@@ -81,6 +81,7 @@ fn check_cases(kinds: &[&str]) {
             &none,
             &serde_json::json!({}),
             &none,
+            &[],
         ));
         for case in cases {
             let report = as_of(case.report(), BehaviourCase::AS_OF);

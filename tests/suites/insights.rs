@@ -214,7 +214,8 @@ fn cases_of_the_rules() {
 #[tokio::test]
 async fn m_4_users_behind_numbers_that_come_from_other_events() {
     let behind = async |fixture: Fixture, mut definition: Value, cell: Value| {
-        let engines = Engines::of(Stored::Imported, &fixture.records, &fixture.cohorts, &[]).await;
+        let Fixture { records, events, lexicon, cohorts, .. } = &fixture;
+        let engines = Engines::of(Stored::Imported, records, events, lexicon, cohorts, &[]).await;
         definition["users_of"] = cell;
         let report = as_of(fixture.report(&definition), fixture.as_of);
         let mut found = Vec::new();

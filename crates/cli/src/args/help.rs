@@ -159,13 +159,14 @@ Examples:
   tallymark lookup save companies companies.parquet --property company --property user.company
   tallymark lookup list
   tallymark lookup show songs
-  tallymark sql 'SELECT artist, count(*) FROM events JOIN lookup.songs USING (song_id) GROUP BY artist'
+  tallymark sql 'SELECT artist, count(*) FROM events JOIN lookup.songs USING (song_id)
+                 GROUP BY artist'
   tallymark lookup delete songs
 
-A table is a CSV or Parquet file with a header. Its first column is the key, different in each row; the
-others are known of the property in reports: \"lookup.song_id.artist\", or
-{\"lookup\": \"songs\", \"of\": \"song_id\", \"column\": \"artist\"}. Of a property that is a list each item is
-looked up. Saving a table again changes all history.";
+A table is a CSV or Parquet file with a header. Its first column is the key, different in each row;
+the others are known of the property in reports: \"lookup.song_id.artist\", or
+{\"lookup\": \"songs\", \"of\": \"song_id\", \"column\": \"artist\"}. Of a property that is a list each item
+is looked up. Saving a table again changes all history.";
 
 pub(super) const USERS: &str = "\
 Examples:

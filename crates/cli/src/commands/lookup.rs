@@ -22,7 +22,7 @@ pub(super) async fn run(args: &LookupArgs, dataset: &Dataset, terminal: Terminal
         }
         LookupCommand::List { output } => definitions::list(KIND, *output, dataset, terminal).await,
         LookupCommand::Show { name, answer } => show(name, answer, dataset, terminal).await,
-        LookupCommand::Delete { name } => definitions::delete(KIND, name, "", dataset, terminal).await,
+        LookupCommand::Delete { name } => definitions::delete(KIND, name, dataset, terminal).await,
     }
 }
 
