@@ -71,6 +71,13 @@ fn without_what_differs(mut definition: Value) -> Value {
         if let Some(times) = fields.get_mut("times").and_then(Value::as_array_mut) {
             times.retain(|time| time["aggregate"] != "sum" && time["aggregate"] != "count");
         }
+        // Repeats of a step that was not reached give it a value (F-19, F-51).
+        if fields.get("attribution").is_some_and(Value::is_string) {
+            let steps = fields.get_mut("steps").and_then(Value::as_array_mut).into_iter().flatten();
+            for step in steps.filter_map(Value::as_object_mut) {
+                step.shift_remove("times");
+            }
+        }
         // Other events are shown as the expanded one if that does not happen (W-14).
         fields.shift_remove("expand");
         // An anchor that comes before the one before it (F-13) has that one as a step.
