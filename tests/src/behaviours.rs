@@ -131,7 +131,7 @@ fn split(of: Of, steps: usize) -> impl Strategy<Value = Value> {
         || aggregate(json!(["sum", "average", "min", "max", "median", "p90", "count", "variance"]));
     let measure = (aggregates(), measured_property(of))
         .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of}));
-    let time = (aggregate(json!(["average", "min", "max", "median", "p90", "variance"])), 1..=steps)
+    let time = (aggregates(), 1..=steps)
         .prop_map(|(aggregate, from)| json!({"aggregate": aggregate, "from_step": from}));
     (
         prop_oneof![2 => Just(Vec::new()), 3 => vec(breakdown(of), 1..3)],
@@ -144,7 +144,8 @@ fn split(of: Of, steps: usize) -> impl Strategy<Value = Value> {
     )
         .prop_map(|(breakdowns, attribution, time_buckets, top, measures, times, significance)| {
             let is_split = !breakdowns.is_empty();
-            let top = top.filter(|_| is_split || time_buckets.is_some());
+            // Which ranges of time are the top ones, the rules do not say.
+            let top = top.filter(|_| is_split && time_buckets.is_none());
             let control = vec![Value::from("rock"); breakdowns.len()];
             let significance = significance.filter(|_| is_split).map(|has_control| match has_control {
                 true if time_buckets.is_none() => json!({ "control": control }),

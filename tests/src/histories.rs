@@ -141,9 +141,18 @@ fn profile() -> impl Strategy<Value = Value> {
         1 => date().prop_map(|born| json!({"born": born})),
     ];
     let user = select(vec!["u1", "u2", "U1", "u9", "$device:d1"]);
+    let when = || option::weighted(0.6, time());
+    let at = |mut record: Value, time: Option<i64>| {
+        if let Some(time) = time {
+            record["$time"] = Value::from(time);
+        }
+        record
+    };
     prop_oneof![
-        6 => (user, set).prop_map(|(user, set)| json!({"$distinct_id": user, "$set": set})),
-        1 => Just(json!({"$distinct_id": "u1", "$unset": ["plan"]})),
+        6 => (user, set, when())
+            .prop_map(move |(user, set, time)| at(json!({"$distinct_id": user, "$set": set}), time)),
+        1 => when().prop_map(move |time| at(json!({"$distinct_id": "u1", "$unset": ["plan"]}), time)),
+        1 => when().prop_map(move |time| at(json!({"$distinct_id": "u2", "$delete": ""}), time)),
         2 => (text(&["A", "B", "5"]), text(&["gold", "tin"])).prop_map(|(group, tier)| {
             json!({"$group_key": "company", "$group_id": group, "$set": {"tier": tier}})
         }),

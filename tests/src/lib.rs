@@ -9,4 +9,5 @@ pub mod behaviours;
 pub mod cases;
 pub mod definitions;
 pub mod histories;
+pub mod lookups;
 pub mod oracle;

@@ -28,11 +28,11 @@ pub(crate) fn table(batches: &[RecordBatch]) -> Table {
     table
 }
 
-/// Lines in an order of their own where the rules give none: of nodes and edges.
+/// Lines in an order of their own where the rules give none.
 pub(crate) fn in_order(report: &Report, mut lines: Vec<String>) -> Vec<String> {
     let has_no_order = match &report.question {
-        // Differs still: rank of how long it took (F-72).
-        Question::Funnel(funnel) => funnel.time_buckets.is_some(),
+        // F-72 says the order of times, and not that of other labels of the same time.
+        Question::Funnel(funnel) => funnel.time_buckets.is_some() && !funnel.breakdowns.is_empty(),
         Question::Flows(flows) => flows.form == FlowForm::Graph,
         _ => false,
     };
@@ -81,6 +81,7 @@ fn check_cases(kinds: &[&str]) {
             &none,
             &serde_json::json!({}),
             &none,
+            &[],
         ));
         for case in cases {
             let report = as_of(case.report(), BehaviourCase::AS_OF);

@@ -10,11 +10,12 @@ use arrow::array::{Array, AsArray as _, RecordBatch};
 use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tallymark::{DefinitionKind, Engine, EngineConfig, WireForm};
+use tallymark::{DefinitionKind, Engine, EngineConfig, Input, WireForm};
 use tallymark_report::{EventSelector, Lexicon, Question, Report};
-use tallymark_tests::cases::{self, Case, behaviour_answer, line};
+use tallymark_tests::cases::{self, Case, Fixture, behaviour_answer, line};
 use tallymark_tests::definitions::{COHORTS, cohorts, definition, lexicon, saved_events};
 use tallymark_tests::histories::history;
+use tallymark_tests::lookups::{Lookup, of_histories};
 use tallymark_tests::oracle::insights::{Row, World, answer};
 use tallymark_tests::oracle::{Dataset, System};
 
@@ -42,6 +43,7 @@ impl Engines {
         events: &BTreeMap<String, Value>,
         lexicon: &Value,
         cohorts: &BTreeMap<String, Value>,
+        lookups: &[Lookup],
     ) -> Self {
         let url = memory_url();
         let writer = Engine::open(&url, config()).await.unwrap();
@@ -62,6 +64,10 @@ impl Engines {
         writer.save_definition(DefinitionKind::Lexicon, Lexicon::NAME, &lexicon).await.unwrap();
         for (name, event) in events {
             writer.save_definition(DefinitionKind::Event, name, &event.to_string()).await.unwrap();
+        }
+        for Lookup { name, csv, properties, .. } in lookups {
+            let input = Input::from_reader(format!("{name}.csv"), csv.as_bytes());
+            writer.save_lookup(name, input, properties).await.unwrap();
         }
         for (name, cohort) in cohorts {
             let saved = writer.save_definition(DefinitionKind::Cohort, name, &cohort.to_string()).await;
@@ -185,6 +191,7 @@ fn cases_of_the_rules() {
             &fixture.events,
             &fixture.lexicon,
             &fixture.cohorts,
+            &fixture.lookups,
         );
         let engines = runtime.block_on(engines);
         for case in cases {
@@ -201,6 +208,48 @@ fn cases_of_the_rules() {
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
+
+/// M-4: the users behind numbers of what was attributed, or computed for a time.
+#[tokio::test]
+async fn m_4_users_behind_numbers_that_come_from_other_events() {
+    let behind = async |fixture: Fixture, mut definition: Value, cell: Value| {
+        let Fixture { records, events, lexicon, cohorts, .. } = &fixture;
+        let engines = Engines::of(Stored::Imported, records, events, lexicon, cohorts, &[]).await;
+        definition["users_of"] = cell;
+        let report = as_of(fixture.report(&definition), fixture.as_of);
+        let mut found = Vec::new();
+        for (_, engine) in &engines.0 {
+            found.push(members(&engine.report(report.clone()).await.unwrap().collect().await.unwrap()));
+        }
+        assert_eq!(found[0], found[1]);
+        found.remove(0)
+    };
+    let orders = |measure: &str, model: &str| {
+        json!({"metrics": [{"event": "Order", "measure": measure}], "top": 2, "other": true,
+            "breakdowns": [{"property": {"attributed": "src", "model": model}}]})
+    };
+    let of = |label: &str| json!({"metric": "A", "segments": [label]});
+    let touched = Fixture::touched;
+    // Google 1.5, Direct, Facebook and LinkedIn 0.5 each.
+    assert_eq!(behind(touched(), orders("total_events", "linear"), of("Google")).await, ["first", "third"]);
+    assert_eq!(behind(touched(), orders("unique_users", "last"), of("Google")).await, ["third"]);
+    assert_eq!(behind(touched(), orders("total_events", "linear"), of("$other")).await, ["first", "second"]);
+    let bought = json!({"metrics": [{"event": "Buy"}], "breakdowns": [{"property": {"attributed": "src"}}]});
+    assert_eq!(behind(touched(), bought.clone(), of("Facebook")).await, ["Jack"]);
+    assert_eq!(behind(touched(), bought, of("Instagram")).await, [""; 0]);
+
+    let by_plays = |interval: Option<&str>| {
+        let mut definition = json!({"metrics": [{"event": "Play"}],
+            "breakdowns": [{"property": {"per_user": "events", "event": "Play"}}]});
+        if let Some(interval) = interval {
+            definition["interval"] = interval.into();
+        }
+        definition
+    };
+    assert_eq!(behind(Fixture::alpha(), by_plays(None), of("2")).await, ["u2", "u3"]);
+    let of_day = json!({"metric": "A", "segments": ["2"], "time": "2024-01-01"});
+    assert_eq!(behind(Fixture::alpha(), by_plays(Some("day")), of_day).await, ["u1"]);
 }
 
 /// What is stored and asked.
@@ -240,7 +289,8 @@ impl Asked {
             };
             let saved_events = saved_events().into_iter().map(read).collect();
             let lexicon = Lexicon::from_value(self.lexicon.clone()).unwrap();
-            let world = World { saved_events, ..World::of(&dataset, cohorts) }
+            let world = World::of(&dataset, cohorts).with_lookups(of_histories());
+            let world = World { saved_events, ..world }
                 .merged(&lexicon.merged_events(), &lexicon.merged_event_properties());
             match &report.question {
                 Question::Insights(_) => answer(&world, &report, NOW.millis()).iter().map(line).collect(),
@@ -304,7 +354,8 @@ impl Asked {
     async fn engines(&self) -> Option<Engines> {
         let asked = self.clone();
         let engines = async move {
-            Engines::of(asked.stored, &asked.records, &saved_events(), &asked.lexicon, &asked.cohorts).await
+            let Self { stored, records, lexicon, cohorts, .. } = &asked;
+            Engines::of(*stored, records, &saved_events(), lexicon, cohorts, &of_histories()).await
         };
         tokio::spawn(engines).await.ok()
     }
@@ -332,7 +383,8 @@ pub(crate) fn ask_at_random(
             if failure.borrow().is_some() {
                 return;
             }
-            let engines = Engines::of(stored, &records, &saved_events(), &lexicon, &cohorts).await;
+            let lookups = of_histories();
+            let engines = Engines::of(stored, &records, &saved_events(), &lexicon, &cohorts, &lookups).await;
             for definition in definitions {
                 let (records, cohorts, lexicon) = (records.clone(), cohorts.clone(), lexicon.clone());
                 let asked = Asked { stored, records, cohorts, lexicon, definition };

@@ -28,6 +28,7 @@ mod filters;
 mod insights;
 mod interop;
 mod lifecycle;
+mod lookups;
 mod memory;
 mod real_data;
 mod round_trip;

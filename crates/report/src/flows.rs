@@ -151,7 +151,7 @@ impl<'de> Deserialize<'de> for Anchor {
 }
 
 /// Tells the value of a property with the name of an event: `event · value` (W-14).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expansion {
     /// The name of the event.

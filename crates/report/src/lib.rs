@@ -32,6 +32,7 @@
 mod attempt;
 mod calendar;
 mod cohort;
+mod computed;
 mod date_unit;
 mod error;
 mod event;
@@ -40,6 +41,7 @@ mod flows;
 mod funnel;
 mod insights;
 mod lexicon;
+mod lookup;
 mod measure;
 mod parts;
 mod plan;
@@ -56,6 +58,7 @@ mod text;
 pub use attempt::{CountOf, Exclusion, Window, WindowUnit};
 pub use calendar::{Calendar, Instants, Unit, WeekStart};
 pub use cohort::{Cohort, CohortCondition, Did, Times};
+pub use computed::{AttributionModel, window_ms};
 pub use date_unit::{DateUnit, Recurring};
 pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
@@ -71,6 +74,7 @@ pub use insights::{
     Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric, ValueGroup,
 };
 pub use lexicon::{Lexicon, LexiconEntry, LexiconKind, PropertyType};
+pub use lookup::Lookup;
 pub use measure::{Aggregate, Measure, PerUser};
 pub use parts::Part;
 pub use plan::{

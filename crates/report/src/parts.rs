@@ -202,9 +202,27 @@ fn breakdown<'a>(breakdown: &'a Breakdown, each: Each<'_, 'a>) -> Result<()> {
     }
 }
 
-fn property<'a>(property: &'a Property, each: Each<'_, 'a>) -> Result<()> {
-    match property {
+fn property<'a>(of: &'a Property, each: Each<'_, 'a>) -> Result<()> {
+    match of {
         Property::Sql { sql } => each(Part::Value(sql)).map_err(|error| error.within("sql")),
+        Property::Lookup { of, .. } => at("of", [of.as_ref()], each, property),
+        Property::PerUser { per_user, event } => {
+            if let PerUser::OfProperty { of, .. } = per_user.as_ref() {
+                at("per_user.of", [of], each, property)?;
+            }
+            at("event", [event.as_ref()], each, selector)
+        }
+        Property::SecondsToNext { seconds_to_next } => {
+            at("seconds_to_next", [seconds_to_next.as_ref()], each, selector)
+        }
+        Property::Borrowed { borrow, from, .. } => {
+            at("borrow", [borrow.as_ref()], each, property)?;
+            at("from", [from.as_ref()], each, selector)
+        }
+        Property::Attributed { attributed, touchpoints, .. } => {
+            at("attributed", [attributed.as_ref()], each, property)?;
+            at("touchpoints", touchpoints.as_deref(), each, selector)
+        }
         _ => Ok(()),
     }
 }

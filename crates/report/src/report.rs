@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::error::{closest, of_serde};
 use crate::{
     Cohort, DateRange, DefinitionError, Filter, Flows, Frequency, Funnel, Insights, Instant, Lifecycle,
-    Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart,
+    Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart, computed,
 };
 
 /// What all reports share.
@@ -193,6 +193,7 @@ impl Report {
                 });
             }
         };
+        computed::check(&scope, &question)?;
         Ok(Self { scope, question })
     }
 

@@ -88,7 +88,7 @@ pub enum Criterion {
 }
 
 /// What is measured of who is retained.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(with = "Written<Self>")]
 pub enum RetentionMeasure {

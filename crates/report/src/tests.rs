@@ -149,6 +149,108 @@ fn errors_of_behaviour_say_where_and_what_would_be_right() {
     insta::assert_snapshot!(errors.join("\n"));
 }
 
+const FROM_ELSEWHERE: &str = r#"{
+    "report": "insights",
+    "interval": "day",
+    "metrics": [
+        {"event": "Play", "measure": {"aggregate": "sum", "of": "lookup.song_id.length"},
+         "where": {"property": {"lookup": "songs", "of": "user.favourite", "column": "artist"}, "equals": "Ella"}},
+        {"event": "Play", "where": [
+            {"property": {"borrow": "plan", "from": {"event": "Sign up", "where": "plan IS NOT NULL"}, "within": "3 days"},
+             "equals": "pro"},
+            {"property": {"attributed": "utm_source", "model": "participation", "touchpoints": ["Visit", "Ad"],
+                          "collapse_repeats": true, "within": "2 weeks"}, "contains": "goo"},
+            {"property": {"per_user": {"aggregate": "max", "of": "mins"}, "event": "Play"}, "at_least": 3}]}
+    ],
+    "breakdowns": [{"property": {"seconds_to_next": "Play"}}, {"property": {"per_user": "events", "event": "Buy"}},
+                   {"property": {"attributed": "utm_source", "model": {"first": 2, "middle": 1, "last": 1}}}]
+}"#;
+
+#[test]
+fn what_comes_from_elsewhere_reads_back_as_the_same() {
+    let report = parse(FROM_ELSEWHERE);
+    let again = Report::from_value(report.to_value());
+    assert_eq!(again.as_ref(), Ok(&report), "{}", report.to_value());
+    let labels = |found: Vec<(String, Property)>| -> Vec<String> {
+        found.into_iter().map(|(path, property)| format!("{path} = {}", property.label())).collect()
+    };
+    let definition = report.to_value();
+    assert_eq!(
+        labels(Property::lookups_in(&definition)),
+        [
+            "metrics[0].measure.of = lookup.song_id.length",
+            "metrics[0].where.property = lookup.user.favourite.artist"
+        ]
+    );
+    assert_eq!(
+        labels(Property::computed_in(&definition)),
+        [
+            "metrics[1].where.all[0].property = plan of last Sign up",
+            "metrics[1].where.all[1].property = utm_source (participation)",
+            "metrics[1].where.all[2].property = max of mins per user of Play",
+            "breakdowns[0].property = seconds to next Play",
+            "breakdowns[1].property = events per user of Buy",
+            "breakdowns[2].property = utm_source (weighted)",
+        ]
+    );
+}
+
+#[test]
+fn errors_say_what_cannot_come_from_elsewhere() {
+    let filter = |property: &str| {
+        format!(
+            r#"{{"report": "insights", "metrics": [{{"event": "Play", "where": {{"property": {property}, "is_set": true}}}}]}}"#
+        )
+    };
+    let split = |metric: &str, breakdown: &str| {
+        format!(r#"{{"report": "insights", "metrics": [{metric}], "breakdowns": [{breakdown}]}}"#)
+    };
+    let per_user = r#"{"property": {"per_user": "events", "event": "Play"}}"#;
+    let attributed = r#"{"property": {"attributed": "src"}}"#;
+    let errors = [
+        wrong(&filter(r#"{"lookup": "songs", "of": "song_id"}"#)),
+        wrong(&filter(r#"{"of": "distinct_id", "column": "a"}"#)),
+        wrong(&filter(r#""lookup.group.company.tier.name""#)),
+        wrong(&filter(r#"{"borrow": "plan"}"#)),
+        wrong(&filter(r#"{"borrow": "plan", "from": "E", "within": "1 quarter"}"#)),
+        wrong(&filter(r#"{"borrow": "plan", "from": "E", "within": "0 days"}"#)),
+        wrong(&filter(r#"{"borrow": {"borrow": "a", "from": "F"}, "from": "E"}"#)),
+        wrong(&filter(
+            r#"{"seconds_to_next": {"event": "E", "where": {"property": {"attributed": "a"}, "is_set": true}}}"#,
+        )),
+        wrong(&filter(r#"{"seconds_to_next": {"event": "E", "first_time": "ever"}}"#)),
+        wrong(&filter(r#"{"seconds_to_next": "E", "within": "1 day"}"#)),
+        wrong(&filter(r#"{"per_user": "sessions", "event": "E"}"#)),
+        wrong(&filter(r#"{"per_user": "events"}"#)),
+        wrong(&filter(r#"{"attributed": "src", "model": "lsat"}"#)),
+        wrong(&filter(r#"{"attributed": "src", "model": {"first": 0, "middle": 0, "last": 0}}"#)),
+        wrong(&filter(r#"{"event_property": "src", "model": "last"}"#)),
+        wrong(&split(r#"{"event": "Play", "measure": "weekly_active_users"}"#, per_user)),
+        wrong(&split(r#"{"event": "Play", "count_by": "company"}"#, per_user)),
+        wrong(&split(r#"{"profiles": {"all": []}}"#, per_user)),
+        wrong(&split(r#"{"event": "Play", "measure": "sessions"}"#, attributed)),
+        wrong(&split(r#"{"event": "Play", "count_by": "company"}"#, attributed)),
+        wrong(&split(r#"{"event": "Play"}"#, &format!("{attributed}, {attributed}"))),
+        wrong(&split(r#"{"event": "Play"}"#, r#"{"property": {"attributed": "src"}, "as": "number"}"#)),
+        wrong(&format!(
+            r#"{{"report": "cohort", "all": [{{"did": {{"event": {{"event": "E", "where":
+            {{"property": {}, "equals": 1}}}}}}}}]}}"#,
+            r#"{"per_user": "events", "event": "F"}"#
+        )),
+        wrong(
+            r#"{"report": "cohort", "all": [{"did": {"event": {"event": "E", "where": {"property":
+            {"borrow": "p", "from": {"event": "F", "where": {"in_cohort": "x"}}}, "equals": 1}}}}]}"#,
+        ),
+        wrong(r#"{"report": "cohort", "all": [{"where": "user.plan = 'pro'", "at": "2024-01-01"}]}"#),
+        wrong(r#"{"report": "cohort", "all": [{"did": {"event": "E"}, "in": "last 7 days"}]}"#),
+        wrong(
+            r#"{"report": "cohort", "all": [{"where": {"property": {"borrow": "p", "from": "E"}, "is_set": true}}]}"#,
+        ),
+        wrong(&format!(r#"{{"report": "sessions", "properties": [{}]}}"#, r#"{"attributed": "src"}"#)),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
 #[test]
 fn errors_say_where_and_what_would_be_right() {
     let with =

@@ -3,7 +3,8 @@
 //!
 //! 1. `fixtures.rs`: what is stored.
 //! 2. `insights.rs`, `filters.rs`, `lists.rs`, `texts.rs`, `breakdowns.rs`, `compared.rs`, `time.rs`,
-//!    `cohorts.rs`, `sessions.rs`, `saved.rs`: questions and answers, named by rule.
+//!    `cohorts.rs`, `sessions.rs`, `saved.rs`, `lookups.rs`, `other_events.rs`: questions and answers,
+//!    named by rule.
 //! 3. `behaviour/`: those of funnels, retention and flows, each with the stream of events it is about.
 //! 4. `text.rs`: a row as a line of text, floats to nine significant digits.
 
@@ -23,6 +24,8 @@ mod filters;
 mod fixtures;
 mod insights;
 mod lists;
+mod lookups;
+mod other_events;
 mod saved;
 mod sessions;
 mod text;
@@ -104,6 +107,8 @@ pub fn all() -> Vec<Case> {
         texts::cases(),
         compared::cases(),
         saved::cases(),
+        lookups::cases(),
+        other_events::cases(),
     ]
     .concat()
 }

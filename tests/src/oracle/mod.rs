@@ -33,6 +33,6 @@ mod table;
 pub use dataset::{Dataset, EventRow};
 pub use identity::{Identity, Op, System, Verdict};
 pub use json::{canonical, read};
-pub use profiles::{Profile, Profiles};
+pub use profiles::{Change, Profile, Profiles};
 pub use record::{FAILURE, FAILURE_NOTED, Record, Sent, read_record};
 pub use table::Table;

@@ -16,10 +16,11 @@ use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Ident, visit_expressions_
 use tallymark_event::PropertyCatalog;
 use tallymark_event::columns::{TIME, USER_ID};
 use tallymark_report::{
-    Calendar, CastType, Cohort, EventChoice, EventSelector, Filter, Instants, Property, Scope,
+    Calendar, CastType, Cohort, EventChoice, EventSelector, Filter, Instants, PerUser, Property, Scope,
 };
 use tallymark_users::ProfileKey;
 
+use super::computed::{Computed, Window};
 use super::convert::{self, TEXT};
 use super::filter::ITEM;
 use super::function::call;
@@ -27,6 +28,7 @@ use super::insights::actors::FirstTimes;
 use super::merged::Merged;
 use super::values::{Item, Values, first_set};
 use crate::events_table::EventsTable;
+use crate::lookups::Lookups;
 use crate::resident::among::{UserIds, is_among};
 use crate::tables::{DatasetTables, EVENTS, ProfilesTable};
 use crate::{Error, Result};
@@ -65,6 +67,12 @@ pub(super) struct Asked {
     pub(super) merged: Arc<Merged>,
     /// Saved events by name (P-41).
     pub(super) saved_events: Arc<BTreeMap<String, EventSelector>>,
+    /// The lookup tables.
+    pub(super) lookups: Arc<Lookups>,
+    /// What properties that come from other events are made from.
+    pub(super) computed: Arc<Vec<(Property, Arc<Computed>)>>,
+    /// The time that is measured, for what users do in it.
+    pub(super) window: Option<Window>,
 }
 
 impl Asked {
@@ -92,6 +100,9 @@ impl Asked {
             first_times: Arc::default(),
             merged: Arc::default(),
             saved_events: Arc::default(),
+            lookups: Arc::default(),
+            computed: Arc::default(),
+            window: None,
         })
     }
 
@@ -217,6 +228,12 @@ impl Asked {
             Property::ItemCount { item_count } => {
                 Self::item_count(self.values(&Property::Event { name: item_count.clone() })?)
             }
+            Property::Lookup { table, of, column } => self.looked_up(table.as_deref(), of, column)?,
+            Property::PerUser { .. }
+            | Property::SecondsToNext { .. }
+            | Property::Borrowed { .. }
+            | Property::Attributed { .. }
+            | Property::UserHistory { .. } => self.computed_values(property)?,
         })
     }
 
@@ -390,7 +407,27 @@ impl Asked {
     ) -> Result<()> {
         match property {
             Property::Sql { sql } => self.cohorts_of_sql(sql, names),
-            _ => Ok(()),
+            Property::Event { .. }
+            | Property::User { .. }
+            | Property::Group { .. }
+            | Property::ItemCount { .. }
+            | Property::Lookup { .. }
+            | Property::UserHistory { .. } => Ok(()),
+            Property::PerUser { per_user, event } => {
+                if let PerUser::OfProperty { of, .. } = per_user.as_ref() {
+                    self.cohorts_of_property(of, names)?;
+                }
+                self.cohorts_of_events(event, names)
+            }
+            Property::SecondsToNext { seconds_to_next } => self.cohorts_of_events(seconds_to_next, names),
+            Property::Borrowed { borrow, from, .. } => {
+                self.cohorts_of_property(borrow, names)?;
+                self.cohorts_of_events(from, names)
+            }
+            Property::Attributed { attributed, touchpoints, .. } => {
+                self.cohorts_of_property(attributed, names)?;
+                touchpoints.iter().try_for_each(|events| self.cohorts_of_events(events, names))
+            }
         }
     }
 

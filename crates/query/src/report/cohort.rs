@@ -5,24 +5,27 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch, StringViewArray};
+use arrow::array::{
+    Array as _, ArrayRef, AsArray as _, Int64Array, RecordBatch, StringViewArray, TimestampMillisecondArray,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, TimestampMillisecondType};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::functions::core::expr_fn::named_struct;
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::{Case, Expr, LogicalPlanBuilder, lit};
-use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
+use tallymark_event::columns::{SEQUENCE, TIME, USER_ID, timestamp_type};
 use tallymark_memory::UserSet;
 use tallymark_report::{
     Aggregate, Cohort, CohortCondition, DateRange, DefinitionError, Did, EventSelector, Filter, Instants,
-    Measure, Times,
+    Measure, Property, Times,
 };
 use tokio::sync::OnceCell;
 
 use super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::check::no_cohort;
 use super::chosen::metric_of;
+use super::computed::History;
 use super::convert::TEXT;
 use super::insights::measure::over_column;
 use crate::functions::time_bucket;
@@ -208,7 +211,8 @@ impl Asked {
             for name in names {
                 self.work_out_one(&name, cohorts, within).await?;
             }
-            return self.who_is(filter, universe.ids(self).await?).await;
+            let times = self.times_of_profiles(condition, filter)?;
+            return self.who_is(filter, &times, universe.ids(self).await?).await;
         }
         if let Some(name) = &condition.in_cohort {
             let members = self.work_out_one(name, cohorts, within).await?;
@@ -240,11 +244,50 @@ impl Asked {
         }
     }
 
-    /// Those users whose profile passes (C-16).
-    async fn who_is(&self, filter: &Filter, universe: &UserIds) -> Result<UserIds> {
-        let schema = Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8View, false)]));
-        let ids: StringViewArray = universe.iter().map(Some).collect();
-        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(ids)]).map_err(arrow_error)?;
+    /// When a condition on profiles is to hold (C-3 e): from the first to the last instant.
+    fn times_of_profiles(&self, condition: &CohortCondition, filter: &Filter) -> Result<ProfileTimes> {
+        let to_now = self.as_of.saturating_add(1);
+        let mut times = ProfileTimes { from: self.as_of, to: to_now, histories: Vec::new() };
+        if let Some(at) = &condition.at {
+            times.from = self.calendar.end_of(at)?.min(self.as_of);
+            times.to = times.from.saturating_add(1);
+        }
+        if let Some(range) = &condition.range {
+            let range = match range {
+                DateRange::Since(since) if self.calendar.start_of(since)? > self.as_of => None,
+                range => Some(self.calendar.resolve(range, self.as_of)?),
+            };
+            (times.from, times.to) = range.map_or((0, 0), |range| (range.from, range.to.min(to_now)));
+            let filter = serde_json::to_value(filter).unwrap_or_default();
+            for (_, property) in Property::computed_in(&filter) {
+                times.histories.push(self.found(&property)?.history());
+            }
+        }
+        Ok(times)
+    }
+
+    /// Those users whose profile passes (C-16), at any of the times it may have become another.
+    async fn who_is(&self, filter: &Filter, times: &ProfileTimes, universe: &UserIds) -> Result<UserIds> {
+        let ProfileTimes { from, to, histories } = times;
+        let (mut ids, mut instants) = (Vec::new(), Vec::new());
+        for id in universe.iter().filter(|_| from < to) {
+            let changes = histories.iter().flat_map(|history| history.times_of(id, *from, *to));
+            for time in std::iter::once(*from).chain(changes) {
+                ids.push(Some(id));
+                instants.push(time);
+            }
+        }
+        let schema = Arc::new(Schema::new(vec![
+            Field::new(USER_ID, DataType::Utf8View, false),
+            Field::new(TIME, timestamp_type(), false),
+            Field::new(SEQUENCE, DataType::Int64, false),
+        ]));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(ids.into_iter().collect::<StringViewArray>()),
+            Arc::new(TimestampMillisecondArray::from(instants.clone()).with_timezone("UTC")),
+            Arc::new(Int64Array::from(vec![i64::MAX; instants.len()])),
+        ];
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(arrow_error)?;
         let table = MemTable::try_new(schema, vec![vec![batch]]).map_err(plan_error)?;
         let plan = LogicalPlanBuilder::scan("users", provider_as_source(Arc::new(table)), None)
             .map_err(plan_error)?
@@ -397,6 +440,15 @@ impl Asked {
         }
         Ok(found.into_iter().collect())
     }
+}
+
+/// The times that profiles are looked at.
+struct ProfileTimes {
+    from: i64,
+    /// Not included.
+    to: i64,
+    /// What may change in between.
+    histories: Vec<Arc<History>>,
 }
 
 /// Which of a user's events a test has to see.

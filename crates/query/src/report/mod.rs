@@ -14,6 +14,7 @@ mod asked;
 mod check;
 mod chosen;
 mod cohort;
+mod computed;
 mod convert;
 mod filter;
 mod flows;
@@ -22,6 +23,7 @@ mod function;
 mod funnel;
 mod insights;
 mod lifecycle;
+mod lookup;
 mod matching;
 mod merged;
 mod result;
@@ -45,7 +47,9 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
 use datafusion::prelude::{DataFrame, SessionContext};
 use tallymark_event::Timestamp;
-use tallymark_report::{Breakdown, Insights, Measure, Part, PerUser, Question, Report, Scope};
+use tallymark_report::{
+    Breakdown, CountOnce, Insights, Measure, Part, PerUser, Property, Question, Report, Scope,
+};
 
 use self::asked::Asked;
 use crate::tables::DatasetTables;
@@ -147,10 +151,24 @@ async fn answer(
     asked.merged = Arc::new(merged::Merged::of(&definitions::lexicon(&snapshot)?));
     asked.saved_events = Arc::new(definitions::events(&snapshot)?);
     asked.check(report, &cohorts)?;
+    asked.load_lookups(report, &cohorts).await?;
+    asked.compute(report, &cohorts).await?;
+    if let Question::Funnel(_)
+    | Question::Retention(_)
+    | Question::Frequency(_)
+    | Question::Lifecycle(_)
+    | Question::Stickiness(_)
+    | Question::Flows(_) = &report.question
+    {
+        asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
+        asked.compute(report, &cohorts).await?;
+    }
     let whole = match &report.question {
         Question::Insights(insights) => {
+            let insights = &counted_once(insights);
             let names = cohorts_of(&asked, report, insights)?;
             asked.work_out(names, &cohorts).await?;
+            asked.compute(report, &cohorts).await?;
             if let Some(cell) = &insights.users_of {
                 let users = insights::users::behind(&asked, &cohorts, &report.scope, insights, cell).await?;
                 result::users(report, &users)?
@@ -160,7 +178,6 @@ async fn answer(
             }
         }
         Question::Funnel(funnel) => {
-            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
             if funnel.users_of.is_some() {
                 result::users(report, &funnel::users(&asked, &report.scope, funnel).await?)?
             } else {
@@ -168,7 +185,6 @@ async fn answer(
             }
         }
         Question::Retention(retention) => {
-            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
             if let Some(cell) = &retention.users_of {
                 let users = retention::users(&asked, &report.scope, retention, cell).await?;
                 result::users(report, &users)?
@@ -176,22 +192,10 @@ async fn answer(
                 retention::answer(&asked, &report.scope, retention).await?
             }
         }
-        Question::Frequency(frequency) => {
-            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
-            frequency::answer(&asked, &report.scope, frequency).await?
-        }
-        Question::Lifecycle(lifecycle) => {
-            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
-            lifecycle::answer(&asked, &report.scope, lifecycle).await?
-        }
-        Question::Stickiness(stickiness) => {
-            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
-            stickiness::answer(&asked, &report.scope, stickiness).await?
-        }
-        Question::Flows(flows) => {
-            asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
-            flows::answer(&asked, &report.scope, flows).await?
-        }
+        Question::Frequency(frequency) => frequency::answer(&asked, &report.scope, frequency).await?,
+        Question::Lifecycle(lifecycle) => lifecycle::answer(&asked, &report.scope, lifecycle).await?,
+        Question::Stickiness(stickiness) => stickiness::answer(&asked, &report.scope, stickiness).await?,
+        Question::Flows(flows) => flows::answer(&asked, &report.scope, flows).await?,
         Question::Cohort(cohort) => {
             let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;
             let members: BTreeSet<String> = members.iter().map(str::to_owned).collect();
@@ -201,10 +205,25 @@ async fn answer(
             let mut names = BTreeSet::new();
             cohorts_of_scope(&asked, report, &mut names)?;
             asked.work_out(names, &cohorts).await?;
+            asked.compute(report, &cohorts).await?;
             return sessions::list::sessions(&asked, &report.scope, list, places).await;
         }
     };
     Ok(vec![whole.project(places).map_err(asked::arrow_error)?])
+}
+
+/// of users of whom what led to them is asked, one event counts: their last, if not said.
+fn counted_once(insights: &Insights) -> Insights {
+    let mut insights = insights.clone();
+    let is_attributed = insights.breakdowns.iter().any(|breakdown| {
+        matches!(breakdown, Breakdown::Property { property: Property::Attributed { .. }, .. })
+    });
+    for metric in insights.metrics.iter_mut().filter(|_| is_attributed) {
+        if metric.measure == Measure::UniqueUsers {
+            metric.count_once.get_or_insert(CountOnce::Last);
+        }
+    }
+    insights
 }
 
 /// The cohorts in what all reports may have: the filter of the whole, and what starts and ends a

@@ -35,6 +35,8 @@ pub(super) struct Segment {
     /// Utf8View, or a list of them; never null.
     pub(super) label: Expr,
     pub(super) is_list: bool,
+    /// Whether the labels are those of an attributed property, each with its credit.
+    pub(super) is_credited: bool,
 }
 
 /// Ranges of numbers, each from its lower edge up to the next, which is not included (B-12).
@@ -133,6 +135,9 @@ impl Asked {
     ) -> Result<Vec<Segment>> {
         let segment = |(at, breakdown): (usize, &Breakdown)| match breakdown {
             Breakdown::Cohorts { cohorts } => Ok(self.cohort_segment(cohorts)),
+            Breakdown::Property { property: property @ Property::Attributed { .. }, .. } => {
+                self.attributed_segment(property)
+            }
             Breakdown::Property { property, cast, buckets, unit } => {
                 let ranges = automatic.get(&at).cloned().flatten();
                 self.property_segment(property, *cast, buckets.as_ref(), *unit, ranges)
@@ -197,10 +202,10 @@ impl Asked {
             }
             Ok(Arc::new(lists.finish()))
         });
-        Segment { label, is_list: true }
+        Segment { label, is_list: true, is_credited: false }
     }
 
-    fn property_segment(
+    pub(super) fn property_segment(
         &self,
         property: &Property,
         to: Option<CastType>,
@@ -215,7 +220,7 @@ impl Asked {
         let scalar = labelled.scalar(&values, &is_set);
         if values.lists.is_empty() {
             let label = first_set([scalar, utf8(NOT_SET)]).unwrap_or_else(none);
-            return Ok(Segment { label, is_list: false });
+            return Ok(Segment { label, is_list: false, is_credited: false });
         }
         // The labels of the items of whichever list there is, else of the scalar.
         let mut arguments = vec![scalar];
@@ -226,7 +231,7 @@ impl Asked {
         }
         let name = format!("labels({labelled:?})");
         let label = call(name, list_of_text(), arguments, move |args| labels_of_rows(args, &of_items));
-        Ok(Segment { label, is_list: true })
+        Ok(Segment { label, is_list: true, is_credited: false })
     }
 
     /// The labels of items, all at once.

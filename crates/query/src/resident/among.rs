@@ -4,6 +4,7 @@
 //! files, a set is one of ids.
 
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, AsArray as _, BooleanArray};
@@ -18,7 +19,7 @@ use hashbrown::HashSet;
 use tallymark_event::columns::USER_ID;
 use tallymark_memory::{UserDirectory, UserSet};
 
-use super::inputs::NOBODY;
+use super::inputs::{BoundSegment, NOBODY};
 
 /// A set of users: by their numbers those that a directory has, by their ids all others.
 #[derive(Debug, Clone, Default)]
@@ -149,6 +150,21 @@ impl Among {
         };
         let is_in = |user: u32| bits[(user / 64) as usize] >> (user % 64) & 1 == 1;
         ordinals.iter().map(|user| (*user != NOBODY).then(|| is_in(*user))).collect()
+    }
+
+    /// The rows of a segment whose users are in the set: ranges in ascending order.
+    pub(super) fn rows_of(&self, segment: &BoundSegment) -> Vec<Range<u32>> {
+        let (users, starts) = (segment.segment().users(), segment.segment().starts());
+        let is_in = self.of_ordinals(segment.directory(), users);
+        let mut rows: Vec<Range<u32>> = Vec::new();
+        for (user, _) in is_in.values().iter().enumerate().filter(|(_, is_in)| *is_in) {
+            let of_user = starts[user]..starts[user + 1];
+            match rows.last_mut() {
+                Some(last) if last.end == of_user.start => last.end = of_user.end,
+                _ => rows.push(of_user),
+            }
+        }
+        rows
     }
 
     fn bits_of(&self, users: &Arc<UserDirectory>) -> Vec<u64> {

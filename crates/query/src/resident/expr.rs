@@ -175,10 +175,16 @@ impl SegmentExpr {
         self.on_users(segment, ordinals)
     }
 
+    /// The set of users it asks about, if it does nothing else.
+    pub(crate) fn as_set(&self) -> Option<&Among> {
+        match &self.sets[..] {
+            [set] if self.expr.is::<Column>() => Some(set),
+            _ => None,
+        }
+    }
+
     fn on_users(&self, segment: &BoundSegment, ordinals: &[u32]) -> Result<ArrayRef> {
-        if self.expr.is::<Column>()
-            && let [set] = &self.sets[..]
-        {
+        if let Some(set) = self.as_set() {
             return Ok(Arc::new(set.of_ordinals(segment.directory(), ordinals)));
         }
         let array = |input: &usize| {

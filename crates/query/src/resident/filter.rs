@@ -70,7 +70,8 @@ pub(crate) type Table = (BoundExpr, Vec<bool>);
 
 #[derive(Debug)]
 enum Part {
-    /// The row is among these: ranges in ascending order, those of users that were found by name.
+    /// The row is among these: ranges in ascending order, those of users that were found by name or
+    /// are in a set.
     Users(Vec<Range<u32>>),
     /// The time of day, in milliseconds, lies in the range.
     Times(Range<u32>),
@@ -123,6 +124,12 @@ impl BoundFilter {
             let accepted = accepted(&predicate.of_users(segment, &ordinals)?);
             let rows = found.into_iter().zip(accepted).filter(|(_, accepted)| *accepted);
             let rows: Vec<Range<u32>> = rows.map(|((_, rows), _)| rows).collect();
+            self.nothing |= rows.is_empty();
+            self.parts.push(Part::Users(rows));
+            return Ok(());
+        }
+        if let Some(set) = predicate.as_set() {
+            let rows = set.rows_of(segment);
             self.nothing |= rows.is_empty();
             self.parts.push(Part::Users(rows));
             return Ok(());

@@ -14,16 +14,11 @@
 //! - W-4: two seconds of grace between anchors, as in funnels (F-13). What is between an anchor and
 //!   one that came before it is nothing; steps after an anchor are after all anchors reached so far.
 //! - W-6: the window is that from the first to the last anchor; steps after the last one are all in range.
-//! - W-10: an anchor's node has the label of its selector and is not expanded. An edge is told for each pair
-//!   of nodes of two events that follow each other; an event between two anchors may be a node of both.
-//!   There are no edges to drop-offs (first worked example). The share of an edge is that of the flows at
-//!   the anchor of its first node.
-//! - W-12: that a later anchor was not reached is the node `$drop_off` at offset 0 of that anchor, its share
-//!   is that of the flows that reached the anchor before.
+//! - W-10: an anchor's node is not expanded. There are no edges to drop-offs (first worked example). The
+//!   share of an edge is that of the flows at the anchor of its first node.
 //! - W-14: expanded are events that no custom event replaces (W-16), by their own name; of an empty list
 //!   the value is not set.
 //! - W-17: events just before an anchor that have its label are that one step too.
-//!   W-5: a flow ends with the last repeat of its last shown step.
 //! - W-18: of several values totals run in parallel, as in F-41.
 //! - W-20: paths have labels as they are, without `$other` and drop-offs. The tree is that of all paths
 //!   that are told; nodes are numbered from 1, each before its children, the most frequent first.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tallymark_report::{CountOf, EventSelector, Flows, Reentry, Scope, StepOrder};
 
 use crate::oracle::attempts::{
-    Attempt, Course, End, Limit, Rules, StepRule, Stream, all_attempts, marks, picked, starts, streams,
+    Attempt, Course, End, Limit, Rules, StepRule, Stream, all_attempts, marks, starts, streams,
 };
 use crate::oracle::insights::breakdown::NOT_SET;
 use crate::oracle::insights::civil::Span;
@@ -22,6 +22,8 @@ const IDENTITY: [&str; 3] = ["$identify", "$create_alias", "$merge"];
 /// A flow.
 #[derive(Debug, Clone)]
 pub(super) struct Flow<'a> {
+    /// The number of the user.
+    pub(super) user: usize,
     /// The event of the first anchor.
     pub(super) first: &'a Event,
     /// How many anchors it reached.
@@ -39,7 +41,7 @@ struct Maker<'a> {
     is_path: Vec<bool>,
 }
 
-/// The flows that count.
+/// All flows that count as totals, or one a session, each user's in the order they start.
 pub(super) fn all_flows<'a>(view: View<'a>, scope: &Scope, flows: &Flows, range: Span) -> Vec<Flow<'a>> {
     let by_session = flows.count == CountOf::Sessions;
     let rules = Rules {
@@ -92,7 +94,7 @@ pub(super) fn all_flows<'a>(view: View<'a>, scope: &Scope, flows: &Flows, range:
         };
         let is_path = both(&is_path.collect::<Vec<_>>(), &kept);
         let maker = Maker { view, flows, course: &course, is_path };
-        found.extend(maker.attempts().iter().map(|attempt| maker.flow(stream, attempt)));
+        found.extend(maker.attempts().iter().map(|attempt| maker.flow(user, stream, attempt)));
     }
     found
 }
@@ -114,13 +116,9 @@ impl Maker<'_> {
     fn attempts(&self) -> Vec<Attempt> {
         let course = self.course;
         match self.flows.count {
-            CountOf::UniqueUsers => {
-                let all = all_attempts(course, Reentry::Default, false);
-                picked(&all.iter().collect::<Vec<_>>(), Reentry::Default).into_iter().cloned().collect()
-            }
-            CountOf::Totals if self.flows.anchors.len() == 1 => self.one_after_the_other(),
-            CountOf::Totals => all_attempts(course, Reentry::Default, false),
             CountOf::Sessions => all_attempts(course, Reentry::Default, true),
+            _ if self.flows.anchors.len() == 1 => self.one_after_the_other(),
+            _ => all_attempts(course, Reentry::Default, false),
         }
     }
 
@@ -152,10 +150,10 @@ impl Maker<'_> {
         attempts
     }
 
-    fn flow<'a>(&self, stream: &Stream<'a>, attempt: &Attempt) -> Flow<'a> {
+    fn flow<'e>(&self, user: usize, stream: &Stream<'e>, attempt: &Attempt) -> Flow<'e> {
         let reached = attempt.taken.len();
-        let labels = |gap: usize| self.steps(attempt, gap);
-        Flow { first: stream.events[attempt.start], reached, gaps: (0..=reached).map(labels).collect() }
+        let gaps = (0..=reached).map(|gap| self.steps(attempt, gap)).collect();
+        Flow { user, first: stream.events[attempt.start], reached, gaps }
     }
 
     /// The labels of the steps of a gap (W-17).

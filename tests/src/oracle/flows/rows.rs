@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tallymark_report::{FlowForm, Flows, Question, Report};
+use tallymark_report::{CountOf, FlowForm, Flows, Question, Report};
 
 use super::path::{Flow, all_flows};
 use crate::oracle::Table;
@@ -39,7 +39,7 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
     // W-15.
     let subjects: Vec<Subject<'_>> = all.iter().map(|flow| Subject::of_event(flow.first)).collect();
     let splitters: Vec<Splitter<'_>> =
-        flows.breakdowns.iter().map(|breakdown| Splitter::new(view, breakdown, &subjects)).collect();
+        flows.breakdowns.iter().map(|breakdown| Splitter::of(view, breakdown, &subjects)).collect();
     let mut by_segment: BTreeMap<Segment, Vec<&Flow<'_>>> = BTreeMap::new();
     if !flows.breakdowns.is_empty() {
         for (flow, subject) in all.iter().zip(subjects) {
@@ -48,11 +48,15 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
             }
         }
     }
+    let mut overall: Vec<&Flow<'_>> = all.iter().collect();
+    for own in by_segment.values_mut().chain([&mut overall]) {
+        count_once(flows, own);
+    }
     let mut shown: Vec<(Segment, Vec<&Flow<'_>>)> = by_segment.into_iter().collect();
     // Equal ones stay in the order of their labels (B-31).
     shown.sort_by_key(|(_, own)| std::cmp::Reverse(own.len()));
     shown.truncate(flows.top.unwrap_or(usize::MAX));
-    shown.insert(0, (vec![OVERALL.to_owned(); flows.breakdowns.len()], all.iter().collect()));
+    shown.insert(0, (vec![OVERALL.to_owned(); flows.breakdowns.len()], overall));
 
     let labels = flows.breakdowns.iter().map(|breakdown| breakdown.label());
     let columns: &[&str] = match flows.form {
@@ -74,6 +78,14 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
         table.rows.extend(rows.into_iter().map(|row| labels().chain(row).collect()));
     }
     table
+}
+
+/// Of unique users the first flow of each (W-4, W-15).
+pub(super) fn count_once(flows: &Flows, own: &mut Vec<&Flow<'_>>) {
+    if flows.count == CountOf::UniqueUsers {
+        let mut counted = BTreeSet::new();
+        own.retain(|flow| counted.insert(flow.user));
+    }
 }
 
 /// The events of a flow in order, each with its nodes.
@@ -112,9 +124,13 @@ fn drop_offs(flows: &Flows, flow: &Flow<'_>) -> Vec<Node> {
     found
 }
 
-/// Whether an edge does not lead back: from before a later anchor to after an earlier one.
-fn is_forward(from: &Node, to: &Node) -> bool {
-    (from.anchor, from.offset) < (to.anchor, to.offset)
+/// Whether there is an edge between nodes of two events that follow each other (W-10): on one side of an
+/// anchor, or from one anchor's side to the next anchor, or from an anchor to what is before the next.
+fn is_edge(from: &Node, to: &Node) -> bool {
+    if from.anchor == to.anchor {
+        return from.offset < to.offset;
+    }
+    from.anchor + 1 == to.anchor && from.offset >= 0 && (from.offset == 0 || to.offset == 0)
 }
 
 pub(super) fn graph(flows: &Flows, own: &[&Flow<'_>]) -> Graph {
@@ -146,7 +162,7 @@ pub(super) fn graph(flows: &Flows, own: &[&Flow<'_>]) -> Graph {
         }
         for pair in events.windows(2) {
             for from in &pair[0] {
-                for to in pair[1].iter().filter(|to| is_forward(from, to)) {
+                for to in pair[1].iter().filter(|to| is_edge(from, to)) {
                     *graph.edges.entry((as_shown(from), as_shown(to))).or_default() += 1;
                 }
             }
@@ -166,8 +182,7 @@ fn graph_rows(flows: &Flows, own: &[&Flow<'_>]) -> Vec<Vec<Value>> {
         |node: &Node| [Value::from(node.anchor), Value::from(node.offset), Value::from(node.label.as_str())];
     let mut rows = Vec::new();
     for (node, count) in &graph.nodes {
-        let of =
-            if false && node.offset == 0 && node.label == DROP_OFF { node.anchor - 1 } else { node.anchor };
+        let of = if node.offset == 0 && node.label == DROP_OFF { node.anchor - 1 } else { node.anchor };
         let mut row = vec![Value::from("node")];
         row.extend(place(node));
         row.extend([Value::Null, Value::Null, Value::Null]);

@@ -5,7 +5,7 @@ use tallymark_report::Question;
 
 use super::answer;
 use super::path::all_flows;
-use super::rows::graph;
+use super::rows::{count_once, graph};
 use crate::behaviours::flows;
 use crate::definitions::cohorts;
 use crate::histories::dense_history;
@@ -28,7 +28,9 @@ fn t_9_columns_are_what_was_there_before() {
         let view = view(&world, &report.scope, NOW);
         let range = resolve(view.civil, &report.scope.range, view.now).span;
         let all = all_flows(view, &report.scope, flows, range);
-        let graph = graph(flows, &all.iter().collect::<Vec<_>>());
+        let mut all = all.iter().collect::<Vec<_>>();
+        count_once(flows, &mut all);
+        let graph = graph(flows, &all);
         for anchor in 1..=flows.anchors.len() {
             let in_column = |offset: i64, is_counted: &dyn Fn(&str) -> bool| -> usize {
                 let own =

@@ -198,7 +198,7 @@ impl<'a> Asked<'a> {
         let by_property = self.funnel.breakdowns.iter().map(|breakdown| {
             let subjects: Vec<_> =
                 kept.iter().map(|whose| whose.split(self.view, self.funnel.attribution, breakdown)).collect();
-            Splitter::new(self.view, breakdown, &subjects)
+            Splitter::of(self.view, breakdown, &subjects)
         });
         let by_time = self.funnel.time_buckets.as_ref().map(|buckets| match &buckets.buckets {
             Buckets::Auto => {
@@ -319,12 +319,10 @@ impl<'a> Asked<'a> {
                 ranked.push((self.count(&line, &whole, 0), segment));
             }
         }
-        // Equal ones by label, ranges of time by time (F-72).
-        let properties = self.funnel.breakdowns.len();
+        // Ranges of time by time (F-72), the rest by rank; equal ones stay in the order of their labels.
         ranked.sort_by(|(a_count, a), (b_count, b)| {
-            let labels = a[..properties].cmp(&b[..properties]);
             let times = self.seconds_in(parts, a).total_cmp(&self.seconds_in(parts, b));
-            b_count.cmp(a_count).then(labels).then(times)
+            times.then(b_count.cmp(a_count))
         });
         let mut shown: Vec<Segment> = ranked.into_iter().map(|(_, segment)| segment.clone()).collect();
         let top = self.funnel.top.unwrap_or(shown.len());

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tallymark_report::{Aggregate, Cohort, CohortCondition, Did, EventSelector, Property, Times};
+use tallymark_report::{Aggregate, Cohort, CohortCondition, Did, EventSelector, Filter, Property, Times};
 
 use super::filter::passes;
 use super::measure::percentile;
 use super::property::value;
-use super::range::resolve;
+use super::range::{read_now, resolve};
 use super::selector::{Occurrence, occurrences};
 use super::value::number_of;
 use super::world::{Event, Subject, View};
@@ -27,16 +27,33 @@ fn meet(view: View<'_>, conditions: &[CohortCondition], all: bool, user: &str) -
 }
 
 fn meets(view: View<'_>, condition: &CohortCondition, user: &str) -> bool {
-    let CohortCondition { did, did_not, filter, in_cohort, not_in_cohort, users, all, any, not } = condition;
+    let CohortCondition { did, did_not, filter, in_cohort, not_in_cohort, users, all, any, not, .. } =
+        condition;
     did.iter().all(|did| has_done(view, did, user))
         && did_not.iter().all(|did| !has_done(view, did, user))
-        && filter.iter().all(|filter| passes(view, filter, Subject::of_user(user)))
+        && filter.iter().all(|filter| was(view, condition, filter, user))
         && in_cohort.iter().all(|cohort| view.members(cohort).contains(user))
         && not_in_cohort.iter().all(|cohort| !view.members(cohort).contains(user))
         && users.iter().all(|ids| ids.iter().any(|id| view.world.ids.get(id).unwrap_or(id) == user))
         && all.iter().all(|all| meet(view, all, true, user))
         && any.iter().all(|any| meet(view, any, false, user))
         && not.iter().all(|not| !meets(view, not, user))
+}
+
+/// Whether the profile passes, as it is or as it was at the time, or any time, that is said (C-3 e).
+fn was(view: View<'_>, condition: &CohortCondition, filter: &Filter, user: &str) -> bool {
+    let passes_at = |time: i64| passes(view, filter, Subject { at: Some(time), ..Subject::of_user(user) });
+    if let Some(range) = &condition.range {
+        let span = resolve(view.civil, range, view.now).span;
+        let to = span.to.min(view.now + 1);
+        let starts = view.world.changes.iter().map(|change| change.start);
+        return span.from < to
+            && starts.filter(|start| span.from < *start && *start < to).chain([span.from]).any(passes_at);
+    }
+    match &condition.at {
+        Some(at) => passes_at(read_now(view.civil, at).min(view.now)),
+        None => passes_at(view.now),
+    }
 }
 
 /// C-4, C-9.

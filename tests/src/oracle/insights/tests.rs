@@ -20,6 +20,7 @@ use super::world::View;
 use super::{OVERALL, Row, World, answer, members};
 use crate::definitions::{COHORTS, any_condition, any_filter, cohorts, definition};
 use crate::histories::{EVENTS, history};
+use crate::lookups::of_histories;
 use crate::oracle::{Dataset, System};
 
 /// 2024-04-08T15:30:00Z.
@@ -55,6 +56,7 @@ pub(in crate::oracle) fn world(records: &[Value], cohorts: &BTreeMap<String, Val
     let definitions =
         cohorts.iter().map(|(name, cohort)| (name.clone(), serde_json::from_value(cohort.clone()).unwrap()));
     World::of(&Dataset::of(System::Simplified, records, NOW), definitions.collect())
+        .with_lookups(of_histories())
 }
 
 pub(in crate::oracle) fn report(definition: Value) -> Report {
@@ -299,7 +301,7 @@ fn t_10_a_cohort_and_who_is_not_in_it() {
         let world = world(&records, &cohorts);
         let scope = report(json!({"report": "insights", "metrics": [{"event": "Play"}]})).scope;
         let civil = Civil { zone: Tz::UTC, week_start: WeekStart::Monday };
-        let universe = View { world: &world, civil, now: NOW }.universe();
+        let universe = View { world: &world, civil, now: NOW, measured: None }.universe();
         for name in COHORTS {
             let is_in = members(&world, &scope, &world.cohorts[*name], NOW);
             let not = json!({"all": [{"not_in_cohort": name}]});
@@ -320,7 +322,12 @@ fn t_11_timeout_sessions() {
     let timeout = select(vec![None, Some(60), Some(86_400)]);
     for_each(50, &(history(), timeout, select(ZONES.to_vec())), |(records, timeout_seconds, zone)| {
         let world = world(&records, &BTreeMap::new());
-        let view = View { world: &world, civil: Civil { zone, week_start: WeekStart::Monday }, now: NOW };
+        let view = View {
+            world: &world,
+            civil: Civil { zone, week_start: WeekStart::Monday },
+            now: NOW,
+            measured: None,
+        };
         let rule = SessionRule { timeout_seconds, ..SessionRule::default() };
         let sessions = sessions(view, &rule);
         let counted = view.events();

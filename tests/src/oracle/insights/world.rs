@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use tallymark_report::{Cohort, EventSelector};
+use tallymark_report::{Cohort, EventSelector, Unit};
 
-use super::civil::Civil;
+use super::civil::{Civil, Span};
 use super::cohort::members;
-use crate::oracle::Dataset;
+use crate::lookups::Lookup;
+use crate::oracle::{Change, Dataset};
 
 /// A stored event as of now.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,10 @@ pub struct World {
     pub cohorts: BTreeMap<String, Cohort>,
     /// The saved events.
     pub saved_events: BTreeMap<String, EventSelector>,
+    /// The lookup tables.
+    pub lookups: Vec<Lookup>,
+    /// The changes of users' profiles, in the order of arrival.
+    pub changes: Vec<Change>,
 }
 
 impl World {
@@ -57,7 +62,15 @@ impl World {
             ids: dataset.identity.mappings(),
             cohorts,
             saved_events: BTreeMap::new(),
+            lookups: Vec::new(),
+            changes: dataset.profiles.history().to_vec(),
         }
+    }
+
+    /// The same with lookup tables.
+    #[must_use]
+    pub fn with_lookups(self, lookups: Vec<Lookup>) -> Self {
+        Self { lookups, ..self }
     }
 }
 
@@ -93,6 +106,8 @@ pub(in crate::oracle) struct View<'a> {
     pub(in crate::oracle) civil: Civil,
     /// What is now (G-2).
     pub(in crate::oracle) now: i64,
+    /// The range that is measured, and the unit of its buckets.
+    pub(in crate::oracle) measured: Option<(Span, Option<Unit>)>,
 }
 
 impl<'a> View<'a> {
@@ -122,18 +137,20 @@ pub(in crate::oracle) struct Subject<'a> {
     pub(in crate::oracle) event: Option<&'a Event>,
     pub(in crate::oracle) user: Option<&'a str>,
     pub(in crate::oracle) object: Option<&'a Map<String, Value>>,
+    /// When a profile is looked at as it was.
+    pub(in crate::oracle) at: Option<i64>,
 }
 
 impl<'a> Subject<'a> {
     pub(in crate::oracle) fn of_event(event: &'a Event) -> Self {
-        Self { event: Some(event), user: event.user.as_deref(), object: None }
+        Self { event: Some(event), user: event.user.as_deref(), object: None, at: Some(event.time) }
     }
 
     pub(in crate::oracle) fn of_user(user: &'a str) -> Self {
-        Self { event: None, user: Some(user), object: None }
+        Self { event: None, user: Some(user), object: None, at: None }
     }
 
     pub(in crate::oracle) fn of_object(object: &'a Map<String, Value>) -> Self {
-        Self { event: None, user: None, object: Some(object) }
+        Self { event: None, user: None, object: Some(object), at: None }
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Birth<'a> {
     pub(super) event: &'a Event,
     /// The return events after it, in order.
     pub(super) returns: Vec<&'a Event>,
-    /// Whether the event itself is a return event.
+    /// Whether births are returns too.
     is_return: bool,
     /// For each bracket the instants between which a return is in it; the end is not one of them.
     bounds: Vec<(i64, i64)>,
@@ -82,7 +82,7 @@ pub(super) fn cohorts<'a>(
                 births.push(Birth {
                     actor: actor.clone(),
                     event,
-                    is_return: theirs.iter().any(|own| std::ptr::eq(*own, *event)),
+                    is_return: retention.birth.any_of == retention.return_event.any_of,
                     returns: theirs.into_iter().filter(|own| place(own) > place(event)).collect(),
                     bounds: brackets
                         .iter()
@@ -157,20 +157,28 @@ impl Cohort<'_> {
 
 impl<'a> Birth<'a> {
     /// The returns in a bracket.
-    fn returns_in(&self, retention: &Retention, bucket: usize) -> Vec<&'a Event> {
+    fn returns_in(&self, bucket: usize) -> Vec<&'a Event> {
         let (from, to) = self.bounds[bucket];
-        let is_in = |event: &&&Event| from <= event.time && event.time < to;
-        let mut found: Vec<&Event> = self.returns.iter().filter(is_in).copied().collect();
-        //
-        if retention.criterion == Criterion::Streak && bucket == 0 && self.is_return {
-            found.insert(0, self.event);
-        }
-        found
+        self.returns.iter().filter(|event| from <= event.time && event.time < to).copied().collect()
     }
 
-    /// The returns that a bucket counts, all of them none if the actor is not retained in it.
+    /// Whether the actor is retained in a bucket (R-14 … R-17).
+    pub(super) fn is_retained(&self, retention: &Retention, bucket: usize) -> bool {
+        match retention.criterion {
+            Criterion::Streak => self.has_streak(bucket),
+            _ => !self.counted(retention, bucket).is_empty(),
+        }
+    }
+
+    /// Whether there is a return in every bucket up to this one; the birth itself may be that in the
+    /// first one.
+    fn has_streak(&self, bucket: usize) -> bool {
+        (0..=bucket).all(|bucket| !self.returns_in(bucket).is_empty() || (bucket == 0 && self.is_return))
+    }
+
+    /// The returns that a bucket counts.
     pub(super) fn counted(&self, retention: &Retention, bucket: usize) -> Vec<&'a Event> {
-        let of = |bucket: usize| self.returns_in(retention, bucket);
+        let of = |bucket: usize| self.returns_in(bucket);
         match retention.criterion {
             Criterion::On => of(bucket),
             Criterion::OnOrBefore => (0..=bucket).flat_map(of).collect(),
@@ -178,7 +186,7 @@ impl<'a> Birth<'a> {
                 let (from, _) = self.bounds[bucket];
                 self.returns.iter().filter(|event| event.time >= from).copied().collect()
             }
-            Criterion::Streak if (0..=bucket).all(|bucket| !of(bucket).is_empty()) => of(bucket),
+            Criterion::Streak if self.has_streak(bucket) => of(bucket),
             Criterion::Streak => Vec::new(),
         }
     }

@@ -7,16 +7,13 @@
 //!
 //! Where the rules leave something open, this is how it is read:
 //!
-//! - in a streak the birth event is a return in bucket 0 if it is one of the return
-//!   events, whether or not the two are defined alike; totals and sums have it too.
+//! - the birth event satisfies bucket 0 of a streak, but is not among the events that are
+//!   counted or summed.
 //! - `pooled` has the value of R-22 where that is no rate and no property average. Rows in
 //!   which nobody was born are complete like others; without a complete row values are null.
 //! - R-32, B-10: ranges are those of the birth events. B-31: the rank is the sum of the sizes. B-30: in
 //!   `$other` are the births in any segment not shown.
-//! - there are rows up to 24 hours, 7 days, 31 days, in every period.
-//! - a clipped unit (G-5) has the activity within the range; so does the unit before, but
-//!   before the first one it is a whole unit; what was before is all that was before the clipped unit.
-//! - days are whole even where the range starts or ends within them (S-40).
+//! - the unit before a unit of the range is that unit as far as it is in the range.
 
 mod activity;
 mod births;

@@ -62,7 +62,7 @@ impl<'a> Asked<'a> {
         let births = cohorts.iter().flat_map(|cohort| &cohort.births);
         let subjects: Vec<Subject<'_>> = births.map(|birth| Subject::of_event(birth.event)).collect();
         let splitters: Vec<Splitter<'_>> =
-            retention.breakdowns.iter().map(|breakdown| Splitter::new(view, breakdown, &subjects)).collect();
+            retention.breakdowns.iter().map(|breakdown| Splitter::of(view, breakdown, &subjects)).collect();
         for birth in cohorts.iter_mut().flat_map(|cohort| &mut cohort.births) {
             birth.segments = segments(view, &splitters, Subject::of_event(birth.event));
         }
@@ -179,7 +179,7 @@ impl<'a> Asked<'a> {
         };
         Cell {
             size: births.len(),
-            retained: all.iter().filter(|events| !events.is_empty()).count(),
+            retained: births.iter().filter(|birth| birth.is_retained(self.retention, bucket)).count(),
             total,
             is_complete: cohort.is_complete(self.view, self.retention, self.brackets[bucket]),
         }
@@ -220,11 +220,8 @@ impl<'a> Asked<'a> {
         let line =
             if cell.segments.is_empty() { Line::Overall } else { Line::Segment(cell.segments.clone()) };
         let is_behind = |birth: &&Birth<'_>| {
-            cell.bucket.is_none_or(|bucket| {
-                let bucket = bucket as usize;
-                let counted = birth.counted(self.retention, bucket);
-                counted.is_empty() == cell.dropped_off
-            })
+            let is_retained = |bucket: u32| birth.is_retained(self.retention, bucket as usize);
+            cell.bucket.is_none_or(|bucket| is_retained(bucket) != cell.dropped_off)
         };
         let cohorts = self.cohorts.iter().filter(|cohort| cohort.bucket.key == key);
         let births = cohorts.flat_map(|cohort| self.births(cohort, &line));

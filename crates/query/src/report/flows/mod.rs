@@ -93,7 +93,8 @@ impl Prepared {
         let first_anchor = &flows.anchors[0].event;
         let filter = scope.filter.as_ref();
         let automatic =
-            chosen_ranges(asked, filter, &flows.breakdowns, &metric_of(first_anchor, None), &range).await?;
+            chosen_ranges(asked, filter, &flows.breakdowns, &metric_of(first_anchor, None), &range, None)
+                .await?;
         let segments = asked.segments(&flows.breakdowns, &automatic)?;
         let mut labels: Vec<Expr> = segments.into_iter().map(|segment| segment.label).collect();
         let event_label = labels.len();

@@ -226,7 +226,7 @@ impl<'a> Asking<'a> {
         let any = funnel.steps.iter().flat_map(|step| step.event.any_of.clone()).collect();
         let any = EventSelector { any_of: any, name: None, first_time: None };
         let any = metric_of(&any, funnel.count_by.as_deref());
-        let automatic = chosen_ranges(asked, None, &funnel.breakdowns, &any, &shape.range).await?;
+        let automatic = chosen_ranges(asked, None, &funnel.breakdowns, &any, &shape.range, None).await?;
         let segments = asked.segments(&funnel.breakdowns, &automatic)?;
         self.labels.extend(segments.into_iter().map(|segment| segment.label));
         let of_user = |breakdown: &Breakdown| match breakdown {

@@ -155,6 +155,7 @@ impl Prepared {
             &retention.breakdowns,
             &metric_of(&retention.birth, count_by),
             &range,
+            None,
         )
         .await?;
         let segments = asked.segments(&retention.breakdowns, &automatic)?;
