@@ -92,12 +92,12 @@ impl Walk {
             // An instant of it: what it is known by may lie before it.
             let inside = units.end(at).map_or(range.from, |end| end - 1);
             let start = calendar.bucket(inside, frequency.period);
-            let period = match starts.iter().rev().take(2).position(|known| *known == start) {
-                Some(back) => starts.len() - 1 - back,
-                None => {
-                    starts.push(start);
-                    starts.len() - 1
-                }
+            let known = starts.iter().rev().take(2).position(|known| *known == start);
+            let period = if let Some(back) = known {
+                starts.len() - 1 - back
+            } else {
+                starts.push(start);
+                starts.len() - 1
             };
             let place = if unit == Unit::Hour {
                 calendar.local(inside).hour()

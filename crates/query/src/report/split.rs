@@ -70,16 +70,15 @@ impl Segments {
             }
             return;
         }
-        let segment = match self.by_codes.get(&self.codes) {
-            Some(known) => *known,
-            None => {
-                let codes = std::mem::take(&mut self.codes);
-                let text = |(at, code): (usize, &u32)| user.text(at, *code).to_owned();
-                let segment = self.of_labels(split, codes.iter().enumerate().map(text).collect());
-                self.by_codes.insert(codes.clone(), segment);
-                self.codes = codes;
-                segment
-            }
+        let segment = if let Some(known) = self.by_codes.get(&self.codes) {
+            *known
+        } else {
+            let codes = std::mem::take(&mut self.codes);
+            let text = |(at, code): (usize, &u32)| user.text(at, *code).to_owned();
+            let segment = self.of_labels(split, codes.iter().enumerate().map(text).collect());
+            self.by_codes.insert(codes.clone(), segment);
+            self.codes = codes;
+            segment
         };
         found.extend(segment.filter(|segment| !found.contains(segment)));
     }

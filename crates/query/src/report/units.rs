@@ -15,7 +15,7 @@ pub(super) struct Units {
     /// Where each piece begins, ascending.
     begins: Vec<i64>,
     /// The unit of each piece.
-    units: Vec<u32>,
+    of_pieces: Vec<u32>,
     /// By which instant each unit is known (G-5).
     starts: Vec<i64>,
     /// Where each unit ends, not included.
@@ -30,7 +30,7 @@ impl Units {
         let to = to.max(from + 1);
         let to = to.max(calendar.next_bucket(to - 1, unit));
         let mut table =
-            Self { begins: Vec::new(), units: Vec::new(), starts: Vec::new(), ends: Vec::new(), to };
+            Self { begins: Vec::new(), of_pieces: Vec::new(), starts: Vec::new(), ends: Vec::new(), to };
         let key = |piece: i64| match unit {
             Unit::Minute | Unit::Hour => piece,
             _ => {
@@ -43,25 +43,24 @@ impl Units {
         for (begin, piece) in pieces(calendar, unit, from, to) {
             let key = key(piece);
             let before = known.iter().rev().take(4).position(|known| *known == key);
-            let at = match before {
-                Some(back) => known.len() - 1 - back,
-                None => {
-                    known.push(key);
-                    table.starts.push(calendar.bucket(begin, unit));
-                    table.ends.push(to);
-                    known.len() - 1
-                }
+            let at = if let Some(back) = before {
+                known.len() - 1 - back
+            } else {
+                known.push(key);
+                table.starts.push(calendar.bucket(begin, unit));
+                table.ends.push(to);
+                known.len() - 1
             };
-            if let Some(last) = table.units.last() {
+            if let Some(last) = table.of_pieces.last() {
                 if *last == at as u32 {
                     continue;
                 }
                 table.ends[*last as usize] = begin;
             }
             table.begins.push(begin);
-            table.units.push(at as u32);
+            table.of_pieces.push(at as u32);
         }
-        if let Some(last) = table.units.last() {
+        if let Some(last) = table.of_pieces.last() {
             table.ends[*last as usize] = to;
         }
         table
@@ -84,7 +83,7 @@ impl Units {
     /// The unit of an instant. `near` is where the last one was found.
     pub(super) fn at(&self, time: i64, near: &mut usize) -> Option<usize> {
         let piece = self.piece(time, near)?;
-        Some(self.units[piece] as usize)
+        Some(self.of_pieces[piece] as usize)
     }
 
     fn piece(&self, time: i64, near: &mut usize) -> Option<usize> {

@@ -72,9 +72,9 @@ pub(super) fn batch(flows: &Flows, partial: Partial) -> Result<RecordBatch> {
     let texts = Texts { labels: labels.into_iter().collect(), anchors };
     let mut keys: Vec<StringBuilder> = flows.breakdowns.iter().map(|_| StringBuilder::new()).collect();
     let mut rows = match flows.form {
-        FlowForm::Graph => Rows::Graph(Graph::default()),
-        FlowForm::Paths => Rows::Paths(Paths::default()),
-        FlowForm::Tree => Rows::Tree(Tree::default()),
+        FlowForm::Graph => Rows::Graph(Box::default()),
+        FlowForm::Paths => Rows::Paths(Box::default()),
+        FlowForm::Tree => Rows::Tree(Box::default()),
     };
     for (segment, set) in [(everybody, overall)].into_iter().chain(ranked) {
         let before = rows.len();
@@ -135,9 +135,9 @@ impl Shown {
 type Place = (u32, i32, Shown);
 
 enum Rows {
-    Graph(Graph),
-    Paths(Paths),
-    Tree(Tree),
+    Graph(Box<Graph>),
+    Paths(Box<Paths>),
+    Tree(Box<Tree>),
 }
 
 impl Rows {
@@ -164,7 +164,7 @@ impl Rows {
             ],
             Self::Paths(mut of) => vec![
                 Arc::new(of.ranks.finish()),
-                Arc::new(of.paths.finish()),
+                Arc::new(of.labels.finish()),
                 Arc::new(of.steps.finish()),
                 Arc::new(of.counts.finish()),
                 Arc::new(of.shares.finish()),
@@ -268,7 +268,7 @@ fn top_paths(set: &FlowSet, count: usize, texts: &Texts) -> Vec<(Vec<String>, u6
 #[derive(Default)]
 struct Paths {
     ranks: Int64Builder,
-    paths: ListBuilder<StringBuilder>,
+    labels: ListBuilder<StringBuilder>,
     steps: Int64Builder,
     counts: Int64Builder,
     shares: Float64Builder,
@@ -281,9 +281,9 @@ impl Paths {
             self.ranks.append_value(rank);
             self.steps.append_value(path.len() as i64);
             for label in path {
-                self.paths.values().append_value(label);
+                self.labels.values().append_value(label);
             }
-            self.paths.append(true);
+            self.labels.append(true);
             self.counts.append_value(count as i64);
             self.shares.append_option(ratio(count, flows));
         }
@@ -299,6 +299,9 @@ struct Tree {
     counts: Int64Builder,
     conversions: Float64Builder,
 }
+
+/// A branch to be told: its label, the number and count of its parent, and its depth.
+type Open<'a> = (&'a String, &'a Branch, Option<(i64, u64)>, i64);
 
 /// A node with those below it.
 #[derive(Default)]
@@ -328,7 +331,7 @@ impl Tree {
         }
         // From the last to the first: the next to be told is on top. Paths may be long.
         let mut number = 0i64;
-        let mut open: Vec<(&String, &Branch, Option<(i64, u64)>, i64)> =
+        let mut open: Vec<Open<'_>> =
             root.ordered().into_iter().rev().map(|(label, branch)| (label, branch, None, 0)).collect();
         while let Some((label, branch, parent, depth)) = open.pop() {
             number += 1;

@@ -135,6 +135,9 @@ async fn w_14_w_16_w_17_labels() {
     let expanded = dataset(&[r#"u1: A view{"page":"home"} view view{"page":["a","b"]}"#]).await;
     let more = r#""anchors": ["A"], "form": "paths", "expand": [{"event": "view", "property": "page"}]"#;
     assert_eq!(told(&expanded, what, more).await, ["A view · home view · (not set) view · a"]);
+    // An event that is not expanded keeps its name, whatever properties it has.
+    let others = dataset(&[r#"u1: A Play Buy{"page":"home"}"#, r#"u2: A Buy{"page":"home"} x"#]).await;
+    assert_eq!(told(&others, what, more).await, ["A Buy x", "A Play Buy"]);
 }
 
 #[tokio::test]

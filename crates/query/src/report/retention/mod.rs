@@ -419,7 +419,7 @@ struct Found {
     users: Vec<u32>,
     segments: Segments,
     outcome: Outcome,
-    found: Vec<usize>,
+    in_segments: Vec<usize>,
 }
 
 impl Behind {
@@ -459,7 +459,7 @@ impl Matcher for Behind {
     }
 
     fn user(&self, user: &UserEvents<'_>, partial: &mut Found) {
-        let Found { users, segments, outcome, found } = partial;
+        let Found { users, segments, outcome, in_segments: found } = partial;
         self.walk.rows(
             user.records,
             |_| 0.0,

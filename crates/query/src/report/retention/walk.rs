@@ -214,7 +214,7 @@ impl Walk {
             }
             outcome.add(at, amount(event));
         }
-        for (at, _) in outcome.buckets.iter() {
+        for (at, _) in &outcome.buckets {
             if *at == outcome.streak && *at < self.buckets.count {
                 outcome.streak += 1;
             }
