@@ -464,6 +464,9 @@ impl Funnel {
     fn check_step(&self, at: usize, step: &FunnelStep) -> Result<()> {
         let FunnelStep { event, anchored, optional, times, within } = step;
         event.check(false)?;
+        if self.count_by.is_some() {
+            crate::attempt::no_first_time(event)?;
+        }
         let in_order = self.order != StepOrder::Any;
         let is_end = at == 0 || at + 1 == self.steps.len();
         if *anchored && in_order {

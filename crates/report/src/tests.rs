@@ -185,9 +185,9 @@ fn what_comes_from_elsewhere_reads_back_as_the_same() {
     assert_eq!(
         labels(Property::computed_in(&definition)),
         [
-            "metrics[1].where.all[0].property = plan of last Sign up",
-            "metrics[1].where.all[1].property = utm_source (participation)",
-            "metrics[1].where.all[2].property = max of mins per user of Play",
+            "metrics[1].where[0].property = plan of last Sign up",
+            "metrics[1].where[1].property = utm_source (participation)",
+            "metrics[1].where[2].property = max of mins per user of Play",
             "breakdowns[0].property = seconds to next Play",
             "breakdowns[1].property = events per user of Buy",
             "breakdowns[2].property = utm_source (weighted)",

@@ -54,7 +54,8 @@ pub(super) async fn tallies(
     pool: &Arc<dyn MemoryPool>,
 ) -> Result<Tallies> {
     let collect = Collect { group: walk.shape.group.unwrap_or_default(), sequence: walk.shape.measure_count };
-    let mut groups: Vec<(String, Collected)> = users.run(layout, collect, pool).await?.into_iter().collect();
+    let mut groups: Vec<(String, Collected)> =
+        users.and_nobody().run(layout, collect, pool).await?.into_iter().collect();
     groups.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut total = Partial::default();
     let mut names = Vec::with_capacity(groups.len());

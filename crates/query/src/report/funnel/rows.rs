@@ -156,7 +156,7 @@ impl Columns {
         let funnel = asking.funnel;
         // Milliseconds are exact in f64 for 280,000 years.
         let seconds = |of: Aggregate, times: Option<&mut Vec<i64>>| {
-            let numbers = times?.iter().map(|millis| *millis as f64).collect();
+            let numbers = times.into_iter().flatten().map(|millis| *millis as f64).collect();
             let scale = if of == Aggregate::Variance { 1e6 } else { 1e3 };
             let value = aggregate(of, numbers)?;
             Some(if of == Aggregate::Count { value } else { value / scale })

@@ -694,10 +694,10 @@ impl Walk {
         let is_set = |labels: &&[u32]| {
             !labels.is_empty() && labels.iter().any(|label| view.user.text(breakdown, *label) != NOT_SET)
         };
-        let mut events = taken.iter().map(|one| one.at);
+        let mut events = of_steps(reached);
         let found = if of_user {
             // F-52.
-            events.next().map(labels)
+            taken.first().map(|first| labels(first.at))
         } else {
             match self.shape.attribution {
                 Attribution::Step(step) => {
@@ -719,9 +719,9 @@ impl Walk {
                 let labels = view.user.labels(leaf.label, &view.user.records[at as usize]);
                 Verdict::read(labels.first().map_or("", |label| view.user.text(leaf.label, *label)))
             };
-            let mut events = taken.iter().map(|one| one.at);
+            let mut events = of_steps(reached);
             let Some(of_nothing) = leaf.of_nothing else {
-                return events.next().is_some_and(|at| verdict(at).is_met);
+                return taken.first().is_some_and(|first| verdict(first.at).is_met);
             };
             let found = match self.shape.attribution {
                 Attribution::Step(step) => {
@@ -734,6 +734,12 @@ impl Walk {
             found.map_or(of_nothing, |verdict| verdict.is_met)
         })
     }
+}
+
+/// The events of the steps that were reached, in the order of the steps: repeats before the last have
+/// no say (F-19).
+fn of_steps(reached: &[u32]) -> impl DoubleEndedIterator<Item = u32> {
+    reached.iter().copied().filter(|at| *at != NOT_REACHED)
 }
 
 /// An attempt.

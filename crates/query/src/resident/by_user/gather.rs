@@ -18,6 +18,8 @@ const BLOCK_ROWS: usize = 16 << 10;
 #[derive(Debug)]
 pub(super) struct Gathered {
     users: Range<u32>,
+    /// Instead of those of users, the events of nobody are looked at.
+    is_nobody: bool,
     /// What each segment that has wanted rows gave.
     pieces: Vec<Piece>,
     /// Neighbouring wanted rows of one user.
@@ -67,6 +69,7 @@ impl Gathered {
     pub(super) fn new(labels: Vec<Labels>, number_count: usize) -> Self {
         Self {
             users: 0..0,
+            is_nobody: false,
             pieces: Vec::new(),
             runs: Vec::new(),
             count: 0,
@@ -89,6 +92,7 @@ impl Gathered {
             self.cursors.clear();
         }
         self.users = users;
+        self.is_nobody = false;
         self.pieces.clear();
         self.runs.clear();
         self.count = 0;
@@ -97,6 +101,12 @@ impl Gathered {
         self.labels.iter_mut().for_each(Labels::clear);
         self.numbers.iter_mut().for_each(Vec::clear);
         self.segment_count = 0;
+    }
+
+    /// Begins with the events of nobody, as those of one user (G-12).
+    pub(super) fn begin_nobody(&mut self) {
+        self.begin(0..1);
+        self.is_nobody = true;
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -115,13 +125,17 @@ impl Gathered {
         let segment = bound.segment.segment();
         let index = self.segment_count;
         self.segment_count += 1;
-        let at = self.users_at(index, segment.users());
-        let starts = &segment.starts()[at.start..=at.end];
+        let of_nobody = [0, segment.nobody_rows() as u32];
+        let (users, starts): (&[u32], &[u32]) = if self.is_nobody {
+            (&[0], &of_nobody)
+        } else {
+            let at = self.users_at(index, segment.users());
+            (&segment.users()[at.clone()], &segment.starts()[at.start..=at.end])
+        };
         let (first, last) = (starts[0] as usize, starts[starts.len() - 1] as usize);
         if first == last {
             return Ok(0);
         }
-        let users = &segment.users()[at];
         let runs_before = self.runs.len();
         let cuts = scan.cuts.as_ref().map(|cuts| Cuts::within(cuts, segment.day().start().millis()));
         let mask = bound.masks.constant();

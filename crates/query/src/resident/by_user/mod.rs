@@ -38,7 +38,7 @@ use self::labels::{BoundLabel, KnownTexts, Labels};
 use self::masks::Masks;
 use super::expr::{BoundExpr, SegmentExpr};
 use super::filter::RowFilter;
-use super::inputs::{BoundSegment, Inputs};
+use super::inputs::{BoundSegment, Inputs, NOBODY};
 use super::segments::LOADS_AT_ONCE;
 use crate::events_table::EventsTable;
 
@@ -128,6 +128,8 @@ pub(crate) struct UserScan {
     cuts: Option<Vec<i64>>,
     threads: usize,
     range_rows: usize,
+    /// See [`UserScan::and_nobody`].
+    and_nobody: bool,
 }
 
 impl UserScan {
@@ -171,7 +173,16 @@ impl UserScan {
         let (labels, numbers) = (segment_exprs(labels)?, segment_exprs(numbers)?);
         let threads = state.config().target_partitions().max(1);
         let inputs = Arc::new(inputs);
-        Ok(Self { inputs, conditions, labels, numbers, cuts: None, threads, range_rows: RANGE_ROWS })
+        Ok(Self {
+            inputs,
+            conditions,
+            labels,
+            numbers,
+            cuts: None,
+            threads,
+            range_rows: RANGE_ROWS,
+            and_nobody: false,
+        })
     }
 
     /// Of a user's rows of one UTC day between two of these instants, ascending, only those are wanted
@@ -180,6 +191,13 @@ impl UserScan {
     /// for this.
     pub(crate) fn once_between(mut self, instants: Vec<i64>) -> Self {
         self.cuts = Some(instants);
+        self
+    }
+
+    /// The events of nobody (G-12) are shown too, after all others: as those of user [`NOBODY`]. Who
+    /// puts events of several users together needs them.
+    pub(crate) fn and_nobody(mut self) -> Self {
+        self.and_nobody = true;
         self
     }
 
@@ -225,7 +243,9 @@ impl UserScan {
             matcher,
         });
         let reservation = MemoryConsumer::new("UserScan").register(pool);
-        let shares: Vec<Vec<Range<u32>>> = ranges.chunks(SHARE_RANGES).map(<[_]>::to_vec).collect();
+        let mut shares: Vec<Share> =
+            ranges.chunks(SHARE_RANGES).map(|ranges| Share::Users(ranges.to_vec())).collect();
+        shares.extend(work.scan.and_nobody.then_some(Share::Nobody));
         let mut partials = stream::iter(shares)
             .map(|share| {
                 let work = Arc::clone(&work);
@@ -278,6 +298,14 @@ impl Bound {
     }
 }
 
+/// What one partial result is of.
+enum Share {
+    /// Ranges of users, one after the other.
+    Users(Vec<Range<u32>>),
+    /// The events of nobody.
+    Nobody,
+}
+
 struct Work<M> {
     scan: UserScan,
     segments: Vec<Bound>,
@@ -287,14 +315,21 @@ struct Work<M> {
 }
 
 impl<M: Matcher> Work<M> {
-    /// The result of some ranges of users, one after the other.
-    async fn share(&self, ranges: Vec<Range<u32>>, reservation: MemoryReservation) -> Result<M::Partial> {
+    async fn share(&self, share: Share, reservation: MemoryReservation) -> Result<M::Partial> {
         let mut partial = self.matcher.start();
         let labels = self.scan.labels.iter().zip(&self.known);
         let labels = labels.map(|(label, known)| Labels::try_new(label, Arc::clone(known)));
         let mut gathered = Gathered::new(labels.collect::<Result<_>>()?, self.scan.numbers.len());
+        let ranges = match share {
+            Share::Users(ranges) => ranges.into_iter().map(Some).collect(),
+            Share::Nobody => vec![None],
+        };
         for users in ranges {
-            gathered.begin(users.clone());
+            match &users {
+                Some(users) => gathered.begin(users.clone()),
+                None => gathered.begin_nobody(),
+            }
+            let first = users.map_or(NOBODY, |users| users.start);
             let mut rows = 0;
             for bound in &self.segments {
                 rows += gathered.add(&self.scan, bound)?;
@@ -305,7 +340,8 @@ impl<M: Matcher> Work<M> {
                 }
             }
             let in_order = gathered.in_order(&self.segments);
-            for (user, records) in users.zip(in_order.users()) {
+            for (at, records) in in_order.users().enumerate() {
+                let user = first.saturating_add(at as u32);
                 if !records.is_empty() {
                     let (labels, numbers) = (in_order.labels, in_order.numbers);
                     self.matcher.user(&UserEvents { user, records, labels, numbers }, &mut partial);
