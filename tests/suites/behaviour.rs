@@ -71,6 +71,8 @@ fn without_what_differs(mut definition: Value) -> Value {
         if let Some(times) = fields.get_mut("times").and_then(Value::as_array_mut) {
             times.retain(|time| time["aggregate"] != "sum" && time["aggregate"] != "count");
         }
+        // Nobody's events are not those of their group (U-31).
+        fields.shift_remove("count_by");
         // Repeats of a step that was not reached give it a value (F-19, F-51).
         if fields.get("attribution").is_some_and(Value::is_string) {
             let steps = fields.get_mut("steps").and_then(Value::as_array_mut).into_iter().flatten();
@@ -80,6 +82,8 @@ fn without_what_differs(mut definition: Value) -> Value {
         }
         // Other events are shown as the expanded one if that does not happen (W-14).
         fields.shift_remove("expand");
+        // Collapsed is what has the label of the anchor's event, not that of the anchor (W-17).
+        fields.shift_remove("collapse_repeated");
         // An anchor that comes before the one before it (F-13) has that one as a step.
         if let Some(anchors) = fields.get_mut("anchors").and_then(Value::as_array_mut) {
             anchors.truncate(1);
