@@ -63,9 +63,11 @@ impl<'a> Whose<'a> {
     ) -> BTreeSet<String> {
         let subject = self.split(view, attribution, breakdown);
         match breakdown {
-            // No step has given a value; and what is not there is not cast either.
+            // The step was not reached; and what is not there is not cast either.
             Breakdown::Property { property, .. }
-                if subject.event.is_none() && !matches!(property, Property::User { .. }) =>
+                if subject.event.is_none()
+                    && matches!(attribution, Attribution::Step(_))
+                    && !matches!(property, Property::User { .. }) =>
             {
                 BTreeSet::from([NOT_SET.to_owned()])
             }
