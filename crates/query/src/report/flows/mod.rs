@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringViewArray};
 use datafusion::logical_expr::{Case, Expr, lit};
-use tallymark_report::{Breakdown, CountOf, EventChoice, EventSelector, Expansion, Flows, Instants, Scope};
+use tallymark_report::{Breakdown, CountOf, EventSelector, Expansion, Flows, Instants, Scope};
 
 pub(super) use self::rows::schema;
 use self::tally::Counted;
@@ -155,8 +155,9 @@ impl Asked {
             cases.push((Box::new(self.selects(custom)?), Box::new(utf8(&custom.label()))));
         }
         for expansion in &flows.expand {
-            let choice = EventChoice { event: expansion.event.clone(), filter: None };
-            cases.push((Box::new(self.named(&[&choice])?), Box::new(self.expanded(expansion)?)));
+            // W-14 is of names, not of saved events that may have the same.
+            let is_it = self.event_name().eq(utf8(&expansion.event));
+            cases.push((Box::new(is_it), Box::new(self.expanded(expansion)?)));
         }
         if cases.is_empty() {
             return Ok(self.event_name());
