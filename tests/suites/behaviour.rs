@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMillisecondType};
+use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
 use serde_json::Value;
 use tallymark_report::{FlowForm, Question, Report};
