@@ -434,7 +434,7 @@ pub fn flows() -> impl Strategy<Value = Value> {
                         ("count", Some(Value::from(count))),
                         ("window", window),
                         ("rows", Some(Value::from(rows))),
-                        ("collapse_repeated", Some(Value::from(collapse && custom_events.is_empty()))),
+                        ("collapse_repeated", Some(Value::from(collapse))),
                         ("custom_events", list(custom_events)),
                         ("expand", list(expand)),
                         ("hold_constant", list(held)),
