@@ -214,7 +214,7 @@ fn step(
 ) -> Vec<Cell> {
     let mut cells: Vec<Cell> = segment.map(Text).into_iter().collect();
     cells.extend([Number(at), Text(event), Number(count)]);
-    if at == 1.0 {
+    if at < 1.5 {
         cells.extend([Nothing, Number(1.0), Nothing, Nothing, Nothing, Nothing]);
     } else {
         cells.extend([Number(count / of), Number(count / first)]);
@@ -295,7 +295,13 @@ fn triangle(segment: Option<&'static str>, scale: f64) -> Vec<Vec<Cell>> {
     }
     for name in ["average", "pooled"] {
         for at in 0..4 {
-            rows.push(bucket((name, None), segment, at as f64, (150.0, 120.0 - 30.0 * at as f64), at < 3));
+            rows.push(bucket(
+                (name, None),
+                segment,
+                f64::from(at),
+                (150.0, 120.0 - 30.0 * f64::from(at)),
+                at < 3,
+            ));
         }
     }
     rows
