@@ -15,28 +15,33 @@ use datafusion::logical_expr::{Case, Expr, LogicalPlanBuilder, lit};
 use hashbrown::HashSet;
 use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
 use tallymark_report::{
-    Aggregate, Cohort, CohortCondition, DateRange, DefinitionError, Did, EventSelector, Filter, Instants,
-    Measure, Metric, Times,
+    ALL_EVENTS, Aggregate, Cohort, CohortCondition, DateRange, DefinitionError, Did, EventSelector, Filter,
+    Instants, Measure, Metric, Times,
 };
 use tokio::sync::OnceCell;
 
 use super::asked::{Asked, Cohorts, UserIds, arrow_error, column, plan_error};
 use super::check::no_cohort;
 use super::convert::TEXT;
-use super::insights::measure::over_column;
+use super::insights::measure::{USER, over_column};
+use super::segments::Segment;
 use crate::functions::time_bucket;
 use crate::{Error, Result};
 
-/// A set of users while a cohort is worked out.
+/// A set of users, or of groups, while a cohort is worked out.
 type Ids = HashSet<String>;
 
 /// Everyone with an event up to now, or a profile (C-2): found when first asked for.
 #[derive(Default)]
-struct Universe(OnceCell<Ids>);
+struct Universe {
+    /// By which key its members are groups.
+    group_key: Option<String>,
+    found: OnceCell<Ids>,
+}
 
 impl Universe {
     async fn ids(&self, asked: &Asked) -> Result<&Ids> {
-        self.0.get_or_try_init(|| asked.universe()).await
+        self.found.get_or_try_init(|| asked.universe(self.group_key.as_deref())).await
     }
 
     /// Everyone but these.
@@ -96,23 +101,30 @@ impl Asked {
     ) -> Pin<Box<dyn Future<Output = Result<Ids>> + Send + 'a>> {
         Box::pin(async move {
             let (conditions, all) = cohort.conditions();
-            self.combined(conditions, all, &Universe::default(), cohorts, within).await
+            let universe = Universe { group_key: cohort.group_key.clone(), found: OnceCell::new() };
+            self.combined(conditions, all, &universe, cohorts, within).await
         })
     }
 
     /// See [`Universe`].
-    async fn universe(&self) -> Result<Ids> {
+    async fn universe(&self, group_key: Option<&str>) -> Result<Ids> {
         let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
-        let plan = self
-            .scan()?
-            .filter(self.within(&ever).and(column(USER_ID).is_not_null()))
-            .and_then(|plan| plan.aggregate([column(USER_ID)], Vec::<Expr>::new()))
+        let everything = EventSelector::named(ALL_EVENTS);
+        let actor = self.actor(&metric_of(&everything, group_key))?;
+        let plan = self.scan()?.filter(self.within(&ever)).map_err(plan_error)?;
+        let plan = by_actor(plan, actor, Vec::new())?
+            .aggregate([column(USER)], Vec::<Expr>::new())
             .map_err(plan_error)?;
         let mut universe = Ids::new();
         for batch in self.collect(plan).await? {
             universe.extend(ids_of(&batch)?);
         }
         let snapshot = self.tables.snapshot();
+        if let Some(wanted) = group_key {
+            let groups = snapshot.profiles.groups().filter(|(key, _, _)| *key == wanted);
+            universe.extend(groups.map(|(_, id, _)| id.to_owned()));
+            return Ok(universe);
+        }
         let profiles = snapshot.profiles.users().map(|(id, _)| id);
         // U-18: a profile under an id that became somebody else's is no user's.
         let own = profiles.filter(|id| snapshot.identities.canonical(id) == *id);
@@ -178,7 +190,8 @@ impl Asked {
             for name in names {
                 self.work_out_one(&name, cohorts, within).await?;
             }
-            return self.who_is(filter, universe.ids(self).await?).await;
+            let of_profiles = self.of_profiles(universe.group_key.as_deref());
+            return of_profiles.who_is(filter, universe.ids(self).await?).await;
         }
         if let Some(name) = &condition.in_cohort {
             let members = self.work_out_one(name, cohorts, within).await?;
@@ -194,6 +207,10 @@ impl Asked {
             let users = users.iter().map(|id| identities.canonical(id));
             let everyone = universe.ids(self).await?;
             return Ok(users.filter(|id| everyone.contains(*id)).map(str::to_owned).collect());
+        }
+        if let Some(groups) = &condition.groups {
+            let everyone = universe.ids(self).await?;
+            return Ok(groups.iter().filter(|id| everyone.contains(*id)).cloned().collect());
         }
         if let Some(all) = &condition.all {
             return self.combined(all, true, universe, cohorts, within).await;
@@ -240,11 +257,13 @@ impl Asked {
         if let Some((then, wanted)) =
             did.then.as_ref().map(|then| (then, true)).or(did.then_not.as_ref().map(|then| (then, false)))
         {
-            return self.who_then(&did.event, then, wanted, &range).await;
+            let group_key = universe.group_key.as_deref();
+            return self.who_then(&did.event, then, wanted, &range, group_key).await;
         }
         let at_least_once = Times { at_least: Some(1.0), ..Times::default() };
         let times = did.times.as_ref().unwrap_or(&at_least_once);
-        let chosen = self.within(&range).and(self.selected(&did.event).await?);
+        let metric = metric_of(&did.event, universe.group_key.as_deref());
+        let chosen = self.within(&range).and(self.selected(&metric).await?);
         let (value, of) = match (&times.of, times.distinct) {
             (Some(of), _) => {
                 let aggregate = times.aggregate.unwrap_or(Aggregate::Sum);
@@ -253,18 +272,15 @@ impl Asked {
             }
             (None, _) => (None, None),
         };
-        let mut projected = vec![column(USER_ID)];
+        let mut projected = Vec::new();
         if let Some(value) = &value {
             projected.push(value.label.clone().alias("value"));
         }
         if let Some(unit) = times.distinct {
             projected.push(time_bucket::of(unit, column(TIME), self.calendar).alias("bucket"));
         }
-        let mut plan = self
-            .scan()?
-            .filter(chosen.and(column(USER_ID).is_not_null()))
-            .and_then(|plan| plan.project(projected))
-            .map_err(plan_error)?;
+        let plan = self.scan()?.filter(chosen).map_err(plan_error)?;
+        let mut plan = by_actor(plan, self.counted(&metric).await?, projected)?;
         if value.as_ref().is_some_and(|value| value.is_list) {
             plan = plan.unnest_column("value").map_err(plan_error)?;
         }
@@ -273,7 +289,7 @@ impl Asked {
             (None, Some(_)) => aggregate::count_distinct(column("bucket")),
             (None, None) => aggregate::count(lit(1i64)),
         };
-        let plan = plan.aggregate([column(USER_ID)], [number.alias("value")]).map_err(plan_error)?;
+        let plan = plan.aggregate([column(USER)], [number.alias("value")]).map_err(plan_error)?;
         // C-8: of nothing, counts and sums are 0, everything else is no number.
         let is_zero_of_nothing = matches!(of, None | Some(Aggregate::Sum | Aggregate::Distinct));
         let of_nothing = is_zero_of_nothing.then_some(0.0);
@@ -297,10 +313,11 @@ impl Asked {
     }
 
     /// Whether an event is one of those selected, first times included (C-3 g).
-    async fn selected(&self, event: &EventSelector) -> Result<Expr> {
+    async fn selected(&self, metric: &Metric) -> Result<Expr> {
+        let Some(event) = &metric.event else { return Ok(lit(false)) };
         let selects = self.selects(event)?;
         Ok(match event.first_time {
-            Some(first_time) => selects.and(self.is_first(&metric_of(event), first_time).await?),
+            Some(first_time) => selects.and(self.is_first(metric, first_time).await?),
             None => selects,
         })
     }
@@ -312,8 +329,10 @@ impl Asked {
         then: &EventSelector,
         wanted: bool,
         range: &Instants,
+        group_key: Option<&str>,
     ) -> Result<Ids> {
-        let (is_first, is_then) = (self.selected(first).await?, self.selected(then).await?);
+        let (first, then) = (metric_of(first, group_key), metric_of(then, group_key));
+        let (is_first, is_then) = (self.selected(&first).await?, self.selected(&then).await?);
         let chosen = self.within(range).and(is_first.clone().or(is_then.clone()));
         // G-1: by time, then in order of arrival.
         let place = || named_struct(vec![lit("time"), column(TIME), lit("sequence"), column(SEQUENCE)]);
@@ -322,14 +341,12 @@ impl Asked {
                 Case { expr: None, when_then_expr: vec![(Box::new(is), Box::new(place()))], else_expr: None };
             Expr::Case(case)
         };
-        let projected = [column(USER_ID), when(is_first).alias("first"), when(is_then).alias("then")];
+        let projected = vec![when(is_first).alias("first"), when(is_then).alias("then")];
         let bounds =
             [aggregate::min(column("first")).alias("first"), aggregate::max(column("then")).alias("then")];
-        let plan = self
-            .scan()?
-            .filter(chosen.and(column(USER_ID).is_not_null()))
-            .and_then(|plan| plan.project(projected))
-            .and_then(|plan| plan.aggregate([column(USER_ID)], bounds))
+        let plan = self.scan()?.filter(chosen).map_err(plan_error)?;
+        let plan = by_actor(plan, self.actor(&first)?, projected)?
+            .aggregate([column(USER)], bounds)
             .map_err(plan_error)?;
         let mut found = Ids::new();
         for batch in self.collect(plan).await? {
@@ -350,8 +367,20 @@ impl Asked {
     }
 }
 
-/// A metric of some events, to ask for their first times with.
-fn metric_of(event: &EventSelector) -> Metric {
+/// Events with whom each counts for, and what else is to be known of them; those that count for
+/// nobody are left out (G-12).
+fn by_actor(plan: LogicalPlanBuilder, actor: Segment, projected: Vec<Expr>) -> Result<LogicalPlanBuilder> {
+    let Segment { label, is_list } = actor;
+    let plan = if is_list { plan } else { plan.filter(label.clone().is_not_null()).map_err(plan_error)? };
+    let plan = plan.project([label.alias(USER)].into_iter().chain(projected)).map_err(plan_error)?;
+    if !is_list {
+        return Ok(plan);
+    }
+    plan.unnest_column(USER).and_then(|plan| plan.filter(column(USER).is_not_null())).map_err(plan_error)
+}
+
+/// A metric of some events, counted by users or groups, to ask for who did them first.
+fn metric_of(event: &EventSelector, group_key: Option<&str>) -> Metric {
     Metric {
         name: None,
         saved: None,
@@ -360,7 +389,7 @@ fn metric_of(event: &EventSelector) -> Metric {
         cohort: None,
         measure: Measure::UniqueUsers,
         filter: None,
-        count_by: None,
+        count_by: group_key.map(str::to_owned),
         count_once: None,
     }
 }

@@ -55,7 +55,8 @@ pub(crate) use self::table::register;
 /// measured without regard to them, `share` instead (S-79). Rows are ordered by metric, then overall
 /// before the segments in order of rank (B-31), then time.
 ///
-/// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending.
+/// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending; a cohort of
+/// groups has `group_id` instead (C-21).
 ///
 /// Sessions have `user_id` (Utf8), `start` and `end` (Timestamp(ms) in the report's time zone; of the
 /// first and the last event), `duration_s` (Float64), `event_count` (Int64), `origin_start` and
@@ -94,6 +95,8 @@ async fn answer(
     asked.hidden_events = Arc::new(definitions::hidden_events(&snapshot)?);
     asked.merged = Arc::new(merged::Merged::of(&definitions::lexicon(&snapshot)?));
     asked.saved_events = Arc::new(definitions::events(&snapshot)?);
+    let keys = cohorts.iter().filter_map(|(name, cohort)| Some((name.clone(), cohort.group_key.clone()?)));
+    asked.group_cohorts = Arc::new(keys.collect());
     asked.check(report, &cohorts)?;
     match &report.question {
         Question::Insights(insights) => {

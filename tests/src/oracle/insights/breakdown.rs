@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tallymark_report::{Breakdown, Buckets, CastType, DateUnit, Recurring};
 
-use super::filter::is_member;
+use super::filter::{asked_about, is_member};
 use super::property::value;
 use super::ranges::{Ranges, spell};
 use super::value::{cast, date_of, number_of, text_of};
@@ -45,14 +45,14 @@ impl<'a> Splitter<'a> {
     fn labels(&self, view: View<'_>, subject: Subject<'_>) -> BTreeSet<String> {
         match self.breakdown {
             // B-23; nobody is neither in nor out.
-            Breakdown::Cohorts { cohorts } if subject.user.is_some() => cohorts
+            Breakdown::Cohorts { cohorts } => cohorts
                 .iter()
+                .filter(|cohort| !asked_about(view, cohort, subject).is_empty())
                 .map(|cohort| {
                     let is = if is_member(view, cohort, subject) { "In" } else { "Not In" };
                     format!("{is} {cohort}")
                 })
                 .collect(),
-            Breakdown::Cohorts { .. } => BTreeSet::new(),
             Breakdown::Property { cast, buckets, unit, .. } => items(view, self.breakdown, subject)
                 .into_iter()
                 .map(|item| self.label(view, item, *cast, buckets.as_ref(), *unit))

@@ -30,7 +30,7 @@ pub(super) struct Hit<'a> {
 
 impl Hit<'_> {
     pub(super) fn subject(&self) -> Subject<'_> {
-        Subject { event: self.event.as_deref(), user: self.user, object: None }
+        Subject { event: self.event.as_deref(), user: self.user, object: None, group: None }
     }
 
     fn time(&self) -> Option<i64> {

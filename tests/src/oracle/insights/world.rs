@@ -7,6 +7,7 @@ use tallymark_report::{Cohort, EventSelector};
 
 use super::civil::Civil;
 use super::cohort::members;
+use super::property::groups;
 use crate::oracle::Dataset;
 
 /// A stored event as of now.
@@ -107,6 +108,13 @@ impl<'a> View<'a> {
         active.chain(self.world.users.keys().cloned()).collect()
     }
 
+    /// Every group by a key with an event by now, or a profile (C-2, C-21).
+    pub(super) fn groups(self, key: &str) -> BTreeSet<String> {
+        let active = self.events().flat_map(|event| groups(Subject::of_event(event), key));
+        let profiles = self.world.groups.keys().filter(|(of, _)| of == key).map(|(_, id)| id.clone());
+        active.chain(profiles).collect()
+    }
+
     /// The members of a saved cohort as of now (C-15).
     pub(super) fn members(self, cohort: &str) -> BTreeSet<String> {
         match self.world.cohorts.get(cohort) {
@@ -122,18 +130,24 @@ pub(super) struct Subject<'a> {
     pub(super) event: Option<&'a Event>,
     pub(super) user: Option<&'a str>,
     pub(super) object: Option<&'a Map<String, Value>>,
+    /// A group, by key and id.
+    pub(super) group: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> Subject<'a> {
     pub(super) fn of_event(event: &'a Event) -> Self {
-        Self { event: Some(event), user: event.user.as_deref(), object: None }
+        Self { event: Some(event), user: event.user.as_deref(), object: None, group: None }
     }
 
     pub(super) fn of_user(user: &'a str) -> Self {
-        Self { event: None, user: Some(user), object: None }
+        Self { event: None, user: Some(user), object: None, group: None }
     }
 
     pub(super) fn of_object(object: &'a Map<String, Value>) -> Self {
-        Self { event: None, user: None, object: Some(object) }
+        Self { event: None, user: None, object: Some(object), group: None }
+    }
+
+    pub(super) fn of_group(key: &'a str, id: &'a str) -> Self {
+        Self { event: None, user: None, object: None, group: Some((key, id)) }
     }
 }

@@ -90,7 +90,7 @@ impl Asked {
 
     /// Who is counted for an event: of several groups, under a filter of first times, those whose
     /// first it is (S-52).
-    pub(super) async fn counted(&self, metric: &Metric) -> Result<Segment> {
+    pub(in super::super) async fn counted(&self, metric: &Metric) -> Result<Segment> {
         let actor = self.actor(metric)?;
         let first_time = metric.event.as_ref().and_then(|selector| selector.first_time);
         let Some(first_time) = first_time.filter(|_| actor.is_list) else { return Ok(actor) };
@@ -111,11 +111,16 @@ impl Asked {
 
     /// Who is counted: the user, or the values of a property of the event (U-30, U-31). Null, or an
     /// empty list, where nobody is.
-    pub(super) fn actor(&self, metric: &Metric) -> Result<Segment> {
+    pub(in super::super) fn actor(&self, metric: &Metric) -> Result<Segment> {
         let Some(key) = &metric.count_by else {
             return Ok(Segment { label: column(USER_ID), is_list: false });
         };
-        let values = self.values(&Property::Event { name: key.clone() })?;
+        self.groups_by(key)
+    }
+
+    /// The groups of an event by a key.
+    pub(in super::super) fn groups_by(&self, key: &str) -> Result<Segment> {
+        let values = self.values(&Property::Event { name: key.to_owned() })?;
         let scalar = values.scalar_text().unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
         // G-12: the empty id is nobody.
         let scalar = nullif(scalar, utf8(""));

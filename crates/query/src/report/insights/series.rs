@@ -194,7 +194,7 @@ async fn chosen_ranges(
         left_out: None,
     };
     let showing = match metric.profiles {
-        Some(_) => Asked { is_of_profiles: true, ..asked.clone() },
+        Some(_) => asked.of_profiles(None),
         None => asked.showing(&question),
     };
     let mut chosen = BTreeMap::new();
