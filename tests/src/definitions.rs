@@ -35,7 +35,7 @@ pub const COHORTS: &[&str] = &["first", "second", "third", "companies"];
 /// Those of users among them.
 const OF_USERS: &[&str] = &["first", "second", "third"];
 
-fn one_of(values: Value) -> impl Strategy<Value = Value> {
+pub(crate) fn one_of(values: Value) -> impl Strategy<Value = Value> {
     match values {
         Value::Array(values) => select(values),
         other => select(vec![other]),
@@ -43,14 +43,14 @@ fn one_of(values: Value) -> impl Strategy<Value = Value> {
 }
 
 /// An object with those of the fields that are there.
-fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+pub(crate) fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
     let there = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(there.collect::<Map<_, _>>())
 }
 
 /// Which properties a filter or breakdown may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+pub(crate) enum Of {
     /// Those of the event alone.
     Events,
     /// Those of its user and group too.
@@ -59,7 +59,7 @@ enum Of {
     Users,
 }
 
-fn property(of: Of) -> impl Strategy<Value = Value> {
+pub(crate) fn property(of: Of) -> impl Strategy<Value = Value> {
     let events = [
         "genre", "mins", "mixed", "tags", "nums", "flag", "when", "company", "geo.city", "geo.n", "cart.b",
         "cart.p", "time",
@@ -69,14 +69,64 @@ fn property(of: Of) -> impl Strategy<Value = Value> {
     if of != Of::Users {
         all.extend(events.map(Value::from));
         all.push(json!({"item_count": "tags"}));
+        all.extend(from_elsewhere());
     }
     if of != Of::Events {
         all.extend(users.map(Value::from));
     }
     if of == Of::EventsAndUsers {
         all.push(Value::from("group.company.tier"));
+        all.extend(done_in_a_time());
+    }
+    if of != Of::Events {
+        all.push(json!("lookup.user.plan.seats"));
+        all.push(json!({"of": "user.likes", "column": "name"}));
     }
     select(all)
+}
+
+/// What lookup tables and other events of the user say (U-40, K-50, A-3, A-16).
+fn from_elsewhere() -> Vec<Value> {
+    let properties = json!([
+        "lookup.genre.kind",
+        "lookup.tags.weight",
+        "lookup.mixed.weight",
+        "lookup.tags.names",
+        {"of": "genre", "column": "names"},
+        {"lookup": "things", "of": "cart.b", "column": "weight"},
+        {"lookup": "things", "of": "genre", "column": "made"},
+        {"borrow": "genre", "from": "Play"},
+        {"borrow": "mins", "from": ["Buy", "Visit"], "within": "36 hours"},
+        {"borrow": "tags", "from": "Play", "within": "1 day"},
+        {"borrow": "mixed", "from": "$all_events", "within": "1 hour"},
+        {"borrow": "when", "from": "$all_events", "within": "1 month"},
+        {"borrow": "cart.p", "from": {"event": "Play", "where": {"property": "mins", "at_least": 5}}},
+        {"borrow": "lookup.genre.weight", "from": "Visit"},
+        {"seconds_to_next": "Play"},
+        {"seconds_to_next": {"any_of": ["Play", {"event": "Buy", "where": {"property": "genre", "is_set": true}}]}},
+        {"user_history": "plan"},
+        {"user_history": "plan"},
+        {"user_history": "age"},
+        {"user_history": "likes"},
+        {"attributed": "genre"},
+        {"attributed": "mixed", "model": "first", "within": "12 hours", "touchpoints": "Visit"},
+        {"attributed": "tags", "model": "linear", "within": "2 days"},
+        {"attributed": "mixed", "model": "participation", "collapse_repeats": true},
+    ]);
+    properties.as_array().cloned().unwrap_or_default()
+}
+
+/// What a user does in a time.
+fn done_in_a_time() -> Vec<Value> {
+    let properties = json!([
+        {"per_user": "events", "event": "Play"},
+        {"per_user": "events", "event": {"event": "$all_events", "where": {"property": "genre", "is_set": true}}},
+        {"per_user": {"aggregate": "sum", "of": "mins"}, "event": "Play"},
+        {"per_user": {"aggregate": "max", "of": "mins"}, "event": ["Play", "Buy"]},
+        {"per_user": {"aggregate": "average", "of": "mins"}, "event": "$all_events"},
+        {"per_user": {"aggregate": "distinct", "of": "tags"}, "event": "Visit"},
+    ]);
+    properties.as_array().cloned().unwrap_or_default()
 }
 
 /// Properties that have, at least now and then, values of a kind.
@@ -182,13 +232,13 @@ fn condition(of: Of) -> BoxedStrategy<Value> {
         .boxed()
 }
 
-fn in_cohorts(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
+pub(crate) fn in_cohorts(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
     let how = select(vec!["in_cohort", "not_in_cohort"]);
     (how, vec(select(names), 1..3)).prop_map(|(how, cohorts)| json!({how: cohorts}))
 }
 
 /// Filters, nested up to three deep; on the cohorts of these names.
-fn filter(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
+pub(crate) fn filter(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
     let of_one = if of == Of::Users {
         condition(of).boxed()
     } else {
@@ -245,9 +295,11 @@ fn list_contains() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// A filter of a report, which may name cohorts.
+/// A filter of a report, which may name cohorts and says the same in all times.
 pub fn any_filter() -> impl Strategy<Value = Value> {
+    let is_of_a_time = |filter: &Value| filter.to_string().contains("per_user");
     filter(Of::EventsAndUsers, COHORTS)
+        .prop_filter("the same in all times", move |filter| !is_of_a_time(filter))
 }
 
 /// One condition on a property.
@@ -256,7 +308,7 @@ pub fn any_condition() -> impl Strategy<Value = Value> {
 }
 
 /// Which of its two filters decides what is first is another question than what the first is.
-fn selector(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
+pub(crate) fn selector(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
     let name = || prop_oneof![5 => select(EVENTS), 1 => Just("Listen"), 4 => Just("$all_events")];
     let choice = move || {
         (name(), option::weighted(0.2, filter(of, cohorts))).prop_map(|(event, filter)| match filter {
@@ -274,11 +326,11 @@ fn selector(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
     .boxed()
 }
 
-fn aggregate(names: Value) -> impl Strategy<Value = Value> {
+pub(crate) fn aggregate(names: Value) -> impl Strategy<Value = Value> {
     one_of(names)
 }
 
-fn measured_property(of: Of) -> impl Strategy<Value = Value> {
+pub(crate) fn measured_property(of: Of) -> impl Strategy<Value = Value> {
     match of {
         Of::Users => one_of(json!(["user.age", "user.plan", "user.likes"])),
         Of::Events => {
@@ -381,7 +433,7 @@ fn metric(of: Of, measure: impl Strategy<Value = Value> + 'static) -> BoxedStrat
         .boxed()
 }
 
-fn breakdown(of: Of) -> BoxedStrategy<Value> {
+pub(crate) fn breakdown(of: Of) -> BoxedStrategy<Value> {
     let unit =
         one_of(json!(["hour", "day", "week", "month", "quarter", "year", "hour_of_day", "day_of_week"]));
     let buckets = one_of(json!([
@@ -396,6 +448,9 @@ fn breakdown(of: Of) -> BoxedStrategy<Value> {
         Of::Users => vec![json!("user.born")],
         _ => vec![json!("when"), json!("time"), json!("time"), json!("mixed")],
     };
+    // What is attributed has reports of its own, for it is measured in other ways.
+    let property =
+        |of: Of| property(of).prop_filter("not attributed", |property| property.get("attributed").is_none());
     let plain = property(of).prop_filter("the time itself is no segment", |property| property != "time");
     let property_alone = plain.prop_map(|property| json!({ "property": property }));
     let cast = (property(of), one_of(json!(["string", "number", "boolean"])))
@@ -421,7 +476,7 @@ fn breakdown(of: Of) -> BoxedStrategy<Value> {
 }
 
 /// A range, and an interval that does not cut it in too many pieces.
-fn time(whole_days: bool) -> impl Strategy<Value = (Value, Option<Value>)> {
+pub(crate) fn time(whole_days: bool) -> impl Strategy<Value = (Value, Option<Value>)> {
     let wide = one_of(json!([
         "2024-03-09 to 2024-04-08",
         "2024-03-29 to 2024-04-08",
@@ -450,7 +505,7 @@ fn time(whole_days: bool) -> impl Strategy<Value = (Value, Option<Value>)> {
     ]
 }
 
-fn scope() -> impl Strategy<Value = Value> {
+pub(crate) fn scope() -> impl Strategy<Value = Value> {
     let zone = one_of(json!([
         "UTC",
         "America/New_York",
@@ -488,7 +543,7 @@ fn scope() -> impl Strategy<Value = Value> {
     })
 }
 
-fn merged(parts: impl IntoIterator<Item = Value>) -> Value {
+pub(crate) fn merged(parts: impl IntoIterator<Item = Value>) -> Value {
     let mut all = Map::new();
     for part in parts {
         if let Value::Object(part) = part {
@@ -573,6 +628,7 @@ fn of_events() -> impl Strategy<Value = Value> {
                     let formula = formula.filter(|_| metrics.len() > 1 && !has_bins);
                     let top = top.filter(|_| !breakdowns.is_empty());
                     let interval = if is_rolled { interval.or(Some(json!("day"))) } else { interval };
+                    without_active_users(&mut metrics, &json!([filter, breakdowns]));
                     let rest = object([
                         ("report", Some(json!("insights"))),
                         ("range", Some(range)),
@@ -591,6 +647,73 @@ fn of_events() -> impl Strategy<Value = Value> {
                 },
             )
     })
+}
+
+/// What users do in a bucket says nothing of active users, who are those of days before.
+fn without_active_users(metrics: &mut [Value], rest: &Value) {
+    for metric in metrics {
+        let names_one = |part: &Value| {
+            done_in_a_time().iter().any(|property| part.to_string().contains(&property.to_string()))
+        };
+        let is_active = metric["measure"].as_str().is_some_and(|measure| measure.ends_with("active_users"));
+        if is_active && (names_one(metric) || names_one(rest)) {
+            metric["measure"] = json!("unique_users");
+        }
+    }
+}
+
+/// Reports on what led to events.
+fn of_attribution() -> impl Strategy<Value = Value> {
+    let of = Of::EventsAndUsers;
+    let attributed = (
+        one_of(json!(["genre", "genre", "tags", "mixed", "mins", "user.plan", "lookup.genre.kind", "geo.city"])),
+        one_of(json!([
+            "first", "last", "linear", "participation", "time_decay", "u_shaped", "j_shaped",
+            "inverse_j_shaped", {"first": 1, "middle": 2, "last": 0}, {"first": 0, "middle": 1, "last": 0},
+        ])),
+        option::weighted(0.5, one_of(json!(["1 hour", "36 hours", "2 days", "1 week", "1 month"]))),
+        option::weighted(0.4, one_of(json!(["Visit", ["Play", "Buy"], {"event": "Play", "where": {"property": "mins", "at_least": 5}}]))),
+        option::weighted(0.3, any::<bool>()),
+    )
+        .prop_map(|(property, model, within, touchpoints, collapse)| {
+            let property = object([
+                ("attributed", Some(property)),
+                ("model", Some(model)),
+                ("within", within),
+                ("touchpoints", touchpoints),
+                ("collapse_repeats", collapse.map(Value::from)),
+            ]);
+            json!({ "property": property })
+        });
+    let measure = one_of(json!([
+        "total_events", "unique_users", "unique_users", {"aggregate": "sum", "of": "mins"},
+        {"aggregate": "sum", "of": {"borrow": "mins", "from": "Play"}},
+    ]));
+    let breakdowns = (attributed, option::weighted(0.4, breakdown(of)), any::<bool>()).prop_map(
+        |(attributed, other, is_first)| match other {
+            Some(other) if is_first => json!([attributed, other]),
+            Some(other) => json!([other, attributed]),
+            None => json!([attributed]),
+        },
+    );
+    let top = option::weighted(0.5, (1_usize..4, any::<bool>()));
+    let metrics = vec(metric(of, measure), 1..3);
+    (scope(), time(true), metrics, breakdowns, top, setting()).prop_map(
+        |(scope, (range, interval), metrics, breakdowns, top, setting)| {
+            let is_rolled = setting.get("rolling").is_some() || setting.get("cumulative").is_some();
+            let interval = if is_rolled { interval.or(Some(json!("day"))) } else { interval };
+            let rest = object([
+                ("report", Some(json!("insights"))),
+                ("range", Some(range)),
+                ("interval", interval),
+                ("metrics", Some(Value::from(metrics))),
+                ("breakdowns", Some(breakdowns)),
+                ("top", top.map(|(top, _)| Value::from(top))),
+                ("other", top.map(|(_, other)| Value::from(other))),
+            ]);
+            merged([scope, rest, setting])
+        },
+    )
 }
 
 /// Reports on profiles (S-24): they have no time axis.
@@ -668,6 +791,28 @@ fn did(others: &'static [&'static str]) -> impl Strategy<Value = Value> {
         .prop_map(|(event, range, rest)| merged([object([("event", Some(event)), ("in", range)]), rest]))
 }
 
+/// What a profile was (C-3 e).
+fn was() -> impl Strategy<Value = Value> {
+    let condition = one_of(json!([
+        {"property": {"user_history": "plan"}, "equals": "pro"},
+        {"property": {"user_history": "plan"}, "does_not_equal": ["pro", "free"]},
+        {"property": {"user_history": "plan"}, "is_set": false},
+        {"property": {"user_history": "age"}, "at_least": 5},
+        {"property": {"user_history": "likes"}, "contains": "a"},
+        {"any": [{"property": {"user_history": "plan"}, "equals": ""}, {"property": "user.plan", "equals": "pro"}]},
+        {"all": [{"property": {"user_history": "plan"}, "is_set": true}, {"property": {"user_history": "likes"}, "is_set": false}]},
+    ]));
+    let time = prop_oneof![
+        1 => Just(json!({})),
+        2 => one_of(json!(["2024-03-30", "2024-03-31T12:00:00Z", "2024-04-07T03:00"])).prop_map(|at| json!({ "at": at })),
+        3 => one_of(json!([
+            "last 3 days", "last 1 month", "2024-03-30 to 2024-03-31", {"since": "2024-03-31"}, "yesterday",
+            "2024-03-31T00:30 to 2024-03-31T12:00",
+        ])).prop_map(|range| json!({ "in": range })),
+    ];
+    (condition, time).prop_map(|(condition, time)| merged([json!({ "where": condition }), time]))
+}
+
 /// A cohort that may name these others.
 fn cohort(others: &'static [&'static str]) -> BoxedStrategy<Value> {
     let users = vec(select(vec!["u1", "u2", "U1", "u9", "$device:d1", "$device:d2", "stranger"]), 0..3);
@@ -677,6 +822,7 @@ fn cohort(others: &'static [&'static str]) -> BoxedStrategy<Value> {
         (5, did(others).prop_map(|did| json!({ "did": did })).boxed()),
         (2, did_not.prop_map(|did| json!({ "did_not": did })).boxed()),
         (3, filter(Of::Users, others).prop_map(|filter| json!({ "where": filter })).boxed()),
+        (2, was().boxed()),
         (1, users.prop_map(|users| json!({ "users": users })).boxed()),
     ];
     if !others.is_empty() {
@@ -731,5 +877,5 @@ pub fn cohorts() -> impl Strategy<Value = BTreeMap<String, Value>> {
 
 /// Any report; it may name the cohorts of [`COHORTS`].
 pub fn definition() -> impl Strategy<Value = Value> {
-    prop_oneof![10 => of_events(), 1 => of_profiles(), 1 => of_cohorts()]
+    prop_oneof![10 => of_events(), 2 => of_attribution(), 1 => of_profiles(), 1 => of_cohorts()]
 }

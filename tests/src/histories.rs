@@ -141,9 +141,18 @@ fn profile() -> impl Strategy<Value = Value> {
         1 => date().prop_map(|born| json!({"born": born})),
     ];
     let user = select(vec!["u1", "u2", "U1", "u9", "$device:d1"]);
+    let when = || option::weighted(0.6, time());
+    let at = |mut record: Value, time: Option<i64>| {
+        if let Some(time) = time {
+            record["$time"] = Value::from(time);
+        }
+        record
+    };
     prop_oneof![
-        6 => (user, set).prop_map(|(user, set)| json!({"$distinct_id": user, "$set": set})),
-        1 => Just(json!({"$distinct_id": "u1", "$unset": ["plan"]})),
+        6 => (user, set, when())
+            .prop_map(move |(user, set, time)| at(json!({"$distinct_id": user, "$set": set}), time)),
+        1 => when().prop_map(move |time| at(json!({"$distinct_id": "u1", "$unset": ["plan"]}), time)),
+        1 => when().prop_map(move |time| at(json!({"$distinct_id": "u2", "$delete": ""}), time)),
         2 => (text(&["A", "B", "5"]), text(&["gold", "tin"])).prop_map(|(group, tier)| {
             json!({"$group_key": "company", "$group_id": group, "$set": {"tier": tier}})
         }),
@@ -195,6 +204,47 @@ pub fn history() -> impl Strategy<Value = Vec<Value>> {
                 }
             }
             records.push(event);
+        }
+        records
+    })
+}
+
+/// The same, but most things happen right after each other: at one time, within the two seconds of
+/// F-13 and just beyond, minutes and days later.
+pub fn dense_history() -> impl Strategy<Value = Vec<Value>> {
+    const SECOND: i64 = 1000;
+    const HOUR: i64 = 3600 * SECOND;
+    let gap = select(vec![
+        0,
+        0,
+        1,
+        SECOND,
+        2 * SECOND,
+        2 * SECOND + 1,
+        3 * SECOND,
+        -SECOND,
+        -2 * SECOND,
+        20 * SECOND,
+        600 * SECOND,
+        1800 * SECOND,
+        1800 * SECOND + 1,
+        HOUR,
+        6 * HOUR,
+        24 * HOUR,
+        24 * HOUR + 1,
+        -3 * HOUR,
+    ]);
+    (history(), vec(option::weighted(0.8, gap), 64)).prop_map(|(mut records, gaps)| {
+        let mut last = None;
+        for (record, gap) in records.iter_mut().zip(gaps) {
+            let Some(time) = record.get_mut("properties").and_then(|properties| properties.get_mut("time"))
+            else {
+                continue;
+            };
+            if let (Some(last), Some(gap)) = (last, gap) {
+                *time = Value::from(last + gap);
+            }
+            last = time.as_i64();
         }
         records
     })

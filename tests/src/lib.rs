@@ -5,7 +5,9 @@
 //! are the examples of that document, which oracle and product both have to answer. The suites
 //! themselves are in `suites/`, one binary; SQL with its answers is in `slt/`.
 
+pub mod behaviours;
 pub mod cases;
 pub mod definitions;
 pub mod histories;
+pub mod lookups;
 pub mod oracle;

@@ -17,6 +17,7 @@
 mod acknowledged;
 mod adversarial;
 mod architecture;
+mod behaviour;
 mod clickhouse;
 mod common;
 mod concurrency;
@@ -27,6 +28,7 @@ mod filters;
 mod insights;
 mod interop;
 mod lifecycle;
+mod lookups;
 mod memory;
 mod real_data;
 mod round_trip;

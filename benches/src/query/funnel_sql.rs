@@ -10,12 +10,29 @@ pub(crate) const WEEK_MS: i64 = 7 * 86_400_000;
 pub(crate) fn levels(dialect: Dialect, events: &str, steps: &[&str], by_country: bool) -> Vec<String> {
     match dialect {
         Dialect::Clickhouse => vec![window_funnel(dialect, events, steps, by_country)],
-        Dialect::Tallymark => vec![
-            window_funnel(dialect, events, steps, by_country),
-            nested_windows(dialect, events, steps, by_country),
-        ],
+        Dialect::Tallymark => {
+            // By country a user counts under the least of all their events: not what a report says.
+            let report = (!by_country).then(|| report(steps));
+            let sql = [
+                window_funnel(dialect, events, steps, by_country),
+                nested_windows(dialect, events, steps, by_country),
+            ];
+            report.into_iter().chain(sql).collect()
+        }
         Dialect::Duckdb | Dialect::Datafusion => vec![nested_windows(dialect, events, steps, by_country)],
     }
+}
+
+/// As a report that counts as ClickHouse does.
+fn report(steps: &[&str]) -> String {
+    let definition = serde_json::json!({
+        "range": "since 2000-01-01", "steps": steps, "window": "7 days", "clickhouse": []
+    });
+    format!(
+        "SELECT step AS level, reached AS users FROM (SELECT step, \
+         count - lead(count, 1, 0) OVER (ORDER BY step) AS reached FROM funnel('{definition}')) AS steps \
+         WHERE reached > 0"
+    )
 }
 
 fn quoted(steps: &[&str]) -> String {

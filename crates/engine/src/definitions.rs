@@ -4,7 +4,8 @@ use serde::Serialize;
 use tallymark_event::Timestamp;
 use tallymark_query::definitions;
 use tallymark_report::{
-    CohortNeeds, DefinitionError, DefinitionKind, Lexicon, check_acyclic, check_saved, closest,
+    CohortNeeds, DefinitionError, DefinitionKind, Lexicon, Lookup, Property, check_acyclic, check_saved,
+    closest,
 };
 use tallymark_storage::{Commit, Definition, Definitions, Snapshot};
 
@@ -51,10 +52,14 @@ impl Engine {
     /// is not saved, or if a cohort would need itself.
     pub async fn save_definition(&self, kind: DefinitionKind, name: &str, json: &str) -> Result<()> {
         let wrong = |source| Error::Definition { kind, name: name.to_owned(), source };
+        if kind == DefinitionKind::Lookup {
+            let error = DefinitionError::new("", "a lookup table comes from a file with its rows");
+            return Err(wrong(error.hint("save the file")));
+        }
         let json = read(kind, name, json).map_err(wrong)?;
         let saved_at = self.now();
         self.change_definitions(|_, definitions| {
-            insert(definitions, kind, name, Definition { saved_at, json });
+            insert(definitions, kind, name, Definition { saved_at, json, file: None });
             check_needs(kind, name, definitions).map_err(wrong)
         })
         .await
@@ -123,13 +128,13 @@ impl Engine {
             let not_said = |error: serde_json::Error| wrong(DefinitionError::new("", error.to_string()));
             let json = serde_json::to_string(&lexicon).map_err(not_said)?;
             let json = read(kind, name, &json).map_err(wrong)?;
-            insert(definitions, kind, name, Definition { saved_at, json });
+            insert(definitions, kind, name, Definition { saved_at, json, file: None });
             Ok(())
         })
         .await
     }
 
-    async fn change_definitions(
+    pub(crate) async fn change_definitions(
         &self,
         change: impl FnOnce(&Snapshot, &mut Definitions) -> Result<()>,
     ) -> Result<()> {
@@ -172,7 +177,12 @@ pub(crate) fn without_user(definitions: &Definitions, ids: &[String]) -> (Defini
     (rest, changed)
 }
 
-fn insert(definitions: &mut Definitions, kind: DefinitionKind, name: &str, definition: Definition) {
+pub(crate) fn insert(
+    definitions: &mut Definitions,
+    kind: DefinitionKind,
+    name: &str,
+    definition: Definition,
+) {
     definitions.entry(kind.name().to_owned()).or_default().insert(name.to_owned(), definition);
 }
 
@@ -182,7 +192,11 @@ fn unknown<'a>(kind: DefinitionKind, name: &str, names: impl Iterator<Item = &'a
 }
 
 /// What is to be saved, checked by itself.
-fn read(kind: DefinitionKind, name: &str, json: &str) -> Result<serde_json::Value, DefinitionError> {
+pub(crate) fn read(
+    kind: DefinitionKind,
+    name: &str,
+    json: &str,
+) -> Result<serde_json::Value, DefinitionError> {
     if name.is_empty()
         || name.len() > NAME_BYTES_MAX
         || name.trim() != name
@@ -209,6 +223,7 @@ fn check_needs(kind: DefinitionKind, name: &str, definitions: &Definitions) -> R
     let names = |kind| saved(kind).map(|(name, _)| name.as_str()).collect();
     check_saved(cohort, &kind.cohorts_named_in(&definition.json), &names(cohort))?;
     check_saved(metric, &kind.metrics_named_in(&definition.json), &names(metric))?;
+    check_lookups(kind, &definition.json, definitions)?;
     if kind != cohort {
         return Ok(());
     }
@@ -218,12 +233,45 @@ fn check_needs(kind: DefinitionKind, name: &str, definitions: &Definitions) -> R
     check_acyclic(name, &needs)
 }
 
-/// The definitions that name a cohort, event or metric, such as `cohort "Active"`.
+/// Whether the lookup tables that a definition names are saved.
+fn check_lookups(
+    kind: DefinitionKind,
+    json: &serde_json::Value,
+    definitions: &Definitions,
+) -> Result<(), DefinitionError> {
+    let saved = definitions.get(DefinitionKind::Lookup.name());
+    for property in kind.lookups_in(json) {
+        let Property::Lookup { table: Some(table), .. } = &property else { continue };
+        if !saved.is_some_and(|saved| saved.contains_key(table)) {
+            let error = DefinitionError::new("", format!("there is no lookup table {table:?}"));
+            let names = saved.into_iter().flat_map(|saved| saved.keys()).map(String::as_str);
+            return Err(match closest(table, names) {
+                Some(known) => error.hint(format!("did you mean {known:?}?")),
+                None => error.hint("save it first"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The definitions that name a cohort, event, metric or lookup table, such as `cohort "Active"`.
 fn users_of(kind: DefinitionKind, name: &str, definitions: &Definitions) -> Vec<String> {
+    let of_table: Vec<Property> = match (kind, definitions.get(kind.name()).and_then(|saved| saved.get(name)))
+    {
+        (DefinitionKind::Lookup, Some(table)) => {
+            Lookup::from_value(table.json.clone()).map(|lookup| lookup.properties).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
     let is_named = |user: DefinitionKind, json: &serde_json::Value| match kind {
         DefinitionKind::Cohort => user.cohorts_named_in(json).contains(name),
         DefinitionKind::Event => user.events_named_in(json).contains(name),
         DefinitionKind::Metric => user.metrics_named_in(json).contains(name),
+        DefinitionKind::Lookup => user.lookups_in(json).iter().any(|property| match property {
+            Property::Lookup { table: Some(table), .. } => table == name,
+            Property::Lookup { table: None, of, .. } => of_table.contains(of),
+            _ => false,
+        }),
         _ => false,
     };
     let mut users = Vec::new();

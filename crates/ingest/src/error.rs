@@ -97,6 +97,14 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// A table cannot be looked up in.
+    #[error("{name} is no lookup table: {message}")]
+    Lookup {
+        /// The input's name.
+        name: String,
+        /// What is wrong with it, and where.
+        message: String,
+    },
     /// A Parquet file could not be read.
     #[error("cannot read Parquet file {name}")]
     ReadParquet {

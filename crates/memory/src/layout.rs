@@ -78,6 +78,11 @@ impl Layout {
         self.read_bytes
     }
 
+    /// How many bytes may be resident: columns in use beyond that are kept by nobody but the query.
+    pub fn budget_bytes(&self) -> usize {
+        self.cache.config.budget_bytes
+    }
+
     /// Some columns of a segment, read if they are not resident.
     ///
     /// `time` and `user_id` are never kept as columns: they are made from [`Segment::times`] and

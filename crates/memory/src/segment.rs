@@ -88,8 +88,8 @@ impl Segment {
         Self { core: Arc::clone(&self.core), users }
     }
 
-    /// Bytes of everything but its columns.
-    pub(crate) fn bytes(&self) -> usize {
+    /// Bytes of everything but its columns, times included.
+    pub fn bytes(&self) -> usize {
         self.core.bytes() + self.users.len() * 4
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tallymark_report::{Cohort, DefinitionKind, EventSelector, Lexicon, Metric};
-use tallymark_storage::{Definition, Snapshot};
+use tallymark_report::{Cohort, DefinitionError, DefinitionKind, EventSelector, Lexicon, Lookup, Metric};
+use tallymark_storage::{Definition, DefinitionFile, Snapshot};
 
 use crate::{Error, Result};
 
@@ -60,6 +60,23 @@ pub fn lexicon(snapshot: &Snapshot) -> Result<Lexicon> {
         Some((name, definition)) => Lexicon::from_value(definition.json.clone())
             .map_err(|source| Error::SavedDefinition { kind, name: name.clone(), source }),
     }
+}
+
+/// The lookup tables, by name, each with the file that has its rows.
+///
+/// # Errors
+/// [`Error::SavedDefinition`] for one that a newer version has saved.
+pub fn lookups(snapshot: &Snapshot) -> Result<BTreeMap<String, (Lookup, DefinitionFile)>> {
+    let kind = DefinitionKind::Lookup;
+    let mut found = BTreeMap::new();
+    for (name, definition) in saved(snapshot, kind) {
+        let wrong = |source| Error::SavedDefinition { kind, name: name.clone(), source };
+        let lookup = Lookup::from_value(definition.json.clone()).map_err(wrong)?;
+        let file = definition.file.clone();
+        let file = file.ok_or_else(|| wrong(DefinitionError::new("", "it has no table")))?;
+        found.insert(name.clone(), (lookup, file));
+    }
+    Ok(found)
 }
 
 /// The names of hidden events: they stay out of `$all_events` (M-20, P-40).

@@ -8,7 +8,7 @@
 //! 2. [`sql`] reads statements, refuses what would write, plans, and explains errors.
 //! 3. [`EventsTable`] picks the data files a query needs from the manifest, and unites them with
 //!    the rows in memory; [`tables`] holds profiles, identities and the catalogs.
-//!    [`definitions`] reads what was saved by name.
+//!    [`definitions`] reads what was saved by name, `lookups` the rows of lookup tables.
 //! 4. `resident` answers from columns in memory what has room there: scans, filters, aggregates.
 //!    [`plan`] says as conditions in SQL what breaks a tracking plan.
 //! 5. [`attached`] reads Parquet kept elsewhere as events.
@@ -32,6 +32,7 @@ mod export;
 pub mod functions;
 mod identity;
 mod leaf;
+mod lookups;
 pub mod plan;
 mod report;
 mod resident;
@@ -44,6 +45,7 @@ pub use error::{Error, Result};
 pub use events_table::EventsTable;
 pub use export::{ExportOptions, ExportedLines, FeedOptions, export, export_rows, feed};
 pub use identity::canonical_user_udf;
+pub use lookups::LOOKUP_SCHEMA;
 pub use report::{report, schema as report_schema};
 pub use session::{CATALOG, QueryConfig, QueryRuntime, SCHEMA, session};
 pub use statement::{Statement, run, sql, start, statements};

@@ -22,6 +22,7 @@ use tallymark_storage::Snapshot;
 use crate::error::{Error, Result};
 use crate::events_table::Resident;
 use crate::identity::canonical_user_udf;
+use crate::lookups::{LOOKUP_SCHEMA, LoadedLookups, LookupSchema};
 use crate::resident::AggregateSegments;
 use crate::tables::{DatasetSchema, DatasetTables};
 
@@ -73,6 +74,7 @@ pub struct QueryRuntime {
     resident: Option<Resident>,
     /// The tables of the snapshot asked for last, so that what is made on first use is made once.
     latest: Mutex<Option<(Weak<Snapshot>, Arc<DatasetTables>)>>,
+    loaded_lookups: Arc<LoadedLookups>,
 }
 
 impl QueryRuntime {
@@ -92,7 +94,7 @@ impl QueryRuntime {
         }
         let env = builder.build_arc().map_err(|source| Error::Configure { source })?;
         let resident = (config.resident_bytes_max > 0).then(|| Resident::new(&config));
-        Ok(Self { env, config, resident, latest: Mutex::new(None) })
+        Ok(Self { env, config, resident, latest: Mutex::new(None), loaded_lookups: Arc::default() })
     }
 
     /// The limits in force.
@@ -118,7 +120,9 @@ impl QueryRuntime {
         {
             return Arc::clone(tables);
         }
-        let tables = DatasetTables::new(Arc::clone(snapshot)).with_resident(self.resident.clone());
+        let tables = DatasetTables::new(Arc::clone(snapshot))
+            .with_resident(self.resident.clone())
+            .with_loaded_lookups(Arc::clone(&self.loaded_lookups));
         let tables = Arc::new(tables);
         *latest = Some((Arc::downgrade(snapshot), Arc::clone(&tables)));
         tables
@@ -159,6 +163,8 @@ impl QueryRuntime {
         let schema = DatasetSchema::new(self.tables(snapshot), session_config.clone(), Arc::clone(&self.env));
         let configure = |source| Error::Configure { source };
         catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(configure)?;
+        let lookups = LookupSchema { tables: self.tables(snapshot), env: Arc::clone(&self.env) };
+        catalog.register_schema(LOOKUP_SCHEMA, Arc::new(lookups)).map_err(configure)?;
 
         let state = SessionStateBuilder::new()
             .with_config(session_config)

@@ -145,7 +145,7 @@ impl TestDataset {
     /// Saves a definition under a name, unchecked.
     pub(crate) fn save(&mut self, kind: DefinitionKind, name: &str, json: &str) -> &mut Self {
         let json = serde_json::from_str(json).unwrap();
-        let definition = Definition { saved_at: Timestamp::from_millis(0), json };
+        let definition = Definition { saved_at: Timestamp::from_millis(0), json, file: None };
         self.manifest
             .definitions
             .entry(kind.name().to_owned())

@@ -122,6 +122,35 @@ impl Calendar {
         self.instant(day.and_time(NaiveTime::MIN))
     }
 
+    /// The civil days from the first to the last one, each with the instant it begins at, in order of
+    /// time. Where the clock goes back over midnight a day comes again; a day the zone skipped does
+    /// not come.
+    pub fn day_starts(self, first: NaiveDate, last: NaiveDate) -> Vec<(i64, NaiveDate)> {
+        let mut starts = Vec::new();
+        for day in first.iter_days().take_while(|day| *day <= last) {
+            let (from, to) = (self.start_of_day(day), self.start_of_day(shift(day, 1, Unit::Day)));
+            if from < to {
+                self.add_day_starts(from, to, &mut starts);
+            }
+        }
+        starts
+    }
+
+    /// Adds the days of `from..to`, in which an offset changes once at most.
+    fn add_day_starts(self, from: i64, to: i64, starts: &mut Vec<(i64, NaiveDate)>) {
+        let offset = |millis: i64| self.local(millis).and_utc().timestamp_millis() - millis;
+        let day = self.day(from);
+        if to - from == 1 || day == self.day(to - 1) && offset(from) == offset(to - 1) {
+            if starts.last().is_none_or(|(_, before)| *before != day) {
+                starts.push((from, day));
+            }
+            return;
+        }
+        let middle = from + (to - from) / 2;
+        self.add_day_starts(from, middle, starts);
+        self.add_day_starts(middle, to, starts);
+    }
+
     /// The instant when the wall clock shows this: the first if it does so twice, the end of the gap
     /// if it never does.
     pub fn instant(self, local: NaiveDateTime) -> i64 {

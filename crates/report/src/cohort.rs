@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use crate::filter::CohortName;
 use crate::report::read;
-use crate::{Aggregate, DateRange, DefinitionError, EventSelector, Filter, Property, Result, Scope, Unit};
+use crate::{
+    Aggregate, DateRange, DefinitionError, EventSelector, Filter, Instant, Property, Result, Scope, Unit,
+};
 
 /// A set of users, or of groups, by what they did and what they are (C-1). Of everyone with an event
 /// or a profile (C-2), those are members who meet the conditions.
@@ -36,10 +38,16 @@ pub struct CohortCondition {
     /// The user did not do this: the same as `times` equal to 0 (C-7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub did_not: Option<Did>,
-    /// The profile meets this (C-16). Only `user.` properties, or those of the group, and cohorts of
-    /// the same kind can be named.
+    /// The profile meets this (C-16). Only `user.` properties, `user_history` and cohorts can be named;
+    /// of groups only properties of their own, and cohorts of the same kind.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
+    /// With `where`: what `user_history` names is as it was then (C-3 e); now if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Instant>,
+    /// With `where`: what `user_history` names is as it was at any time in this range (C-3 e).
+    #[serde(default, rename = "in", skip_serializing_if = "Option::is_none")]
+    pub range: Option<DateRange>,
     /// The user is in another saved cohort.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_cohort: Option<CohortName>,
@@ -159,7 +167,8 @@ impl Cohort {
             (None, Some(any)) => ("any", any),
             _ => return Err(DefinitionError::new("", "a cohort has either all or any")),
         };
-        check_all(field, conditions, self.group_key.as_deref())
+        check_all(field, conditions, self.group_key.as_deref())?;
+        crate::computed::check_cohort(self)
     }
 }
 
@@ -175,7 +184,18 @@ fn check_all(field: &str, conditions: &[CohortCondition], group_key: Option<&str
 
 impl CohortCondition {
     fn check(&self, group_key: Option<&str>) -> Result<()> {
-        let Self { did, did_not, filter, in_cohort, not_in_cohort, users, groups, all, any, not } = self;
+        let Self { did, did_not, filter, at, range, in_cohort, not_in_cohort, users, groups, all, any, not } =
+            self;
+        if (at.is_some() || range.is_some()) && filter.is_none() {
+            let field = if at.is_some() { "at" } else { "in" };
+            return Err(DefinitionError::new(field, "goes with where; the time of did stands within it"));
+        }
+        if at.is_some() && range.is_some() {
+            return Err(DefinitionError::new("at", "goes without in"));
+        }
+        if let Some(filter) = filter {
+            crate::computed::check_profile(filter, at.is_some() || range.is_some())?;
+        }
         let kinds = [
             did.is_some(),
             did_not.is_some(),

@@ -69,6 +69,25 @@ impl EventSelector {
         }
     }
 
+    /// From the fields of an object.
+    pub(crate) fn of_parts(
+        event: Option<String>,
+        any_of: Option<Vec<EventChoice>>,
+        filter: Option<Filter>,
+        name: Option<String>,
+        first_time: Option<FirstTime>,
+    ) -> Result<Self, String> {
+        let any_of = match (event, any_of) {
+            (Some(event), None) => vec![EventChoice { event, filter }],
+            (None, Some(any_of)) if filter.is_none() && !any_of.is_empty() => any_of,
+            (None, Some(any_of)) if !any_of.is_empty() => {
+                return Err("with any_of each event has a where of its own".to_owned());
+            }
+            _ => return Err("say either event or any_of".to_owned()),
+        };
+        Ok(Self { any_of, name, first_time })
+    }
+
     /// Reads events as they are saved under a name (P-41): in any of the ways they are written. The
     /// names in it are those of stored events.
     ///
@@ -140,15 +159,7 @@ impl WordOr<'_> for EventSelector {
 
     fn of_object(object: SelectorObject) -> Result<Self, String> {
         let SelectorObject { event, any_of, filter, name, first_time } = object;
-        let any_of = match (event, any_of) {
-            (Some(event), None) => vec![EventChoice { event, filter }],
-            (None, Some(any_of)) if filter.is_none() && !any_of.is_empty() => any_of,
-            (None, Some(any_of)) if !any_of.is_empty() => {
-                return Err("with any_of each event has a where of its own".to_owned());
-            }
-            _ => return Err("say either event or any_of".to_owned()),
-        };
-        Ok(Self { any_of, name, first_time })
+        Self::of_parts(event, any_of, filter, name, first_time)
     }
 
     fn of_list(list: Vec<EventChoice>) -> Result<Self, String> {

@@ -276,9 +276,7 @@ impl Insights {
         for (at, metric) in self.metrics.iter().enumerate() {
             metric.check().map_err(|error| error.within(&format!("metrics[{at}]")))?;
         }
-        for (at, breakdown) in self.breakdowns.iter().enumerate() {
-            breakdown.check().map_err(|error| error.within(&format!("breakdowns[{at}]")))?;
-        }
+        check_breakdowns(&self.breakdowns, self.top, self.other)?;
         let needs_interval = |field: &str| {
             Err(DefinitionError::new(field, "goes over intervals")
                 .hint("say for example \"interval\": \"day\""))
@@ -302,12 +300,6 @@ impl Insights {
                 return Err(DefinitionError::new(field, problem));
             }
         }
-        if self.other && self.top.is_none() {
-            return Err(DefinitionError::new(
-                "other",
-                "is what is beyond top; say how many are shown in top",
-            ));
-        }
         match &self.compare {
             Some(Comparison::Segment(_) | Comparison::Overall) if self.breakdowns.is_empty() => {
                 return Err(DefinitionError::new("compare", "of segments goes with breakdowns"));
@@ -318,24 +310,45 @@ impl Insights {
             }
             _ => {}
         }
-        if self.top == Some(0) {
-            return Err(DefinitionError::new("top", "at least one segment"));
-        }
         self.users_of.iter().try_for_each(|cell| cell.check(self).map_err(|error| error.within("users_of")))
     }
 }
 
 impl CellOf {
     fn check(&self, insights: &Insights) -> Result<()> {
-        if !self.segments.is_empty() && self.segments.len() != insights.breakdowns.len() {
-            let problem = format!("{} labels, one for each of the breakdowns", insights.breakdowns.len());
-            return Err(DefinitionError::new("segments", problem));
-        }
-        if self.time.is_some() && insights.interval.is_none() {
-            return Err(DefinitionError::new("time", "goes with an interval"));
-        }
-        Ok(())
+        check_cell(self.time.is_some(), &self.segments, insights.interval, &insights.breakdowns)
     }
+}
+
+/// Checks breakdowns and how many segments of them are shown.
+pub(crate) fn check_breakdowns(breakdowns: &[Breakdown], top: Option<usize>, other: bool) -> Result<()> {
+    for (at, breakdown) in breakdowns.iter().enumerate() {
+        breakdown.check().map_err(|error| error.within(&format!("breakdowns[{at}]")))?;
+    }
+    if other && top.is_none() {
+        return Err(DefinitionError::new("other", "is what is beyond top; say how many are shown in top"));
+    }
+    if top == Some(0) {
+        return Err(DefinitionError::new("top", "at least one segment"));
+    }
+    Ok(())
+}
+
+/// Checks which number of a report is meant.
+pub(crate) fn check_cell(
+    has_time: bool,
+    segments: &[String],
+    interval: Option<Unit>,
+    breakdowns: &[Breakdown],
+) -> Result<()> {
+    if !segments.is_empty() && segments.len() != breakdowns.len() {
+        let problem = format!("{} labels, one for each of the breakdowns", breakdowns.len());
+        return Err(DefinitionError::new("segments", problem));
+    }
+    if has_time && interval.is_none() {
+        return Err(DefinitionError::new("time", "goes with an interval"));
+    }
+    Ok(())
 }
 
 impl Metric {
@@ -408,28 +421,31 @@ impl Breakdown {
         if unit.is_some() {
             return Err(DefinitionError::new("unit", "is for dates, buckets for numbers and texts"));
         }
-        match buckets {
-            Buckets::Even(EvenBuckets { from, to, size }) => {
-                if !(from < to && *size > 0.0 && (to - from) / size <= 100_000.0) {
-                    return Err(DefinitionError::new(
-                        "buckets.even",
-                        "from is less than to, and size greater than 0 and not too small",
-                    ));
-                }
-            }
-            Buckets::At(at) => {
-                if at.is_empty() || !at.is_sorted_by(|a, b| a < b) {
-                    return Err(DefinitionError::new("buckets.at", "numbers that grow, at least one"));
-                }
-            }
-            Buckets::Groups(_) if matches!(cast, Some(cast) if *cast != CastType::String) => {
-                return Err(DefinitionError::new("buckets.groups", "are of texts"));
-            }
-            Buckets::Groups(groups) if groups.is_empty() => {
-                return Err(DefinitionError::new("buckets.groups", "at least one"));
-            }
-            Buckets::Auto | Buckets::Groups(_) => {}
+        if matches!(buckets, Buckets::Groups(_)) && cast.is_some_and(|cast| cast != CastType::String) {
+            return Err(DefinitionError::new("buckets.groups", "are of texts"));
         }
-        Ok(())
+        buckets.check()
+    }
+}
+
+impl Buckets {
+    pub(crate) fn check(&self) -> Result<()> {
+        match self {
+            Self::Even(EvenBuckets { from, to, size })
+                if !(from < to && *size > 0.0 && (to - from) / size <= 100_000.0) =>
+            {
+                Err(DefinitionError::new(
+                    "buckets.even",
+                    "from is less than to, and size greater than 0 and not too small",
+                ))
+            }
+            Self::At(at) if at.is_empty() || !at.is_sorted_by(|a, b| a < b) => {
+                Err(DefinitionError::new("buckets.at", "numbers that grow, at least one"))
+            }
+            Self::Groups(groups) if groups.is_empty() => {
+                Err(DefinitionError::new("buckets.groups", "at least one"))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -29,38 +29,52 @@
 //!
 //! Rule ids such as G-8 refer to `crates/query/SEMANTICS.md`.
 
+mod attempt;
 mod calendar;
 mod cohort;
+mod computed;
 mod date_unit;
 mod error;
 mod event;
 mod filter;
+mod flows;
+mod funnel;
 mod insights;
 mod lexicon;
+mod lookup;
 mod measure;
 mod parts;
 mod plan;
 mod property;
 mod range;
 mod report;
+mod retention;
 mod saved;
 mod sessions;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use attempt::{CountOf, Exclusion, Window, WindowUnit};
 pub use calendar::{Calendar, Instants, Unit, WeekStart};
 pub use cohort::{Cohort, CohortCondition, Did, Times};
+pub use computed::{AttributionModel, window_ms};
 pub use date_unit::{DateUnit, Recurring};
 pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
 pub use filter::{
     CastType, CohortName, Condition, Filter, Include, Items, ListContains, Operator, Period, Scalar,
 };
+pub use flows::{Anchor, Expansion, FlowForm, Flows};
+pub use funnel::{
+    Attribution, ClickhouseMode, Funnel, FunnelStep, IntervalAttempts, Reentry, Significance, StepMeasure,
+    StepOf, StepOrder, TimeBuckets, TimeMeasure,
+};
 pub use insights::{
     Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric, ValueGroup,
 };
 pub use lexicon::{Lexicon, LexiconEntry, LexiconKind, PropertyType};
+pub use lookup::Lookup;
 pub use measure::{Aggregate, Measure, PerUser};
 pub use parts::Part;
 pub use plan::{
@@ -68,6 +82,10 @@ pub use plan::{
 };
 pub use property::Property;
 pub use range::{DateRange, Instant};
-pub use report::{Question, Report, Scope};
+pub use report::{Question, REPORT_KINDS, Report, Scope};
+pub use retention::{
+    Alignment, Criterion, Frequency, Lifecycle, Retention, RetentionCell, RetentionMeasure, Stickiness,
+    StickinessPeriod,
+};
 pub use saved::{CohortNeeds, DefinitionKind, check_acyclic, check_saved};
 pub use sessions::{SessionList, SessionRule};

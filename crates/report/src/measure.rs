@@ -11,7 +11,7 @@ use crate::{CastType, Property};
 /// Written as a word (`"unique_users"`), or as an object: `{"aggregate": "sum", "of": "amount"}`,
 /// `{"aggregate": "median", "per_user": "events"}`,
 /// `{"aggregate": "p90", "per_user": {"aggregate": "sum", "of": "amount"}}`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(with = "Written<Self>")]
 pub enum Measure {
@@ -51,7 +51,7 @@ pub enum Measure {
 }
 
 /// The number a user has.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(with = "Written<Self>")]
 pub enum PerUser {
@@ -70,6 +70,17 @@ pub enum PerUser {
         #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
         cast: Option<CastType>,
     },
+}
+
+impl PerUser {
+    /// How it is called in results.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Events => "events".to_owned(),
+            Self::Sessions => "sessions".to_owned(),
+            Self::OfProperty { aggregate, of, .. } => format!("{} of {}", aggregate.name(), of.label()),
+        }
+    }
 }
 
 /// A function of many numbers, or values.

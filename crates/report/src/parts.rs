@@ -3,8 +3,9 @@
 
 use crate::event::EventChoice;
 use crate::{
-    Breakdown, Cohort, CohortCondition, DateRange, Did, EventSelector, Filter, Insights, Measure, Metric,
-    Operator, PerUser, Property, Question, Report, Result, Scope,
+    Breakdown, Cohort, CohortCondition, DateRange, Did, EventSelector, Exclusion, Filter, Flows, Funnel,
+    Insights, Measure, Metric, Operator, PerUser, Property, Question, Report, Result, Retention,
+    RetentionMeasure, Scope,
 };
 
 /// A part of a definition.
@@ -43,6 +44,15 @@ impl Report {
         scope(&self.scope, each)?;
         match &self.question {
             Question::Insights(insights) => of_insights(insights, each),
+            Question::Funnel(funnel) => of_funnel(funnel, each),
+            Question::Retention(retention) => of_retention(retention, each),
+            Question::Frequency(frequency) => {
+                at("event", [&frequency.event], each, selector)?;
+                at("birth", &frequency.birth, each, selector)
+            }
+            Question::Lifecycle(lifecycle) => at("event", [&lifecycle.event], each, selector),
+            Question::Stickiness(stickiness) => at("event", [&stickiness.event], each, selector),
+            Question::Flows(flows) => of_flows(flows, each),
             Question::Cohort(cohort) => cohort.try_parts(each),
             Question::Sessions(list) => at_each("properties", &list.properties, each, property),
         }
@@ -117,6 +127,38 @@ fn of_insights<'a>(insights: &'a Insights, each: Each<'_, 'a>) -> Result<()> {
     at_each("breakdowns", &insights.breakdowns, each, breakdown)
 }
 
+fn of_funnel<'a>(funnel: &'a Funnel, each: Each<'_, 'a>) -> Result<()> {
+    at_each("steps", &funnel.steps, each, |step, each| selector(&step.event, each))?;
+    at_each("hold_constant", &funnel.hold_constant, each, property)?;
+    at_each("exclude", &funnel.exclude, each, exclusion)?;
+    at_each("breakdowns", &funnel.breakdowns, each, breakdown)?;
+    at_each("measures", &funnel.measures, each, |measure, each| at("of", [&measure.of], each, property))
+}
+
+fn exclusion<'a>(exclusion: &'a Exclusion, each: Each<'_, 'a>) -> Result<()> {
+    at("event", [&exclusion.event], each, selector)
+}
+
+fn of_retention<'a>(retention: &'a Retention, each: Each<'_, 'a>) -> Result<()> {
+    at("birth", [&retention.birth], each, selector)?;
+    at("return", [&retention.return_event], each, selector)?;
+    if let RetentionMeasure::OfProperty { of, .. } = &retention.measure {
+        at("measure.of", [of], each, property)?;
+    }
+    at_each("breakdowns", &retention.breakdowns, each, breakdown)
+}
+
+fn of_flows<'a>(flows: &'a Flows, each: Each<'_, 'a>) -> Result<()> {
+    at_each("anchors", &flows.anchors, each, |anchor, each| selector(&anchor.event, each))?;
+    at_each("expand", &flows.expand, each, |expand, each| {
+        at("property", [&expand.property], each, property)
+    })?;
+    at_each("custom_events", &flows.custom_events, each, selector)?;
+    at_each("hold_constant", &flows.hold_constant, each, property)?;
+    at_each("exclude", &flows.exclude, each, exclusion)?;
+    at_each("breakdowns", &flows.breakdowns, each, breakdown)
+}
+
 fn metric<'a>(metric: &'a Metric, each: Each<'_, 'a>) -> Result<()> {
     at("event", &metric.event, each, selector)?;
     at("profiles", &metric.profiles, each, of_profile)?;
@@ -164,9 +206,27 @@ fn breakdown<'a>(breakdown: &'a Breakdown, each: Each<'_, 'a>) -> Result<()> {
     }
 }
 
-fn property<'a>(property: &'a Property, each: Each<'_, 'a>) -> Result<()> {
-    match property {
+fn property<'a>(of: &'a Property, each: Each<'_, 'a>) -> Result<()> {
+    match of {
         Property::Sql { sql } => each(Part::Value(sql)).map_err(|error| error.within("sql")),
+        Property::Lookup { of, .. } => at("of", [of.as_ref()], each, property),
+        Property::PerUser { per_user, event } => {
+            if let PerUser::OfProperty { of, .. } = per_user.as_ref() {
+                at("per_user.of", [of], each, property)?;
+            }
+            at("event", [event.as_ref()], each, selector)
+        }
+        Property::SecondsToNext { seconds_to_next } => {
+            at("seconds_to_next", [seconds_to_next.as_ref()], each, selector)
+        }
+        Property::Borrowed { borrow, from, .. } => {
+            at("borrow", [borrow.as_ref()], each, property)?;
+            at("from", [from.as_ref()], each, selector)
+        }
+        Property::Attributed { attributed, touchpoints, .. } => {
+            at("attributed", [attributed.as_ref()], each, property)?;
+            at("touchpoints", touchpoints.as_deref(), each, selector)
+        }
         _ => Ok(()),
     }
 }
@@ -273,6 +333,34 @@ mod tests {
             });
             let Err(error) = found else { break };
             places.push(error.to_string());
+        }
+        insta::assert_snapshot!(places.join("\n"));
+    }
+
+    #[test]
+    fn parts_of_behaviour_are_told_with_their_places() {
+        let reports = [
+            r#"{"report": "funnel", "steps": ["a", {"event": "b", "where": "c"}], "hold_constant": [{"sql": "d"}],
+                "exclude": [{"event": "e"}], "breakdowns": [{"property": {"sql": "f"}}],
+                "measures": [{"aggregate": "sum", "of": {"sql": "g"}}]}"#,
+            r#"{"report": "retention", "birth": "a", "return": {"event": "b", "where": "c"},
+                "measure": {"aggregate": "sum", "of": {"sql": "d"}}}"#,
+            r#"{"report": "flows", "anchors": ["a", {"event": "b", "where": "c"}], "custom_events": [["d", "e"]],
+                "expand": [{"event": "f", "property": {"sql": "g"}}]}"#,
+            r#"{"report": "frequency", "event": "a", "birth": "b"}"#,
+        ];
+        let mut places = Vec::new();
+        for text in reports {
+            let report = Report::parse(text).unwrap();
+            for wanted in 0.. {
+                let mut count = 0;
+                let found = report.try_parts(&mut |part| {
+                    count += 1;
+                    if count > wanted { Err(DefinitionError::new("", format!("{part:?}"))) } else { Ok(()) }
+                });
+                let Err(error) = found else { break };
+                places.push(error.to_string());
+            }
         }
         insta::assert_snapshot!(places.join("\n"));
     }

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{closest, of_serde};
 use crate::{
-    Cohort, DateRange, DefinitionError, Filter, Insights, Instant, Metric, Result, SessionList, SessionRule,
-    WeekStart,
+    Cohort, DateRange, DefinitionError, Filter, Flows, Frequency, Funnel, Insights, Instant, Lifecycle,
+    Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart, computed,
 };
 
 /// What all reports share.
@@ -77,6 +77,18 @@ impl Scope {
 pub enum Question {
     /// How many, how much, how often.
     Insights(Insights),
+    /// How many get from step to step.
+    Funnel(Funnel),
+    /// Who comes back.
+    Retention(Retention),
+    /// On how many days users do something.
+    Frequency(Frequency),
+    /// Who is new, who stays, who comes back, who stays away.
+    Lifecycle(Lifecycle),
+    /// Which share of the users of a period is active on a day.
+    Stickiness(Stickiness),
+    /// What users do before and after something.
+    Flows(Flows),
     /// Who belongs to a set of users.
     Cohort(Cohort),
     /// Which sessions there were.
@@ -92,10 +104,39 @@ pub struct Report {
     pub question: Question,
 }
 
-const KINDS: [&str; 3] = ["insights", "cohort", "sessions"];
+/// The names of the questions, as `report` says them.
+pub const REPORT_KINDS: [&str; 9] = [
+    "insights",
+    "funnel",
+    "retention",
+    "frequency",
+    "lifecycle",
+    "stickiness",
+    "flows",
+    "cohort",
+    "sessions",
+];
+
+impl Question {
+    /// Its name, one of [`REPORT_KINDS`].
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Insights(_) => "insights",
+            Self::Funnel(_) => "funnel",
+            Self::Retention(_) => "retention",
+            Self::Frequency(_) => "frequency",
+            Self::Lifecycle(_) => "lifecycle",
+            Self::Stickiness(_) => "stickiness",
+            Self::Flows(_) => "flows",
+            Self::Cohort(_) => "cohort",
+            Self::Sessions(_) => "sessions",
+        }
+    }
+}
 
 impl Report {
-    /// Reads a definition. The field `report` says which question it is: `insights`, `cohort`, `sessions`.
+    /// Reads a definition. The field `report` says which question it is: one of
+    /// [`REPORT_KINDS`].
     ///
     /// # Errors
     /// If the text is no JSON, or not a definition: with the path of what is wrong, and what would
@@ -114,7 +155,7 @@ impl Report {
         let Value::Object(mut fields) = value else {
             return Err(DefinitionError::new("", "a definition is a JSON object"));
         };
-        let known = KINDS.join(", ");
+        let known = REPORT_KINDS.join(", ");
         let kind = match fields.shift_remove("report") {
             Some(Value::String(kind)) => kind,
             Some(_) => return Err(DefinitionError::new("report", format!("one of {known}"))),
@@ -135,25 +176,24 @@ impl Report {
             filter.check(kind == "insights").map_err(|error| error.within("where"))?;
         }
         let question = match kind.as_str() {
-            "insights" => {
-                let insights: Insights = read(fields)?;
-                insights.check()?;
-                Question::Insights(insights)
-            }
-            "cohort" => {
-                let cohort: Cohort = read(fields)?;
-                cohort.check()?;
-                Question::Cohort(cohort)
-            }
+            "insights" => Question::Insights(checked(fields, Insights::check)?),
+            "funnel" => Question::Funnel(checked(fields, Funnel::check)?),
+            "retention" => Question::Retention(checked(fields, Retention::check)?),
+            "frequency" => Question::Frequency(checked(fields, Frequency::check)?),
+            "lifecycle" => Question::Lifecycle(checked(fields, Lifecycle::check)?),
+            "stickiness" => Question::Stickiness(read(fields)?),
+            "flows" => Question::Flows(checked(fields, Flows::check)?),
+            "cohort" => Question::Cohort(checked(fields, Cohort::check)?),
             "sessions" => Question::Sessions(read(fields)?),
             other => {
                 let error = DefinitionError::new("report", format!("\"{other}\" is no report"));
-                return Err(match closest(other, KINDS) {
+                return Err(match closest(other, REPORT_KINDS) {
                     Some(kind) => error.hint(format!("did you mean \"{kind}\"?")),
                     None => error.hint(format!("it is one of {known}")),
                 });
             }
         };
+        computed::check(&scope, &question)?;
         Ok(Self { scope, question })
     }
 
@@ -184,13 +224,19 @@ impl Report {
 
     /// The definition as JSON that reads back as the same.
     pub fn to_value(&self) -> Value {
-        let (kind, question) = match &self.question {
-            Question::Insights(insights) => ("insights", serde_json::to_value(insights)),
-            Question::Cohort(cohort) => ("cohort", serde_json::to_value(cohort)),
-            Question::Sessions(sessions) => ("sessions", serde_json::to_value(sessions)),
+        let question = match &self.question {
+            Question::Insights(insights) => serde_json::to_value(insights),
+            Question::Funnel(funnel) => serde_json::to_value(funnel),
+            Question::Retention(retention) => serde_json::to_value(retention),
+            Question::Frequency(frequency) => serde_json::to_value(frequency),
+            Question::Lifecycle(lifecycle) => serde_json::to_value(lifecycle),
+            Question::Stickiness(stickiness) => serde_json::to_value(stickiness),
+            Question::Flows(flows) => serde_json::to_value(flows),
+            Question::Cohort(cohort) => serde_json::to_value(cohort),
+            Question::Sessions(sessions) => serde_json::to_value(sessions),
         };
         let mut fields = Map::new();
-        fields.insert("report".to_owned(), kind.into());
+        fields.insert("report".to_owned(), self.question.kind().into());
         for part in [serde_json::to_value(&self.scope), question].into_iter().flatten() {
             if let Value::Object(part) = part {
                 fields.extend(part);
@@ -204,6 +250,12 @@ impl Report {
         let mut generator = SchemaGenerator::default();
         let kinds = [
             ("insights", generator.root_schema_for::<Insights>()),
+            ("funnel", generator.root_schema_for::<Funnel>()),
+            ("retention", generator.root_schema_for::<Retention>()),
+            ("frequency", generator.root_schema_for::<Frequency>()),
+            ("lifecycle", generator.root_schema_for::<Lifecycle>()),
+            ("stickiness", generator.root_schema_for::<Stickiness>()),
+            ("flows", generator.root_schema_for::<Flows>()),
             ("cohort", generator.root_schema_for::<Cohort>()),
             ("sessions", generator.root_schema_for::<SessionList>()),
         ];
@@ -238,6 +290,12 @@ fn with_scope(kind: &str, question: Schema, scope: &Schema) -> Value {
         fields.insert("required".to_owned(), Value::Array(required));
     }
     schema
+}
+
+fn checked<T: DeserializeOwned>(fields: Map<String, Value>, check: impl Fn(&T) -> Result<()>) -> Result<T> {
+    let question = read(fields)?;
+    check(&question)?;
+    Ok(question)
 }
 
 pub(crate) fn read<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T> {

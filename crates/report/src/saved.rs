@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::error::closest;
-use crate::{Cohort, DefinitionError, EventSelector, Lexicon, Metric, Part, Report, Result, TrackingPlan};
+use crate::{
+    Cohort, DefinitionError, EventSelector, Lexicon, Lookup, Metric, Part, Property, Report, Result,
+    TrackingPlan,
+};
 
 /// What a saved definition is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,12 +26,14 @@ pub enum DefinitionKind {
     Lexicon,
     /// What events should look like: [`TrackingPlan`].
     Plan,
+    /// What is known of the values of a property: [`Lookup`]. It comes with a table.
+    Lookup,
 }
 
 impl DefinitionKind {
     /// All there are.
-    pub const ALL: [Self; 6] =
-        [Self::Cohort, Self::Event, Self::Metric, Self::Report, Self::Lexicon, Self::Plan];
+    pub const ALL: [Self; 7] =
+        [Self::Cohort, Self::Event, Self::Metric, Self::Report, Self::Lexicon, Self::Plan, Self::Lookup];
 
     /// Its name in a dataset and in texts.
     pub fn name(self) -> &'static str {
@@ -39,6 +44,7 @@ impl DefinitionKind {
             Self::Report => "report",
             Self::Lexicon => "lexicon",
             Self::Plan => "plan",
+            Self::Lookup => "lookup",
         }
     }
 
@@ -62,6 +68,7 @@ impl DefinitionKind {
             }
             Self::Lexicon => Lexicon::from_value(json).map(drop),
             Self::Plan => TrackingPlan::from_value(json).map(drop),
+            Self::Lookup => Lookup::from_value(json).map(drop),
         }
     }
 
@@ -70,7 +77,7 @@ impl DefinitionKind {
     pub fn forget_users(self, json: &mut Value, ids: &[String]) -> bool {
         match self {
             Self::Cohort | Self::Report => take_off_lists(json, ids),
-            Self::Event | Self::Metric | Self::Lexicon | Self::Plan => false,
+            Self::Event | Self::Metric | Self::Lexicon | Self::Plan | Self::Lookup => false,
         }
     }
 
@@ -89,7 +96,7 @@ impl DefinitionKind {
             Self::Cohort => Cohort::from_value(json.clone()).and_then(|cohort| cohort.try_parts(&mut each)),
             Self::Metric => Metric::from_value(json.clone()).and_then(|metric| metric.try_parts(&mut each)),
             Self::Report => Report::from_value(json.clone()).and_then(|report| report.try_parts(&mut each)),
-            Self::Event | Self::Lexicon | Self::Plan => Ok(()),
+            Self::Event | Self::Lexicon | Self::Plan | Self::Lookup => Ok(()),
         };
         names
     }
@@ -105,9 +112,28 @@ impl DefinitionKind {
         let mut names = BTreeSet::new();
         match self {
             Self::Cohort | Self::Event | Self::Metric | Self::Report => collect_cohorts(json, &mut names),
-            Self::Lexicon | Self::Plan => {}
+            Self::Lexicon | Self::Plan | Self::Lookup => {}
         }
         names
+    }
+
+    /// The lookup properties in a definition of this kind.
+    pub fn lookups_in(self, json: &Value) -> Vec<Property> {
+        let written = match self {
+            Self::Cohort => {
+                Cohort::from_value(json.clone()).ok().and_then(|it| serde_json::to_value(it).ok())
+            }
+            Self::Report => Report::from_value(json.clone()).ok().map(|it| it.to_value()),
+            Self::Event => {
+                EventSelector::from_value("", json.clone()).ok().and_then(|it| serde_json::to_value(it).ok())
+            }
+            Self::Metric => {
+                Metric::from_value(json.clone()).ok().and_then(|it| serde_json::to_value(it).ok())
+            }
+            Self::Lexicon | Self::Plan | Self::Lookup => None,
+        };
+        let found = written.map(|written| Property::lookups_in(&written)).unwrap_or_default();
+        found.into_iter().map(|(_, property)| property).collect()
     }
 }
 

@@ -88,7 +88,7 @@ impl SessionRule {
 
 /// The sessions themselves, one row each: those that start in the range and, with a filter,
 /// have an event that passes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionList {
     /// Properties that a session has from its events, as text.

@@ -65,11 +65,40 @@ const EVERYTHING: &str = r#"{
     "compare": {"previous": "month"}
 }"#;
 
+const BEHAVIOUR: [&str; 4] = [
+    r#"{
+        "report": "funnel",
+        "steps": ["View", {"event": "Add", "where": "amount > 3", "optional": true},
+                  {"any_of": ["Buy", "Order"], "name": "pay", "times": 2, "within": "1 hour"}],
+        "window": "90 minutes", "reentry": "optimized", "count": "totals", "grace_seconds": 0,
+        "hold_constant": ["item"], "exclude": [{"event": "Leave", "after_step": 1}],
+        "breakdowns": ["country"], "attribution": {"step": 2}, "top": 5, "other": true,
+        "time_buckets": {"buckets": {"at": [60, 3600]}}, "interval": "week", "interval_attempts": "shared",
+        "measures": [{"aggregate": "sum", "of": "amount"}], "times": [{"aggregate": "p90"}],
+        "significance": {"control": ["DE"]}, "users_of": {"step": 2, "dropped_off": true}
+    }"#,
+    r#"{
+        "report": "retention", "birth": {"event": "Sign up", "first_time": "ever"}, "return": "Play",
+        "unit": "week", "alignment": "calendar", "criterion": "streak", "buckets": 8,
+        "measure": {"aggregate": "average", "of": "amount"}, "breakdowns": ["user.plan"], "top": 3,
+        "users_of": {"time": "2024-01-01", "bucket": 2, "dropped_off": true, "segments": ["pro"]}
+    }"#,
+    r#"{
+        "report": "flows", "anchors": ["Open", {"event": "Buy", "before": 2, "after": 1}], "count": "sessions",
+        "window": "1 session", "rows": 5, "hide": ["Tick"], "collapse_repeated": true,
+        "expand": [{"event": "View", "property": "page"}], "custom_events": [["Play", "Stream"]],
+        "hold_constant": ["item"], "exclude": [{"event": "Leave"}], "form": "tree", "breakdowns": ["country"]
+    }"#,
+    r#"{"report": "frequency", "event": "Play", "period": "month", "cumulative": false, "birth": "Open"}"#,
+];
+
 #[test]
 fn a_definition_reads_back_as_the_same() {
-    let report = parse(EVERYTHING);
-    let again = Report::from_value(report.to_value());
-    assert_eq!(again.as_ref(), Ok(&report), "{}", report.to_value());
+    for text in BEHAVIOUR.into_iter().chain([EVERYTHING]) {
+        let report = parse(text);
+        let again = Report::from_value(report.to_value());
+        assert_eq!(again.as_ref(), Ok(&report), "{}", report.to_value());
+    }
     for compare in [r#"{"segment": ["a", "b"]}"#, r#""overall""#] {
         let text = format!(
             r#"{{"report": "insights", "metrics": [{{"event": "a"}}], "breakdowns": ["b", "c"], "compare": {compare}}}"#
@@ -77,6 +106,149 @@ fn a_definition_reads_back_as_the_same() {
         let report = parse(&text);
         assert_eq!(Report::from_value(report.to_value()), Ok(report));
     }
+}
+
+#[test]
+fn errors_of_behaviour_say_where_and_what_would_be_right() {
+    let funnel = |rest: &str| format!(r#"{{"report": "funnel", "steps": ["a", "b"]{rest}}}"#);
+    let errors = [
+        wrong(r#"{"report": "funnel", "steps": ["a"]}"#),
+        wrong(r#"{"report": "funnel", "steps": ["a", {"event": "b", "optional": true}]}"#),
+        wrong(r#"{"report": "funnel", "steps": ["a", {"event": "b", "where": {"property": "x"}}]}"#),
+        wrong(r#"{"report": "funnel", "steps": ["a", {"event": "b", "within": "2 sessions"}]}"#),
+        wrong(r#"{"report": "funnel", "steps": ["a", {"event": "b", "anchored": true}]}"#),
+        wrong(&funnel(r#", "window": "7 dayz""#)),
+        wrong(&funnel(r#", "window": "0 days""#)),
+        wrong(&funnel(r#", "count": "unique""#)),
+        wrong(&funnel(r#", "order": "strikt""#)),
+        wrong(&funnel(r#", "grace_seconds": -1"#)),
+        wrong(&funnel(r#", "exclude": [{"event": "x", "after_step": 2}]"#)),
+        wrong(&funnel(r#", "attribution": {"step": 3}"#)),
+        wrong(&funnel(r#", "time_buckets": {"to_step": 1, "buckets": "auto"}"#)),
+        wrong(&funnel(r#", "measures": [{"aggregate": "distinct", "of": "x"}]"#)),
+        wrong(&funnel(r#", "significance": {}"#)),
+        wrong(&funnel(r#", "users_of": {"step": 3}"#)),
+        wrong(&funnel(r#", "users_of": {"step": 1, "time": "2024-01-01"}"#)),
+        wrong(&funnel(r#", "clickhouse": ["strict_ordr"]"#)),
+        wrong(&funnel(r#", "clickhouse": [], "exclude": [{"event": "x"}]"#)),
+        wrong(&funnel(r#", "clickhouse": [], "breakdowns": ["country"]"#)),
+        wrong(&funnel(r#", "explain": "u1", "users_of": {"step": 1}"#)),
+        wrong(r#"{"report": "retention", "return": "b"}"#),
+        wrong(r#"{"report": "retention", "birth": "a", "unit": "quarter"}"#),
+        wrong(r#"{"report": "retention", "birth": "a", "buckets": 3, "brackets": [1, 2]}"#),
+        wrong(r#"{"report": "retention", "birth": "a", "measure": {"aggregate": "max", "of": "x"}}"#),
+        wrong(
+            r#"{"report": "retention", "birth": "a", "users_of": {"time": "2024-01-01", "dropped_off": true}}"#,
+        ),
+        wrong(r#"{"report": "frequency", "period": "year"}"#),
+        wrong(r#"{"report": "flows", "anchors": []}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "rows": 0}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "hide": ["x"], "show_only": ["y"]}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "exclude": [{"event": "x", "after_step": 1}]}"#),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+const FROM_ELSEWHERE: &str = r#"{
+    "report": "insights",
+    "interval": "day",
+    "metrics": [
+        {"event": "Play", "measure": {"aggregate": "sum", "of": "lookup.song_id.length"},
+         "where": {"property": {"lookup": "songs", "of": "user.favourite", "column": "artist"}, "equals": "Ella"}},
+        {"event": "Play", "where": [
+            {"property": {"borrow": "plan", "from": {"event": "Sign up", "where": "plan IS NOT NULL"}, "within": "3 days"},
+             "equals": "pro"},
+            {"property": {"attributed": "utm_source", "model": "participation", "touchpoints": ["Visit", "Ad"],
+                          "collapse_repeats": true, "within": "2 weeks"}, "contains": "goo"},
+            {"property": {"per_user": {"aggregate": "max", "of": "mins"}, "event": "Play"}, "at_least": 3}]}
+    ],
+    "breakdowns": [{"property": {"seconds_to_next": "Play"}}, {"property": {"per_user": "events", "event": "Buy"}},
+                   {"property": {"attributed": "utm_source", "model": {"first": 2, "middle": 1, "last": 1}}}]
+}"#;
+
+#[test]
+fn what_comes_from_elsewhere_reads_back_as_the_same() {
+    let report = parse(FROM_ELSEWHERE);
+    let again = Report::from_value(report.to_value());
+    assert_eq!(again.as_ref(), Ok(&report), "{}", report.to_value());
+    let labels = |found: Vec<(String, Property)>| -> Vec<String> {
+        found.into_iter().map(|(path, property)| format!("{path} = {}", property.label())).collect()
+    };
+    let definition = report.to_value();
+    assert_eq!(
+        labels(Property::lookups_in(&definition)),
+        [
+            "metrics[0].measure.of = lookup.song_id.length",
+            "metrics[0].where.property = lookup.user.favourite.artist"
+        ]
+    );
+    assert_eq!(
+        labels(Property::computed_in(&definition)),
+        [
+            "metrics[1].where[0].property = plan of last Sign up",
+            "metrics[1].where[1].property = utm_source (participation)",
+            "metrics[1].where[2].property = max of mins per user of Play",
+            "breakdowns[0].property = seconds to next Play",
+            "breakdowns[1].property = events per user of Buy",
+            "breakdowns[2].property = utm_source (weighted)",
+        ]
+    );
+}
+
+#[test]
+fn errors_say_what_cannot_come_from_elsewhere() {
+    let filter = |property: &str| {
+        format!(
+            r#"{{"report": "insights", "metrics": [{{"event": "Play", "where": {{"property": {property}, "is_set": true}}}}]}}"#
+        )
+    };
+    let split = |metric: &str, breakdown: &str| {
+        format!(r#"{{"report": "insights", "metrics": [{metric}], "breakdowns": [{breakdown}]}}"#)
+    };
+    let per_user = r#"{"property": {"per_user": "events", "event": "Play"}}"#;
+    let attributed = r#"{"property": {"attributed": "src"}}"#;
+    let errors = [
+        wrong(&filter(r#"{"lookup": "songs", "of": "song_id"}"#)),
+        wrong(&filter(r#"{"of": "distinct_id", "column": "a"}"#)),
+        wrong(&filter(r#""lookup.group.company.tier.name""#)),
+        wrong(&filter(r#"{"borrow": "plan"}"#)),
+        wrong(&filter(r#"{"borrow": "plan", "from": "E", "within": "1 quarter"}"#)),
+        wrong(&filter(r#"{"borrow": "plan", "from": "E", "within": "0 days"}"#)),
+        wrong(&filter(r#"{"borrow": {"borrow": "a", "from": "F"}, "from": "E"}"#)),
+        wrong(&filter(
+            r#"{"seconds_to_next": {"event": "E", "where": {"property": {"attributed": "a"}, "is_set": true}}}"#,
+        )),
+        wrong(&filter(r#"{"seconds_to_next": {"event": "E", "first_time": "ever"}}"#)),
+        wrong(&filter(r#"{"seconds_to_next": "E", "within": "1 day"}"#)),
+        wrong(&filter(r#"{"per_user": "sessions", "event": "E"}"#)),
+        wrong(&filter(r#"{"per_user": "events"}"#)),
+        wrong(&filter(r#"{"attributed": "src", "model": "lsat"}"#)),
+        wrong(&filter(r#"{"attributed": "src", "model": {"first": 0, "middle": 0, "last": 0}}"#)),
+        wrong(&filter(r#"{"event_property": "src", "model": "last"}"#)),
+        wrong(&split(r#"{"event": "Play", "measure": "weekly_active_users"}"#, per_user)),
+        wrong(&split(r#"{"event": "Play", "count_by": "company"}"#, per_user)),
+        wrong(&split(r#"{"profiles": {"all": []}}"#, per_user)),
+        wrong(&split(r#"{"event": "Play", "measure": "sessions"}"#, attributed)),
+        wrong(&split(r#"{"event": "Play", "count_by": "company"}"#, attributed)),
+        wrong(&split(r#"{"event": "Play"}"#, &format!("{attributed}, {attributed}"))),
+        wrong(&split(r#"{"event": "Play"}"#, r#"{"property": {"attributed": "src"}, "as": "number"}"#)),
+        wrong(&format!(
+            r#"{{"report": "cohort", "all": [{{"did": {{"event": {{"event": "E", "where":
+            {{"property": {}, "equals": 1}}}}}}}}]}}"#,
+            r#"{"per_user": "events", "event": "F"}"#
+        )),
+        wrong(
+            r#"{"report": "cohort", "all": [{"did": {"event": {"event": "E", "where": {"property":
+            {"borrow": "p", "from": {"event": "F", "where": {"in_cohort": "x"}}}, "equals": 1}}}}]}"#,
+        ),
+        wrong(r#"{"report": "cohort", "all": [{"where": "user.plan = 'pro'", "at": "2024-01-01"}]}"#),
+        wrong(r#"{"report": "cohort", "all": [{"did": {"event": "E"}, "in": "last 7 days"}]}"#),
+        wrong(
+            r#"{"report": "cohort", "all": [{"where": {"property": {"borrow": "p", "from": "E"}, "is_set": true}}]}"#,
+        ),
+        wrong(&format!(r#"{{"report": "sessions", "properties": [{}]}}"#, r#"{"attributed": "src"}"#)),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
 }
 
 #[test]
@@ -165,7 +337,7 @@ fn the_schema_is_one_of_the_reports() {
         .flatten()
         .map(|kind| kind["properties"]["report"]["const"].to_string())
         .collect();
-    assert_eq!(kinds, ["\"insights\"", "\"cohort\"", "\"sessions\""]);
+    assert_eq!(kinds, REPORT_KINDS.map(|kind| format!("\"{kind}\"")));
     assert!(schema["oneOf"][0]["properties"]["time_zone"].is_object());
     assert!(schema["$defs"]["Metric"].is_object());
 }
@@ -242,6 +414,32 @@ fn g_6_every_instant_lies_in_a_listed_bucket() {
             }
         }
     }
+}
+
+#[test]
+fn g_6_every_instant_is_of_the_day_that_began_last() {
+    // In Newfoundland clocks went back a minute after midnight: the day before came again.
+    for (zone, first, last) in [
+        (Tz::UTC, "2024-02-28", "2024-03-02"),
+        (Tz::Africa__Cairo, "2024-04-25", "2024-04-27"),
+        (Tz::America__St_Johns, "2006-10-27", "2006-10-31"),
+        (Tz::Pacific__Apia, "2011-12-28", "2012-01-02"),
+        (Tz::America__Havana, "2024-11-01", "2024-11-05"),
+    ] {
+        let calendar = calendar(zone);
+        let range = calendar.days(first.parse().unwrap_or_default(), last.parse().unwrap_or_default());
+        let (first, last) = range.days.unwrap_or_default();
+        let starts = calendar.day_starts(first, last);
+        assert!(starts.is_sorted_by(|a, b| a.0 < b.0 && a.1 != b.1), "{zone} {starts:?}");
+        assert_eq!(starts.first().map(|(start, _)| *start), Some(range.from));
+        for at in (range.from..range.to).step_by(20_000) {
+            let began = starts.partition_point(|(start, _)| *start <= at);
+            assert_eq!(starts[began - 1].1, calendar.day(at), "{zone} {at}");
+        }
+    }
+    let newfoundland = calendar(Tz::America__St_Johns);
+    let day = |date: &str| date.parse().unwrap_or_default();
+    assert_eq!(newfoundland.day_starts(day("2006-10-28"), day("2006-10-29")).len(), 4);
 }
 
 #[test]

@@ -27,7 +27,7 @@ const DELETES_AT_ONCE: usize = 8;
 pub struct CleanupReport {
     /// Manifests of snapshots that are no longer retained.
     pub manifests: u64,
-    /// Data files and files of the people log that only those snapshots had.
+    /// Data files, files of the people log and tables of definitions that only those snapshots had.
     pub data_files: u64,
     /// Write-ahead log entries that are in files.
     pub wal: u64,
@@ -60,7 +60,7 @@ pub async fn clean_up(store: &EventStore, retention: Duration) -> Result<Cleanup
         report.manifests = delete_all(location, &manifests, &mut report.bytes).await?;
 
         let mut files = Vec::new();
-        for directory in [paths::EVENTS_DIR, paths::PEOPLE_DIR] {
+        for directory in [paths::EVENTS_DIR, paths::PEOPLE_DIR, paths::DEFINITIONS_DIR] {
             files.extend(doomed(location, directory, |path, _| !history.needed.contains(path)).await?);
         }
         // Asked for after listing: a file that was listed and is on its way was noted before.
@@ -139,7 +139,8 @@ fn is_recent(time: Timestamp, now: Timestamp, retention: Duration) -> bool {
 
 fn files_of(manifest: &Manifest) -> impl Iterator<Item = String> + '_ {
     let data = manifest.files.iter().map(|file| file.path.clone());
-    data.chain(manifest.people.iter().map(|file| file.path.clone()))
+    let people = manifest.people.iter().map(|file| file.path.clone());
+    data.chain(people).chain(manifest.definition_files().map(|file| file.path.clone()))
 }
 
 /// Our objects under a directory that `is_doomed`, and their sizes.

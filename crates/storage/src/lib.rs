@@ -56,7 +56,7 @@
 //!
 //! let mut guard = store.write().await?;
 //! let json = serde_json::json!({"since": "2024-02-29"});
-//! let definition = Definition { saved_at: store.clock().now(), json };
+//! let definition = Definition { saved_at: store.clock().now(), json, file: None };
 //! let mut definitions = guard.snapshot().manifest.definitions.clone();
 //! definitions.entry("cohort".to_owned()).or_default().insert("new".to_owned(), definition);
 //! let change = Commit { definitions: Some(definitions), ..Commit::of(&guard.snapshot()) };
@@ -89,8 +89,8 @@ pub use data_file::{DataFileWriter, FetchedColumns, FileColumns, FileSettings, P
 pub use error::{Damage, Error, LocationError, Result};
 pub use location::Location;
 pub use manifest::{
-    Attachment, DataFile, DatasetSettings, Definition, Definitions, EventCount, LaneCount, LogFile, Manifest,
-    WalFence,
+    Attachment, DataFile, DatasetSettings, Definition, DefinitionFile, Definitions, EventCount, LaneCount,
+    LogFile, Manifest, WalFence,
 };
 pub use merge::{Merge, MergeRow, merge_files};
 pub use people_log::{PeopleChange, PeopleEntry};

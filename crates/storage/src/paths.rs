@@ -3,6 +3,7 @@
 //! ```text
 //! events/day=2024-02-29/<uuid>.parquet      data files
 //! people/<uuid>.parquet                     people log
+//! definitions/<uuid>.parquet                tables that belong to definitions
 //! _tallymark/manifest/<version>.json.zst    commits, 20 digits
 //! _tallymark/wal/<number>.wal               acknowledged records, 20 digits
 //! _tallymark/writer.lease                   who may write (object stores)
@@ -18,6 +19,8 @@ use uuid::Uuid;
 pub const EVENTS_DIR: &str = "events";
 /// The directory of the people log.
 pub const PEOPLE_DIR: &str = "people";
+/// The directory of the tables that belong to definitions.
+pub const DEFINITIONS_DIR: &str = "definitions";
 /// The directory of all that is not data.
 pub const STATE_DIR: &str = "_tallymark";
 /// The directory of manifests.
@@ -36,6 +39,8 @@ pub enum ObjectKind {
     Data(Day),
     /// A file of the people log.
     People,
+    /// A table that belongs to a definition.
+    Definition,
     /// The manifest of that version.
     Manifest(u64),
     /// The write-ahead log entry of that number.
@@ -52,6 +57,11 @@ pub fn new_data_file(day: Day) -> String {
 /// The path of a new file of the people log. Names made later sort later.
 pub fn new_people_file() -> String {
     format!("{PEOPLE_DIR}/{}.parquet", Uuid::now_v7())
+}
+
+/// The path of a new table of a definition. Names made later sort later.
+pub fn new_definition_file() -> String {
+    format!("{DEFINITIONS_DIR}/{}.parquet", Uuid::now_v7())
 }
 
 /// The path of the manifest of a version.
@@ -72,6 +82,7 @@ pub fn parse(path: &str) -> Option<ObjectKind> {
     let (dir, name) = path.rsplit_once('/')?;
     match dir {
         PEOPLE_DIR => is_data_name(name).then_some(ObjectKind::People),
+        DEFINITIONS_DIR => is_data_name(name).then_some(ObjectKind::Definition),
         MANIFEST_DIR => number(name.strip_suffix(".json.zst")?).map(ObjectKind::Manifest),
         WAL_DIR => number(name.strip_suffix(".wal")?).map(ObjectKind::Wal),
         _ => {
@@ -100,6 +111,7 @@ mod tests {
         let check = |path: &str, kind: ObjectKind| assert_eq!(parse(path), Some(kind), "{path}");
         check(&new_data_file(day), ObjectKind::Data(day));
         check(&new_people_file(), ObjectKind::People);
+        check(&new_definition_file(), ObjectKind::Definition);
         check(&manifest(7), ObjectKind::Manifest(7));
         check(&manifest(u64::MAX), ObjectKind::Manifest(u64::MAX));
         check(&wal(0), ObjectKind::Wal(0));

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use tallymark_event::{LaneId, PropertyCatalog};
 use tallymark_users::{Identities, Profiles};
 
-use crate::{Location, Manifest, PeopleEntry};
+use crate::{DefinitionFile, Error, Location, Manifest, PeopleEntry, Result, objects, people_log};
 
 /// One immutable view of a dataset: everything a query needs.
 ///
@@ -33,6 +34,34 @@ pub struct Snapshot {
     pub next_sequence: i64,
     /// The number of the last write-ahead log entry this view contains.
     pub last_wal: Option<u64>,
+}
+
+impl Snapshot {
+    /// The people log, pending entries included, in order of ingestion: every value any profile
+    /// property ever had (U-20).
+    ///
+    /// # Errors
+    /// Errors of reading, also where files are gone: the snapshot is no longer kept.
+    pub async fn people_log(&self) -> Result<Vec<PeopleEntry>> {
+        let mut entries = Vec::new();
+        for file in &self.manifest.people {
+            entries.append(&mut people_log::read(&self.location, file).await?);
+        }
+        entries.extend(self.pending.iter().cloned());
+        Ok(entries)
+    }
+
+    /// The bytes of a file that belongs to a definition.
+    ///
+    /// # Errors
+    /// [`Error::Read`] where it cannot be read, also where it is gone: its snapshot is no longer kept.
+    pub async fn definition_file(&self, file: &DefinitionFile) -> Result<Bytes> {
+        let bytes = objects::read(&self.location, &file.path).await?;
+        bytes.ok_or_else(|| Error::Read {
+            path: file.path.clone(),
+            source: object_store::Error::NotFound { path: file.path.clone(), source: "it is gone".into() },
+        })
+    }
 }
 
 /// Acknowledged rows in memory.

@@ -88,4 +88,22 @@ super::cases! {
             r#"{"metrics": [{"event": ["Work", "Idle"], "measure": "total_events"}], "breakdowns": [{"cohorts": ["gold"]}]}"#
             => All ["A [$overall]: 6", "A [In gold]: 3", "A [Not In gold]: 1"];
     }
+    planned {
+        c_3_e_what_a_profile_was_at_a_time:
+            r#"{"all": [{"where": {"property": {"user_history": "plan"}, "equals": "pro"}, "at": "2024-07-01"}]}"# => All ["u1"];
+        c_3_e_the_end_of_the_day_is_meant:
+            r#"{"all": [{"where": {"property": {"user_history": "plan"}, "equals": "pro"}, "at": "2024-05-31"}]}"# => All [];
+        c_3_e_at_any_time_of_a_range:
+            r#"{"all": [{"where": {"property": {"user_history": "plan"}, "equals": "free"}, "in": "2024-05-31 to 2024-06-30"}]}"#
+            => All ["u1"];
+        c_3_e_at_no_time_of_a_range:
+            r#"{"all": [{"where": {"property": {"user_history": "plan"}, "equals": "free"}, "in": "2024-06-01 to 2024-06-30"}]}"#
+            => All [];
+        c_3_e_a_value_set_within_a_range:
+            r#"{"all": [{"where": {"property": {"user_history": "seats"}, "equals": 3}, "in": "2024-02-01 to 2024-03-01"}]}"#
+            => All ["u1"];
+        u_21_the_latest_value_unless_said:
+            r#"{"all": [{"where": {"property": {"user_history": "seats"}, "equals": 3}},
+                        {"where": {"property": {"user_history": "plan"}, "is_set": false}}]}"# => All ["u1"];
+    }
 }

@@ -6,6 +6,7 @@ use chrono::DateTime;
 use serde_json::{Map, Value, json};
 use tallymark_report::{Cohort, EventSelector, Lexicon, Report};
 
+use crate::lookups::{Lookup, items};
 use crate::oracle::insights::World;
 use crate::oracle::{Dataset, System};
 
@@ -20,6 +21,8 @@ pub struct Fixture {
     pub events: BTreeMap<String, Value>,
     /// The lexicon.
     pub lexicon: Value,
+    /// The lookup tables.
+    pub lookups: Vec<Lookup>,
     /// What is now.
     pub as_of: i64,
     /// The range, unless a definition says another.
@@ -52,7 +55,8 @@ impl Fixture {
         };
         let saved_events = self.events.iter().map(read).collect();
         let lexicon = Lexicon::from_value(self.lexicon.clone()).unwrap();
-        let world = World { saved_events, ..World::of(&dataset, self.definitions()) };
+        let world = World::of(&dataset, self.definitions()).with_lookups(self.lookups.clone());
+        let world = World { saved_events, ..world };
         world.merged(&lexicon.merged_events(), &lexicon.merged_event_properties())
     }
 
@@ -62,6 +66,7 @@ impl Fixture {
             cohorts: BTreeMap::new(),
             events: BTreeMap::new(),
             lexicon: json!({}),
+            lookups: Vec::new(),
             as_of: millis(as_of),
             range,
         }
@@ -154,6 +159,130 @@ impl Fixture {
             ),
         ];
         Self::new("2024-01-02T23:00:00Z", "2024-01-01 to 2024-01-02", records)
+    }
+
+    /// Fixture LIST of section 5.6 with its table of items, and ids that the table does not have.
+    pub fn looked_up() -> Self {
+        let records = vec![
+            event("2024-01-01T10:00:00Z", "u1", "Purchase", json!({"ids": ["P1", "P2", "P4"]})),
+            event("2024-01-01T11:00:00Z", "u2", "Purchase", json!({"ids": ["P2", "P3", "P4"]})),
+            event("2024-01-01T12:00:00Z", "u3", "Purchase", json!({"ids": ["P3", "P4"]})),
+            event("2024-01-02T10:00:00Z", "u1", "Stray", json!({"ids": ["P1", "P9"]})),
+            event("2024-01-02T11:00:00Z", "u1", "View", json!({"id": "P2"})),
+            event("2024-01-02T12:00:00Z", "u2", "View", json!({"id": "P3"})),
+            event("2024-01-02T13:00:00Z", "u2", "View", json!({"id": "P9"})),
+            event("2024-01-02T14:00:00Z", "u2", "View", json!({})),
+        ];
+        let fixture = Self::new("2024-01-02T23:00:00Z", "2024-01-01 to 2024-01-02", records);
+        Self { lookups: vec![items()], ..fixture }
+    }
+
+    /// The examples of K-50 and A-3, and of attribution, each with a user of its own.
+    pub fn touched() -> Self {
+        let mut records = Vec::new();
+        let mut add = |user: &str, events: &[(&str, &str, Value)]| {
+            let event =
+                |(time, name, properties): &(&str, &str, Value)| event(time, user, name, properties.clone());
+            records.extend(events.iter().map(event));
+        };
+        let none = || json!({});
+        let src = |src: &str| json!({"src": src});
+        add(
+            "borrower",
+            &[
+                ("2024-05-01T00:00:00Z", "E", json!({"p": "a"})),
+                ("2024-05-02T00:00:00Z", "E", none()),
+                ("2024-05-03T00:00:00Z", "X", json!({"n": 2})),
+                ("2024-05-08T00:00:00Z", "X", json!({"n": 7})),
+                ("2024-05-08T00:00:00.001Z", "X", json!({"n": 7.5})),
+            ],
+        );
+        // Of the same time, only an E that comes before counts (G-1).
+        add(
+            "same time",
+            &[
+                ("2024-05-01T00:00:00Z", "Y", none()),
+                ("2024-05-01T00:00:00Z", "F", json!({"p": "b"})),
+                ("2024-05-01T00:00:00Z", "Y", none()),
+            ],
+        );
+        add(
+            "reader",
+            &[
+                ("2024-05-01T10:00:00Z", "Page", none()),
+                ("2024-05-01T10:00:05Z", "Page", none()),
+                ("2024-05-01T10:01:05Z", "Page", none()),
+            ],
+        );
+        add(
+            "Jack",
+            &[
+                ("2024-04-30T10:00:00Z", "Visit", src("Instagram")),
+                ("2024-05-01T10:00:00Z", "Buy", none()),
+                ("2024-05-07T10:00:00Z", "Buy", json!({"amount": 30})),
+                ("2024-05-09T10:00:00Z", "Visit", src("Facebook")),
+                ("2024-05-10T10:00:00Z", "Buy", json!({"amount": 12})),
+            ],
+        );
+        let order = ("2024-05-05T10:00:00Z", "Order", none());
+        let (early, late) = ("2024-05-03T10:00:00Z", "2024-05-04T10:00:00Z");
+        add("first", &[(early, "Visit", src("Google")), (late, "Visit", src("LinkedIn")), order.clone()]);
+        add("second", &[(early, "Visit", src("Facebook")), (late, "Visit", src("Direct")), order.clone()]);
+        add("third", &[(late, "Visit", src("Google")), order]);
+        let decided = "2024-05-15T10:00:00Z";
+        add(
+            "slow",
+            &[
+                ("2024-05-01T10:00:00Z", "Visit", src("X")),
+                ("2024-05-08T10:00:00Z", "Visit", src("Y")),
+                (decided, "Visit", src("Z")),
+                (decided, "Decide", none()),
+            ],
+        );
+        add(
+            "late",
+            &[("2024-04-01T10:00:00Z", "Visit", src("X")), ("2024-05-02T10:00:00Z", "Return", none())],
+        );
+        add(
+            "again",
+            &[
+                ("2024-05-01T10:00:00Z", "Visit", src("X")),
+                ("2024-05-02T10:00:00Z", "Visit", src("Y")),
+                ("2024-05-03T10:00:00Z", "Visit", src("X")),
+                ("2024-05-04T10:00:00Z", "Share", json!({"src": "own"})),
+            ],
+        );
+        let six = ["a", "b", "c", "d", "e", "f"].into_iter().enumerate();
+        let six: Vec<_> =
+            six.map(|(at, name)| (format!("2024-05-0{}T10:00:00Z", at + 1), src(name))).collect();
+        let mut six: Vec<_> = six.iter().map(|(time, src)| (time.as_str(), "Visit", src.clone())).collect();
+        six.push(("2024-05-09T10:00:00Z", "Sixth", none()));
+        add("six", &six);
+        Self::new("2024-05-31T12:00:00Z", "2024-05-01 to 2024-05-31", records)
+    }
+
+    /// The example of U-20 in section 2.6.
+    pub fn planned() -> Self {
+        let change = |time: &str, change: Value| {
+            let mut record = json!({"$distinct_id": "u1", "$time": millis(time)});
+            record.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            record
+        };
+        let at = |time: &str| event(time, "u1", "Play", json!({}));
+        let records = vec![
+            change("2024-06-01T00:00:00Z", json!({"$set": {"plan": "pro"}})),
+            change("2024-01-01T00:00:00Z", json!({"$set": {"plan": "free", "seats": 2}})),
+            change("2024-03-01T00:00:00Z", json!({"$set": {"seats": 3}})),
+            change("2024-09-01T00:00:00Z", json!({"$unset": ["plan"]})),
+            at("2023-12-31T12:00:00Z"),
+            at("2024-01-01T00:00:00Z"),
+            at("2024-05-31T23:59:59.999Z"),
+            at("2024-06-01T00:00:00Z"),
+            at("2024-09-02T12:00:00Z"),
+            event("2024-05-01T00:00:00Z", "u2", "Play", json!({})),
+            event("2024-05-01T00:00:00Z", "", "Play", json!({})),
+        ];
+        Self::new("2024-12-01T12:00:00Z", "2023-12-01 to 2024-12-01", records)
     }
 
     /// One event a value of `p`, each with a name of its own in `id` (table P-10); and the five

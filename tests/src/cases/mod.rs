@@ -3,8 +3,10 @@
 //!
 //! 1. `fixtures.rs`: what is stored.
 //! 2. `insights.rs`, `filters.rs`, `lists.rs`, `texts.rs`, `breakdowns.rs`, `compared.rs`, `time.rs`,
-//!    `cohorts.rs`, `sessions.rs`, `saved.rs`: questions and answers, named by rule.
-//! 3. `text.rs`: a row as a line of text, floats to nine significant digits.
+//!    `cohorts.rs`, `sessions.rs`, `saved.rs`, `lookups.rs`, `other_events.rs`: questions and answers,
+//!    named by rule.
+//! 3. `behaviour/`: those of funnels, retention and flows, each with the stream of events it is about.
+//! 4. `text.rs`: a row as a line of text, floats to nine significant digits.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +16,7 @@
     reason = "cases are written by hand; a mistake in one is a failed test"
 )]
 
+mod behaviour;
 mod breakdowns;
 mod cohorts;
 mod compared;
@@ -21,6 +24,8 @@ mod filters;
 mod fixtures;
 mod insights;
 mod lists;
+mod lookups;
+mod other_events;
 mod saved;
 mod sessions;
 mod text;
@@ -30,6 +35,7 @@ mod time;
 use serde_json::Value;
 use tallymark_report::{Question, Report};
 
+pub use behaviour::{BehaviourCase, all as behaviour_cases, answer as behaviour_answer, records};
 pub use fixtures::Fixture;
 pub use text::line;
 
@@ -83,7 +89,7 @@ impl Case {
             Question::Cohort(cohort) => {
                 members(&fixture.world(), &report.scope, cohort, fixture.as_of).into_iter().collect()
             }
-            Question::Sessions(_) => panic!("the oracle counts sessions, and does not list them"),
+            _ => panic!("the oracle counts sessions, and does not list them"),
         }
     }
 }
@@ -101,6 +107,8 @@ pub fn all() -> Vec<Case> {
         texts::cases(),
         compared::cases(),
         saved::cases(),
+        lookups::cases(),
+        other_events::cases(),
     ]
     .concat()
 }

@@ -8,7 +8,8 @@
 //! 3. `identity.rs`: who is who, worked out anew for every question (I-…).
 //! 4. `profiles.rs`: profiles and what happens to them (U-…).
 //! 5. `dataset.rs`: the whole, and the questions that are asked of it (D-9 … D-12, G-1, G-12).
-//! 6. `insights/`: what reports answer.
+//! 6. `insights/`: what insights reports answer, and what all reports rest on.
+//! 7. `attempts/`, `funnel/`, `retention/`, `flows/`: what the other reports answer, as a [`Table`].
 
 #![allow(
     clippy::unwrap_used,
@@ -17,15 +18,21 @@
     reason = "what the oracle is given was made by a test; a surprise is the test's mistake"
 )]
 
+mod attempts;
 mod dataset;
+pub mod flows;
+pub mod funnel;
 mod identity;
 pub mod insights;
 mod json;
 mod profiles;
 mod record;
+pub mod retention;
+mod table;
 
 pub use dataset::{Dataset, EventRow};
 pub use identity::{Identity, Op, System, Verdict};
 pub use json::{canonical, read};
-pub use profiles::{Profile, Profiles};
+pub use profiles::{Change, Profile, Profiles};
 pub use record::{FAILURE, FAILURE_NOTED, Record, Sent, read_record};
+pub use table::Table;

@@ -21,9 +21,29 @@ pub struct Profile {
 pub struct Profiles {
     users: BTreeMap<String, Profile>,
     groups: BTreeMap<(String, String), Profile>,
+    /// What users' profiles were after each record (U-20).
+    history: Vec<Change>,
+}
+
+/// A record of a user's profile, and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The id the profile is kept under.
+    pub id: String,
+    /// When it was sent, or else arrived.
+    pub start: i64,
+    /// The properties it names; none for all of them.
+    pub names: Option<Vec<String>>,
+    /// The properties afterwards.
+    pub properties: BTreeMap<String, Value>,
 }
 
 impl Profiles {
+    /// The changes of users' profiles, in the order of arrival.
+    pub fn history(&self) -> &[Change] {
+        &self.history
+    }
+
     /// The profiles of users by canonical id. One left under a device that was linked since is no
     /// actor of its own (U-18).
     pub fn users(&self, identity: &Identity) -> BTreeMap<String, Profile> {
@@ -47,7 +67,11 @@ impl Profiles {
             .then(|| record.get("$time").and_then(Value::as_i64).unwrap_or(received_at_ms));
         if let Some(id) = text("$distinct_id") {
             let id = if flag("$ignore_alias") { id } else { identity.canonical(&id) };
-            apply(&mut self.users, id, record, time);
+            apply(&mut self.users, id.clone(), record, time);
+            let start = record.get("$time").and_then(Value::as_i64).unwrap_or(received_at_ms);
+            let properties =
+                self.users.get(&id).map(|profile| profile.properties.clone()).unwrap_or_default();
+            self.history.push(Change { id, start, names: named(record), properties });
         } else if let (Some(key), Some(id)) = (text("$group_key"), text("$group_id")) {
             apply(&mut self.groups, (key, id), record, time);
         }
@@ -69,6 +93,22 @@ impl Profiles {
             new.last_seen = new.last_seen.or(old.last_seen);
         }
     }
+}
+
+/// The properties that a record names; none if it deletes the profile.
+fn named(record: &Map<String, Value>) -> Option<Vec<String>> {
+    if record.contains_key("$delete") {
+        return None;
+    }
+    let mut names = Vec::new();
+    for given in record.values() {
+        match given {
+            Value::Object(properties) => names.extend(properties.keys().cloned()),
+            Value::Array(unset) => names.extend(unset.iter().filter_map(Value::as_str).map(str::to_owned)),
+            _ => {}
+        }
+    }
+    Some(names)
 }
 
 fn apply<K: Ord + Clone>(

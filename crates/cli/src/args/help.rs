@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo"]),
     ("Data in", &["import", "attach", "detach"]),
     ("Answers out", &["report", "sql", "users", "user", "inspect", "export"]),
-    ("What it means", &["lexicon", "cohort", "event", "metric", "check-plan"]),
+    ("What it means", &["lexicon", "cohort", "event", "metric", "lookup", "check-plan"]),
     ("Look after it", &["compact", "delete-user", "snapshots"]),
 ];
 
@@ -91,6 +91,7 @@ Tables:
   event_catalog      event names, how often, from when to when
   property_catalog   properties, their columns and types
   definitions        what was saved by name, such as cohorts
+  lookup.NAME        the lookup table of that name
 
 Names are taken as they are written, upper and lower case differ; those with blanks or signs go in
 double quotes: \"Order Total\". Texts go in single quotes. All times are UTC.";
@@ -151,6 +152,21 @@ Examples:
 A definition is what a report may say as a metric:
   {\"event\": \"Play\", \"measure\": {\"aggregate\": \"sum\", \"of\": \"hours\"}}
 A report names it by {\"saved\": \"Hours\"}; changing it changes every report that does.";
+
+pub(super) const LOOKUP: &str = "\
+Examples:
+  tallymark lookup save songs songs.csv --property song_id
+  tallymark lookup save companies companies.parquet --property company --property user.company
+  tallymark lookup list
+  tallymark lookup show songs
+  tallymark sql 'SELECT artist, count(*) FROM events JOIN lookup.songs USING (song_id)
+                 GROUP BY artist'
+  tallymark lookup delete songs
+
+A table is a CSV or Parquet file with a header. Its first column is the key, different in each row;
+the others are known of the property in reports: \"lookup.song_id.artist\", or
+{\"lookup\": \"songs\", \"of\": \"song_id\", \"column\": \"artist\"}. Of a property that is a list each item
+is looked up. Saving a table again changes all history.";
 
 pub(super) const USERS: &str = "\
 Examples:

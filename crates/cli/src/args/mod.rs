@@ -6,6 +6,7 @@ mod export;
 mod help;
 mod import;
 mod lexicon;
+mod lookup;
 mod maintain;
 mod plan;
 mod report;
@@ -20,6 +21,7 @@ pub(crate) use cohort::{CohortArgs, CohortCommand};
 pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use import::{AttachArgs, DetachArgs, IdentityChoice, ImportArgs};
 pub(crate) use lexicon::{LexiconArgs, LexiconCommand, LexiconListArgs, LexiconSetArgs};
+pub(crate) use lookup::{LookupArgs, LookupCommand};
 pub(crate) use maintain::{CompactArgs, DeleteUserArgs, InspectArgs, SnapshotsArgs};
 pub(crate) use plan::{CheckPlanArgs, PlanFormat};
 pub(crate) use report::ReportArgs;
@@ -75,6 +77,9 @@ pub(crate) enum Command {
     /// Save what is measured under a name, for reports
     #[command(after_help = help::METRIC)]
     Metric(SavedArgs),
+    /// Save tables that say more of the values of a property
+    #[command(after_help = help::LOOKUP)]
+    Lookup(LookupArgs),
     /// List users by their profiles
     #[command(after_help = help::USERS)]
     Users(UsersArgs),

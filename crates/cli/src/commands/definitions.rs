@@ -125,7 +125,8 @@ async fn save(
     Ok(Outcome::Done)
 }
 
-async fn list(
+/// Lists those of a kind.
+pub(super) async fn list(
     kind: DefinitionKind,
     output: ReportFormat,
     dataset: &Dataset,
@@ -153,7 +154,8 @@ async fn show(kind: DefinitionKind, name: &str, dataset: &Dataset) -> anyhow::Re
     Ok(Outcome::Done)
 }
 
-async fn delete(
+/// Deletes one of them.
+pub(super) async fn delete(
     kind: DefinitionKind,
     name: &str,
     dataset: &Dataset,

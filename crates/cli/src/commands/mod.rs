@@ -11,6 +11,7 @@ mod export;
 mod import;
 mod inspect;
 mod lexicon;
+mod lookup;
 pub(crate) mod memory;
 mod print;
 mod report;
@@ -42,6 +43,7 @@ pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::R
         Command::Metric(args) => {
             definitions::run(DefinitionKind::Metric, &args.command, dataset, terminal).await
         }
+        Command::Lookup(args) => lookup::run(args, dataset, terminal).await,
         Command::Users(args) => users::run(args, dataset, terminal).await,
         Command::User(args) => user::run(args, dataset, terminal).await,
         Command::Lexicon(args) => lexicon::run(args, dataset, terminal).await,

@@ -23,6 +23,7 @@ fn every_command_explains_itself_with_examples() {
         "import",
         "inspect",
         "lexicon",
+        "lookup",
         "metric",
         "report",
         "snapshots",

@@ -6,6 +6,7 @@ mod cohort;
 mod help;
 mod import;
 mod lexicon;
+mod lookup;
 mod maintain;
 mod plan;
 mod report;

@@ -150,13 +150,13 @@ impl<'m> Table<'m> {
     }
 }
 
-fn utf8(text: &[u8]) -> Result<&str, String> {
+pub(crate) fn utf8(text: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(text)
         .map_err(|error| format!("not valid UTF-8 at byte {} of the row", error.valid_up_to()))
 }
 
 /// The fields of a row, unquoted.
-fn split(row: &str, delimiter: u8) -> Result<Vec<Cow<'_, str>>, String> {
+pub(crate) fn split(row: &str, delimiter: u8) -> Result<Vec<Cow<'_, str>>, String> {
     let delimiter = char::from(delimiter);
     let mut fields = Vec::new();
     let mut rest = row;
@@ -210,7 +210,7 @@ fn unquote(text: &str) -> Result<(Cow<'_, str>, &str), String> {
 }
 
 /// A cell as the value it spells.
-fn typed(cell: Cow<'_, str>) -> PropertyValue<'_> {
+pub(crate) fn typed(cell: Cow<'_, str>) -> PropertyValue<'_> {
     match cell.as_ref() {
         "" => PropertyValue::Null,
         "true" | "True" | "TRUE" => PropertyValue::Bool(true),

@@ -16,7 +16,7 @@ use chrono::DateTime;
 use tallymark_event::{Day, PropertyValue, Timestamp};
 
 /// A column of one batch, in the few types that properties have.
-pub(super) enum Column {
+pub(crate) enum Column {
     Null,
     Bool(BooleanArray),
     Int(Int64Array),
@@ -51,7 +51,7 @@ pub(super) enum Column {
 }
 
 impl Column {
-    pub(super) fn try_new(array: &ArrayRef) -> Result<Self, ArrowError> {
+    pub(crate) fn try_new(array: &ArrayRef) -> Result<Self, ArrowError> {
         use DataType as T;
         let to = |data_type: &DataType| cast(array, data_type);
         Ok(match array.data_type() {
@@ -146,7 +146,7 @@ impl Column {
     }
 
     /// The value of a row.
-    pub(super) fn value(&self, row: usize) -> PropertyValue<'_> {
+    pub(crate) fn value(&self, row: usize) -> PropertyValue<'_> {
         if self.is_null(row) {
             return PropertyValue::Null;
         }
@@ -194,7 +194,7 @@ impl Column {
     }
 
     /// The value of a row as an id: an integer that no property could hold keeps its digits.
-    pub(super) fn id(&self, row: usize) -> PropertyValue<'_> {
+    pub(crate) fn id(&self, row: usize) -> PropertyValue<'_> {
         match self {
             Self::Unsigned(array) if !array.is_null(row) => PropertyValue::from(array.value(row).to_string()),
             Self::Decimal(array, scale) if *scale <= 0 && !array.is_null(row) => {
@@ -205,7 +205,7 @@ impl Column {
     }
 
     /// The instant of a row, if the column's type says what its numbers mean.
-    pub(super) fn instant(&self, row: usize) -> Option<Timestamp> {
+    pub(crate) fn instant(&self, row: usize) -> Option<Timestamp> {
         match self {
             _ if self.is_null(row) => None,
             Self::Date(array) => Some(Day::from_days(array.value(row)).start()),

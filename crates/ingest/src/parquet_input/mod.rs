@@ -6,7 +6,7 @@
 //! all their digits if they are finer than a millisecond; lists become lists, structs and maps
 //! objects; bytes become text if they are UTF-8, else hexadecimal digits. Null is not sent.
 
-mod column;
+pub(crate) mod column;
 
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -329,13 +329,17 @@ impl InputFile {
         if self.kind != InputKind::Parquet {
             return read_csv(&self.name, self.open(counter)?, mapping, options, sink);
         }
-        let open_error = |source| Error::Open { name: self.name.clone(), source };
+        read_parquet(&self.name, self.parquet()?, mapping, options, &counter, sink)
+    }
+
+    /// The Parquet file.
+    pub(crate) fn parquet(&self) -> Result<File> {
         let file = match &self.origin {
             Origin::Path(path) => File::open(path),
             Origin::Copy(file) => file.try_clone(),
             Origin::Stream(_) => Err(io::Error::other("Parquet cannot be read from a stream")),
         };
-        read_parquet(&self.name, file.map_err(open_error)?, mapping, options, &counter, sink)
+        file.map_err(|source| Error::Open { name: self.name.clone(), source })
     }
 }
 

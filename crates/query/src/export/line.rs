@@ -127,7 +127,7 @@ fn write_time(ms: i64, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// The value of a row that has one, as it was sent.
-fn write_value(kind: LaneKind, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn write_value(kind: LaneKind, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<()> {
     match kind {
         LaneKind::Bool => json(&array.as_boolean().value(row), out),
         LaneKind::Int64 => json(&array.as_primitive::<Int64Type>().value(row), out),

@@ -215,3 +215,5 @@ fn rows_of(
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use line::write_value;

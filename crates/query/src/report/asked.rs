@@ -16,10 +16,11 @@ use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Ident, visit_expressions_
 use tallymark_event::PropertyCatalog;
 use tallymark_event::columns::{TIME, USER_ID};
 use tallymark_report::{
-    Calendar, CastType, Cohort, EventChoice, EventSelector, Filter, Instants, Property, Scope,
+    Calendar, CastType, Cohort, EventChoice, EventSelector, Filter, Instants, PerUser, Property, Scope,
 };
 use tallymark_users::ProfileKey;
 
+use super::computed::{Computed, Window};
 use super::convert::{self, TEXT};
 use super::filter::ITEM;
 use super::function::call;
@@ -27,6 +28,8 @@ use super::insights::actors::FirstTimes;
 use super::merged::Merged;
 use super::values::{Item, Values, first_set};
 use crate::events_table::EventsTable;
+use crate::lookups::Lookups;
+use crate::resident::among::{UserIds, is_among};
 use crate::tables::{DatasetTables, EVENTS, ProfilesTable};
 use crate::{Error, Result};
 
@@ -40,9 +43,6 @@ const USER: &str = "user";
 /// What profiles of groups are called.
 const GROUP: &str = "group";
 
-/// Ids of users.
-pub(super) type UserIds = Arc<hashbrown::HashSet<String>>;
-
 /// Everything that expressions of a report are made from.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
@@ -52,7 +52,7 @@ pub(super) struct Asked {
     /// Now, in milliseconds (G-2).
     pub(super) as_of: i64,
     /// The members of the cohorts that the report names.
-    pub(super) members: HashMap<String, UserIds>,
+    pub(super) members: HashMap<String, Arc<UserIds>>,
     /// Names that "all events" leave out (M-20).
     pub(super) hidden_events: Arc<BTreeSet<String>>,
     /// What expressions are over: the events, or the profiles, which have no properties of events.
@@ -72,6 +72,12 @@ pub(super) struct Asked {
     pub(super) merged: Arc<Merged>,
     /// Saved events by name (P-41).
     pub(super) saved_events: Arc<BTreeMap<String, EventSelector>>,
+    /// The lookup tables.
+    pub(super) lookups: Arc<Lookups>,
+    /// What properties that come from other events are made from.
+    pub(super) computed: Arc<Vec<(Property, Arc<Computed>)>>,
+    /// The time that is measured, for what users do in it.
+    pub(super) window: Option<Window>,
 }
 
 impl Asked {
@@ -101,6 +107,9 @@ impl Asked {
             first_times: Arc::default(),
             merged: Arc::default(),
             saved_events: Arc::default(),
+            lookups: Arc::default(),
+            computed: Arc::default(),
+            window: None,
         })
     }
 
@@ -237,6 +246,12 @@ impl Asked {
             Property::ItemCount { item_count } => {
                 Self::item_count(self.values(&Property::Event { name: item_count.clone() })?)
             }
+            Property::Lookup { table, of, column } => self.looked_up(table.as_deref(), of, column)?,
+            Property::PerUser { .. }
+            | Property::SecondsToNext { .. }
+            | Property::Borrowed { .. }
+            | Property::Attributed { .. }
+            | Property::UserHistory { .. } => self.computed_values(property)?,
         })
     }
 
@@ -413,7 +428,27 @@ impl Asked {
     ) -> Result<()> {
         match property {
             Property::Sql { sql } => self.cohorts_of_sql(sql, names),
-            _ => Ok(()),
+            Property::Event { .. }
+            | Property::User { .. }
+            | Property::Group { .. }
+            | Property::ItemCount { .. }
+            | Property::Lookup { .. }
+            | Property::UserHistory { .. } => Ok(()),
+            Property::PerUser { per_user, event } => {
+                if let PerUser::OfProperty { of, .. } = per_user.as_ref() {
+                    self.cohorts_of_property(of, names)?;
+                }
+                self.cohorts_of_events(event, names)
+            }
+            Property::SecondsToNext { seconds_to_next } => self.cohorts_of_events(seconds_to_next, names),
+            Property::Borrowed { borrow, from, .. } => {
+                self.cohorts_of_property(borrow, names)?;
+                self.cohorts_of_events(from, names)
+            }
+            Property::Attributed { attributed, touchpoints, .. } => {
+                self.cohorts_of_property(attributed, names)?;
+                touchpoints.iter().try_for_each(|events| self.cohorts_of_events(events, names))
+            }
         }
     }
 
@@ -430,22 +465,22 @@ impl Asked {
         let members = self.members.get(name).cloned().unwrap_or_default();
         let called = format!("cohort({name})");
         match self.group_cohorts.get(name).filter(|key| self.groups_of.as_ref() != Some(key)) {
-            None => is_among(called, column(USER_ID), members),
+            None => is_among(called, members),
             // Without a property of that name there are no groups.
             Some(key) => match self.groups_by(key) {
-                Ok(groups) => is_among(called, groups.label, members),
+                Ok(groups) => is_any_among(called, groups.label, members),
                 Err(_) => lit(ScalarValue::Boolean(None)),
             },
         }
     }
 }
 
-/// Whether an id, or one of a list of them, is one of these; null for nobody.
-fn is_among(name: String, ids: Expr, members: UserIds) -> Expr {
+/// Whether any of the groups is one of these, by an id or a list of them; null for none.
+fn is_any_among(name: String, ids: Expr, members: Arc<UserIds>) -> Expr {
     call(name, DataType::Boolean, vec![ids], move |args| {
-        let is_member =
-            |ids: Vec<String>| (!ids.is_empty()).then(|| ids.iter().any(|id| members.contains(id)));
         if let DataType::List(_) = args[0].data_type() {
+            let is_member =
+                |ids: Vec<String>| (!ids.is_empty()).then(|| ids.iter().any(|id| members.contains(id)));
             let ids = convert::texts_of(&args[0])?.into_iter();
             return Ok(Arc::new(ids.map(is_member).collect::<BooleanArray>()));
         }

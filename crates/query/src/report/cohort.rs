@@ -5,49 +5,57 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch, StringViewArray};
+use arrow::array::{
+    Array as _, ArrayRef, AsArray as _, Int64Array, RecordBatch, StringViewArray, TimestampMillisecondArray,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, TimestampMillisecondType};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::functions::core::expr_fn::named_struct;
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::{Case, Expr, LogicalPlanBuilder, lit};
-use hashbrown::HashSet;
-use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
+use tallymark_event::columns::{SEQUENCE, TIME, USER_ID, timestamp_type};
+use tallymark_memory::UserSet;
 use tallymark_report::{
-    ALL_EVENTS, Aggregate, Cohort, CohortCondition, DateRange, DefinitionError, Did, EventSelector, Filter,
-    Instants, Measure, Metric, Times,
+    Aggregate, Cohort, CohortCondition, DateRange, DefinitionError, Did, EventSelector, Filter, Instants,
+    Measure, Metric, Property, Times,
 };
 use tokio::sync::OnceCell;
 
-use super::asked::{Asked, Cohorts, UserIds, arrow_error, column, plan_error};
+use super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::check::no_cohort;
+use super::chosen::metric_of;
+use super::computed::History;
 use super::convert::TEXT;
 use super::insights::measure::{USER, over_column};
 use super::segments::Segment;
 use crate::functions::time_bucket;
+use crate::resident::among::UserIds;
+use crate::resident::by_user::{Matcher, Record, UserEvents, UserScan};
 use crate::{Error, Result};
-
-/// A set of users, or of groups, while a cohort is worked out.
-type Ids = HashSet<String>;
 
 /// Everyone with an event up to now, or a profile (C-2): found when first asked for.
 #[derive(Default)]
 struct Universe {
-    /// By which key its members are groups.
+    /// By which key its members are groups (C-21).
     group_key: Option<String>,
-    found: OnceCell<Ids>,
+    found: OnceCell<UserIds>,
 }
 
 impl Universe {
-    async fn ids(&self, asked: &Asked) -> Result<&Ids> {
-        self.found.get_or_try_init(|| asked.universe(self.group_key.as_deref())).await
+    async fn ids(&self, asked: &Asked) -> Result<&UserIds> {
+        let found = || async {
+            match &self.group_key {
+                Some(key) => asked.universe_of_groups(key).await,
+                None => asked.universe().await,
+            }
+        };
+        self.found.get_or_try_init(found).await
     }
 
     /// Everyone but these.
-    async fn without(&self, asked: &Asked, members: &Ids) -> Result<Ids> {
-        let everyone = self.ids(asked).await?.iter();
-        Ok(everyone.filter(|id| !members.contains(*id)).cloned().collect())
+    async fn without(&self, asked: &Asked, members: &UserIds) -> Result<UserIds> {
+        Ok(self.ids(asked).await?.and_not(members))
     }
 }
 
@@ -61,7 +69,12 @@ impl Asked {
     }
 
     /// The members of a cohort as of an instant, not later than now (C-20).
-    pub(super) async fn members_at(&self, name: &str, cohorts: &Cohorts, instant: i64) -> Result<UserIds> {
+    pub(super) async fn members_at(
+        &self,
+        name: &str,
+        cohorts: &Cohorts,
+        instant: i64,
+    ) -> Result<Arc<UserIds>> {
         let as_of = instant.min(self.as_of);
         let mut then = Self { as_of, members: HashMap::new(), ..self.clone() };
         then.work_out_one(name, cohorts, &mut Vec::new()).await
@@ -72,7 +85,7 @@ impl Asked {
         name: &'a str,
         cohorts: &'a Cohorts,
         within: &'a mut Vec<String>,
-    ) -> Pin<Box<dyn Future<Output = Result<UserIds>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<UserIds>>> + Send + 'a>> {
         Box::pin(async move {
             if let Some(members) = self.members.get(name) {
                 return Ok(Arc::clone(members));
@@ -98,7 +111,7 @@ impl Asked {
         cohort: &'a Cohort,
         cohorts: &'a Cohorts,
         within: &'a mut Vec<String>,
-    ) -> Pin<Box<dyn Future<Output = Result<Ids>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<UserIds>> + Send + 'a>> {
         Box::pin(async move {
             let (conditions, all) = cohort.conditions();
             let universe = Universe { group_key: cohort.group_key.clone(), found: OnceCell::new() };
@@ -107,29 +120,68 @@ impl Asked {
     }
 
     /// See [`Universe`].
-    async fn universe(&self, group_key: Option<&str>) -> Result<Ids> {
+    async fn universe(&self) -> Result<UserIds> {
         let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
-        let everything = EventSelector::named(ALL_EVENTS);
-        let actor = self.actor(&metric_of(&everything, group_key))?;
+        let snapshot = self.tables.snapshot();
+        let profiles = snapshot.profiles.users().map(|(id, _)| id);
+        // U-18: a profile under an id that became somebody else's is no user's.
+        let own = profiles.filter(|id| snapshot.identities.canonical(id) == *id);
+        let own: UserIds = own.map(str::to_owned).collect();
+        let conditions = vec![self.within(&ever)];
+        if let Some(users) = self.users_where(&ever, conditions, Often::OnceADay, |_| true).await? {
+            return Ok(users.or(&own));
+        }
+        let plan = self
+            .scan()?
+            .filter(self.within(&ever).and(column(USER_ID).is_not_null()))
+            .and_then(|plan| plan.aggregate([column(USER_ID)], Vec::<Expr>::new()))
+            .map_err(plan_error)?;
+        let mut users = Vec::new();
+        for batch in self.collect(plan).await? {
+            users.extend(ids_of(&batch)?);
+        }
+        Ok(users.into_iter().collect::<UserIds>().or(&own))
+    }
+
+    /// Every group by a key with an event up to now, or a profile.
+    async fn universe_of_groups(&self, group_key: &str) -> Result<UserIds> {
+        let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
+        let actor = self.groups_by(group_key)?;
         let plan = self.scan()?.filter(self.within(&ever)).map_err(plan_error)?;
         let plan = by_actor(plan, actor, Vec::new())?
             .aggregate([column(USER)], Vec::<Expr>::new())
             .map_err(plan_error)?;
-        let mut universe = Ids::new();
+        let groups = self.tables.snapshot().profiles.groups().filter(|(key, _, _)| *key == group_key);
+        let mut found: Vec<String> = groups.map(|(_, id, _)| id.to_owned()).collect();
         for batch in self.collect(plan).await? {
-            universe.extend(ids_of(&batch)?);
+            found.extend(ids_of(&batch)?);
         }
-        let snapshot = self.tables.snapshot();
-        if let Some(wanted) = group_key {
-            let groups = snapshot.profiles.groups().filter(|(key, _, _)| *key == wanted);
-            universe.extend(groups.map(|(_, id, _)| id.to_owned()));
-            return Ok(universe);
+        Ok(found.into_iter().collect())
+    }
+
+    /// The users whose events pass a test: those of a range that meet any of the conditions, in
+    /// order; users without any do not pass. `None` if the events have no room in memory.
+    async fn users_where(
+        &self,
+        range: &Instants,
+        conditions: Vec<Expr>,
+        often: Often,
+        test: impl Fn(&[Record]) -> bool + Send + Sync + 'static,
+    ) -> Result<Option<UserIds>> {
+        let events = self.events();
+        let mut scan = UserScan::try_new(&self.state, &events, conditions, Vec::new()).map_err(plan_error)?;
+        if often == Often::OnceADay {
+            scan = scan.once_between(Vec::new());
         }
-        let profiles = snapshot.profiles.users().map(|(id, _)| id);
-        // U-18: a profile under an id that became somebody else's is no user's.
-        let own = profiles.filter(|id| snapshot.identities.canonical(id) == *id);
-        universe.extend(own.map(str::to_owned));
-        Ok(universe)
+        let within = [self.within(range)];
+        let failed = |source| Error::Run { source };
+        let segments = events.segments(&self.state, &within, scan.inputs()).map_err(failed)?;
+        let Some(segments) = segments else { return Ok(None) };
+        let layout = segments.layout().await.map_err(failed)?;
+        let users = Arc::clone(layout.users());
+        let pool = &self.state.runtime_env().memory_pool;
+        let passing = scan.run(layout, Passing { test }, pool).await.map_err(failed)?;
+        Ok(Some(UserSet::from_ordinals(users, passing).into()))
     }
 
     fn combined<'a>(
@@ -139,18 +191,15 @@ impl Asked {
         universe: &'a Universe,
         cohorts: &'a Cohorts,
         within: &'a mut Vec<String>,
-    ) -> Pin<Box<dyn Future<Output = Result<Ids>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<UserIds>> + Send + 'a>> {
         Box::pin(async move {
-            let mut found: Option<Ids> = None;
+            let mut found: Option<UserIds> = None;
             for condition in conditions {
                 let members = self.meeting(condition, universe, cohorts, within).await?;
                 found = Some(match found {
                     None => members,
-                    Some(before) if all => before.into_iter().filter(|id| members.contains(id)).collect(),
-                    Some(mut before) => {
-                        before.extend(members);
-                        before
-                    }
+                    Some(before) if all => before.and(&members),
+                    Some(before) => before.or(&members),
                 });
             }
             Ok(found.unwrap_or_default())
@@ -163,7 +212,7 @@ impl Asked {
         universe: &Universe,
         cohorts: &Cohorts,
         within: &mut Vec<String>,
-    ) -> Result<Ids> {
+    ) -> Result<UserIds> {
         // Events may be those of members of other cohorts.
         let mut names = BTreeSet::new();
         for did in condition.did.iter().chain(&condition.did_not) {
@@ -190,8 +239,12 @@ impl Asked {
             for name in names {
                 self.work_out_one(&name, cohorts, within).await?;
             }
-            let of_profiles = self.of_profiles(universe.group_key.as_deref());
-            return of_profiles.who_is(filter, universe.ids(self).await?).await;
+            let times = self.times_of_profiles(condition, filter)?;
+            let everyone = universe.ids(self).await?;
+            return match &universe.group_key {
+                Some(key) => self.of_profiles(Some(key)).who_is(filter, &times, everyone).await,
+                None => self.who_is(filter, &times, everyone).await,
+            };
         }
         if let Some(name) = &condition.in_cohort {
             let members = self.work_out_one(name, cohorts, within).await?;
@@ -206,11 +259,11 @@ impl Asked {
             let identities = &self.tables.snapshot().identities;
             let users = users.iter().map(|id| identities.canonical(id));
             let everyone = universe.ids(self).await?;
-            return Ok(users.filter(|id| everyone.contains(*id)).map(str::to_owned).collect());
+            return Ok(users.filter(|id| everyone.contains(id)).map(str::to_owned).collect());
         }
         if let Some(groups) = &condition.groups {
             let everyone = universe.ids(self).await?;
-            return Ok(groups.iter().filter(|id| everyone.contains(*id)).cloned().collect());
+            return Ok(groups.iter().filter(|id| everyone.contains(id)).cloned().collect());
         }
         if let Some(all) = &condition.all {
             return self.combined(all, true, universe, cohorts, within).await;
@@ -223,29 +276,68 @@ impl Asked {
                 let members = Box::pin(self.meeting(not, universe, cohorts, within)).await?;
                 universe.without(self, &members).await
             }
-            None => Ok(Ids::new()),
+            None => Ok(UserIds::default()),
         }
     }
 
-    /// Those users whose profile passes (C-16).
-    async fn who_is(&self, filter: &Filter, universe: &Ids) -> Result<Ids> {
-        let schema = Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8View, false)]));
-        let ids: StringViewArray = universe.iter().map(|id| Some(id.as_str())).collect();
-        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(ids)]).map_err(arrow_error)?;
+    /// When a condition on profiles is to hold (C-3 e): from the first to the last instant.
+    fn times_of_profiles(&self, condition: &CohortCondition, filter: &Filter) -> Result<ProfileTimes> {
+        let to_now = self.as_of.saturating_add(1);
+        let mut times = ProfileTimes { from: self.as_of, to: to_now, histories: Vec::new() };
+        if let Some(at) = &condition.at {
+            times.from = self.calendar.end_of(at)?.min(self.as_of);
+            times.to = times.from.saturating_add(1);
+        }
+        if let Some(range) = &condition.range {
+            let range = match range {
+                DateRange::Since(since) if self.calendar.start_of(since)? > self.as_of => None,
+                range => Some(self.calendar.resolve(range, self.as_of)?),
+            };
+            (times.from, times.to) = range.map_or((0, 0), |range| (range.from, range.to.min(to_now)));
+            let filter = serde_json::to_value(filter).unwrap_or_default();
+            for (_, property) in Property::computed_in(&filter) {
+                times.histories.push(self.found(&property)?.history());
+            }
+        }
+        Ok(times)
+    }
+
+    /// Those whose profile passes (C-16), at any of the times it may have become another.
+    async fn who_is(&self, filter: &Filter, times: &ProfileTimes, universe: &UserIds) -> Result<UserIds> {
+        let ProfileTimes { from, to, histories } = times;
+        let (mut ids, mut instants) = (Vec::new(), Vec::new());
+        for id in universe.iter().filter(|_| from < to) {
+            let changes = histories.iter().flat_map(|history| history.times_of(id, *from, *to));
+            for time in std::iter::once(*from).chain(changes) {
+                ids.push(Some(id));
+                instants.push(time);
+            }
+        }
+        let schema = Arc::new(Schema::new(vec![
+            Field::new(USER_ID, DataType::Utf8View, false),
+            Field::new(TIME, timestamp_type(), false),
+            Field::new(SEQUENCE, DataType::Int64, false),
+        ]));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(ids.into_iter().collect::<StringViewArray>()),
+            Arc::new(TimestampMillisecondArray::from(instants.clone()).with_timezone("UTC")),
+            Arc::new(Int64Array::from(vec![i64::MAX; instants.len()])),
+        ];
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(arrow_error)?;
         let table = MemTable::try_new(schema, vec![vec![batch]]).map_err(plan_error)?;
         let plan = LogicalPlanBuilder::scan("users", provider_as_source(Arc::new(table)), None)
             .map_err(plan_error)?
             .filter(self.filter(filter)?)
             .map_err(plan_error)?;
-        let mut found = Ids::new();
+        let mut found = Vec::new();
         for batch in self.collect(plan).await? {
             found.extend(ids_of(&batch)?);
         }
-        Ok(found)
+        Ok(found.into_iter().collect())
     }
 
-    /// Those users who did something so often, or so much (C-4 … C-9).
-    async fn who_did(&self, did: &Did, universe: &Universe) -> Result<Ids> {
+    /// Those who did something so often, or so much (C-4 … C-9).
+    async fn who_did(&self, did: &Did, universe: &Universe) -> Result<UserIds> {
         let range = match &did.range {
             // Of the past, a range may not have begun (C-20): nobody has done anything in it.
             Some(DateRange::Since(since)) if self.calendar.start_of(since)? > self.as_of => {
@@ -264,6 +356,16 @@ impl Asked {
         let times = did.times.as_ref().unwrap_or(&at_least_once);
         let metric = metric_of(&did.event, universe.group_key.as_deref());
         let chosen = self.within(&range).and(self.selected(&metric).await?);
+        if times.of.is_none() && times.distinct.is_none() && universe.group_key.is_none() {
+            let accepts = times.clone();
+            // C-7: who never did it counts too, where that is often enough; then those are looked for who
+            // did it otherwise.
+            let of_nothing = times.accepts(Some(0.0));
+            let test = move |records: &[Record]| accepts.accepts(Some(records.len() as f64)) != of_nothing;
+            if let Some(users) = self.users_where(&range, vec![chosen.clone()], Often::Always, test).await? {
+                return if of_nothing { universe.without(self, &users).await } else { Ok(users) };
+            }
+        }
         let (value, of) = match (&times.of, times.distinct) {
             (Some(of), _) => {
                 let aggregate = times.aggregate.unwrap_or(Aggregate::Sum);
@@ -293,21 +395,21 @@ impl Asked {
         // C-8: of nothing, counts and sums are 0, everything else is no number.
         let is_zero_of_nothing = matches!(of, None | Some(Aggregate::Sum | Aggregate::Distinct));
         let of_nothing = is_zero_of_nothing.then_some(0.0);
-        let mut found = Ids::new();
-        let mut met = Ids::new();
+        let (mut found, mut met) = (Vec::new(), Vec::new());
         for batch in self.collect(plan).await? {
             let numbers = cast(batch.column(1), &DataType::Float64).map_err(arrow_error)?;
             let numbers = numbers.as_primitive::<Float64Type>();
             for (id, number) in ids_of(&batch)?.into_iter().zip(numbers) {
                 if times.accepts(number.or(of_nothing)) {
-                    found.insert(id.clone());
+                    found.push(id.clone());
                 }
-                met.insert(id);
+                met.push(id);
             }
         }
+        let (found, met): (UserIds, UserIds) = (found.into_iter().collect(), met.into_iter().collect());
         // C-7: who never did it counts too.
         if times.accepts(of_nothing) {
-            found.extend(universe.without(self, &met).await?);
+            return Ok(found.or(&universe.without(self, &met).await?));
         }
         Ok(found)
     }
@@ -330,10 +432,21 @@ impl Asked {
         wanted: bool,
         range: &Instants,
         group_key: Option<&str>,
-    ) -> Result<Ids> {
+    ) -> Result<UserIds> {
         let (first, then) = (metric_of(first, group_key), metric_of(then, group_key));
         let (is_first, is_then) = (self.selected(&first).await?, self.selected(&then).await?);
-        let chosen = self.within(range).and(is_first.clone().or(is_then.clone()));
+        let within = || self.within(range);
+        let conditions = vec![within().and(is_first.clone()), within().and(is_then.clone())];
+        let test = move |records: &[Record]| {
+            let Some(first) = records.iter().position(|record| record.meets(0)) else { return false };
+            records[first + 1..].iter().any(|record| record.meets(1)) == wanted
+        };
+        if group_key.is_none()
+            && let Some(users) = self.users_where(range, conditions, Often::Always, test).await?
+        {
+            return Ok(users);
+        }
+        let chosen = within().and(is_first.clone().or(is_then.clone()));
         // G-1: by time, then in order of arrival.
         let place = || named_struct(vec![lit("time"), column(TIME), lit("sequence"), column(SEQUENCE)]);
         let when = |is: Expr| {
@@ -348,7 +461,7 @@ impl Asked {
         let plan = by_actor(plan, self.actor(&first)?, projected)?
             .aggregate([column(USER)], bounds)
             .map_err(plan_error)?;
-        let mut found = Ids::new();
+        let mut found = Vec::new();
         for batch in self.collect(plan).await? {
             let place = |at: usize, row: usize| {
                 let places = batch.column(at).as_struct();
@@ -359,18 +472,18 @@ impl Asked {
             for (row, id) in ids_of(&batch)?.into_iter().enumerate() {
                 let Some(first) = place(1, row) else { continue };
                 if place(2, row).is_some_and(|later| later > first) == wanted {
-                    found.insert(id);
+                    found.push(id);
                 }
             }
         }
-        Ok(found)
+        Ok(found.into_iter().collect())
     }
 }
 
 /// Events with whom each counts for, and what else is to be known of them; those that count for
 /// nobody are left out (G-12).
 fn by_actor(plan: LogicalPlanBuilder, actor: Segment, projected: Vec<Expr>) -> Result<LogicalPlanBuilder> {
-    let Segment { label, is_list } = actor;
+    let Segment { label, is_list, .. } = actor;
     let plan = if is_list { plan } else { plan.filter(label.clone().is_not_null()).map_err(plan_error)? };
     let plan = plan.project([label.alias(USER)].into_iter().chain(projected)).map_err(plan_error)?;
     if !is_list {
@@ -379,18 +492,48 @@ fn by_actor(plan: LogicalPlanBuilder, actor: Segment, projected: Vec<Expr>) -> R
     plan.unnest_column(USER).and_then(|plan| plan.filter(column(USER).is_not_null())).map_err(plan_error)
 }
 
-/// A metric of some events, counted by users or groups, to ask for who did them first.
-fn metric_of(event: &EventSelector, group_key: Option<&str>) -> Metric {
-    Metric {
-        name: None,
-        saved: None,
-        event: Some(event.clone()),
-        profiles: None,
-        cohort: None,
-        measure: Measure::UniqueUsers,
-        filter: None,
-        count_by: group_key.map(str::to_owned),
-        count_once: None,
+/// The times that profiles are looked at.
+struct ProfileTimes {
+    from: i64,
+    /// Not included.
+    to: i64,
+    /// What may change in between.
+    histories: Vec<Arc<History>>,
+}
+
+/// Which of a user's events a test has to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Often {
+    Always,
+    /// One of each day is enough.
+    OnceADay,
+}
+
+/// Finds the users whose events pass a test.
+struct Passing<T> {
+    test: T,
+}
+
+impl<T: Fn(&[Record]) -> bool + Send + Sync + 'static> Matcher for Passing<T> {
+    /// Their numbers, ascending.
+    type Partial = Vec<u32>;
+
+    fn start(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn user(&self, user: &UserEvents<'_>, partial: &mut Vec<u32>) {
+        if (self.test)(user.records) {
+            partial.push(user.user);
+        }
+    }
+
+    fn merge(&self, total: &mut Vec<u32>, later: Vec<u32>) {
+        total.extend(later);
+    }
+
+    fn bytes(&self, partial: &Vec<u32>) -> usize {
+        partial.capacity() * size_of::<u32>()
     }
 }
 

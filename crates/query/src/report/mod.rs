@@ -12,20 +12,31 @@
 
 mod asked;
 mod check;
+mod chosen;
 mod cohort;
+mod computed;
 mod convert;
 mod filter;
+mod flows;
+mod frequency;
 mod function;
+mod funnel;
 mod insights;
+mod lifecycle;
+mod lookup;
 mod matching;
 mod merged;
 mod result;
+mod retention;
 mod segments;
 mod sessions;
+mod split;
 mod statistics;
+mod stickiness;
 mod table;
 #[cfg(test)]
 mod tests;
+mod units;
 mod values;
 
 use std::collections::BTreeSet;
@@ -36,7 +47,9 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
 use datafusion::prelude::{DataFrame, SessionContext};
 use tallymark_event::Timestamp;
-use tallymark_report::{Breakdown, Insights, Measure, PerUser, Question, Report, Scope};
+use tallymark_report::{
+    Breakdown, CountOnce, Insights, Measure, Part, PerUser, Property, Question, Report, Scope,
+};
 
 use self::asked::Asked;
 use crate::tables::DatasetTables;
@@ -54,6 +67,48 @@ pub(crate) use self::table::register;
 /// `compared` and `change`, the relative change (S-77); where segments are compared with what is
 /// measured without regard to them, `share` instead (S-79). Rows are ordered by metric, then overall
 /// before the segments in order of rank (B-31), then time.
+///
+/// A funnel has `time` (the start of the bucket; only with an interval), a Utf8 column for each
+/// breakdown, `time_to_convert` (Utf8; only with `time_buckets`: the range of seconds, or `Did not
+/// convert`), all of them `$overall` where segments are not looked at, `step` (Int64, from 1), `event`
+/// (Utf8), `count` (Int64: users, attempts or sessions that reached the step, F-25), `step_conversion`
+/// (Float64: by the count of the required step before; null at step 1 and of nothing), `conversion`
+/// (Float64: by the count of step 1), `average_time_s` and `median_time_s` (Float64, seconds since the
+/// step before in the attempt; null at step 1), `average_time_from_start_s` and
+/// `median_time_from_start_s` (since step 1; F-71, over all attempts), a Float64 column for each of
+/// `measures` and of `times`, and with `significance` `confidence` (Float64, null of too few or of
+/// everybody) and `significant` (Boolean). Rows are ordered: overall before the segments in order of
+/// rank (count at step 1, B-31), then time, then step.
+///
+/// With `explain`, a funnel has `attempt` (Int64, from 1), `counts` (Boolean: whether it is counted),
+/// `time` (Timestamp(ms) in the report's time zone), `event` (Utf8; null where no event ended it), `step`
+/// (Int64, from 1; null where it ends), `what` (Utf8: which step it is, or why the attempt ended), in
+/// order of attempts (F-35).
+///
+/// Retention has `row` (Utf8: `cohort`, or for averages over rows `average`, the one of R-21, and
+/// `pooled`), `time` (Timestamp(ms) in the report's time zone, the start of the row's civil unit; null
+/// for averages), a Utf8 column for each breakdown, `bucket` (Int64, from 0), `from` and `to` (Int64:
+/// which units after the birth it is, the end not included), `size` (Int64: who was born; of averages the
+/// sum over rows that are complete in the bucket), `retained` (Int64), `rate` (Float64: R-14 … R-17,
+/// R-21; null of nobody), `value` (Float64: what is measured, R-30; of averages R-21 for rates and
+/// property averages, R-22 for the others), `is_complete` (Boolean, R-20; for averages whether there is
+/// such a row). There is a row for each unit of the range without regard to segments, and for each in
+/// which somebody of a segment was born. Rows are ordered: overall before segments in order of rank, then
+/// cohorts by time, then `average`, then `pooled`; each by bucket.
+///
+/// Frequency has `time` (the start of the period), `count` (Int64: hours or days, from 1 to 24, 7 or 31), `users`
+/// (Int64), `share` (Float64: of those with at least 1; null of nobody). Lifecycle has `time`,
+/// `status` (Utf8: `new`, `returning`, `resurrected`, `dormant`), `users` (Int64). Stickiness has
+/// `time` (a day), `daily` and `period` (Int64), `stickiness` (Float64; null of nobody).
+///
+/// Flows have a Utf8 column for each breakdown (`$overall` first), then: as a graph `kind` (Utf8: `node`
+/// or `edge`), `anchor` (Int64, from 1), `offset` (Int64: 0 is the anchor itself, negative before it),
+/// `label` (Utf8: an event, `$other`, `$drop_off`), `to_anchor`, `to_offset`, `to_label` (of edges),
+/// `count` (Int64: flows), `share` (Float64: of the flows that reached the anchor, for edges the one they
+/// come from, for a drop-off at offset 0 the one before) (W-10 … W-13); as paths `rank` (Int64, from 1), `path` (List of Utf8), `steps` (Int64),
+/// `count` (Int64), `share` (Float64) ; as a tree `node` (Int64), `parent` (Int64; null of roots), `depth`
+/// (Int64, from 0), `label` (Utf8), `count` (Int64), `conversion` (Float64: of the parent's count)
+/// (W-20).
 ///
 /// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending; a cohort of
 /// groups has `group_id` instead (C-21).
@@ -82,13 +137,14 @@ pub fn report(session: &SessionContext, report: Report, now: Timestamp) -> Resul
     table::frame(session, report, now)
 }
 
-/// Answers a report.
+/// Answers a report with the columns at these places in its schema.
 async fn answer(
     state: SessionState,
     tables: Arc<DatasetTables>,
     report: &Report,
+    places: &[usize],
     now: Timestamp,
-) -> Result<RecordBatch> {
+) -> Result<Vec<RecordBatch>> {
     let snapshot = Arc::clone(tables.snapshot());
     let cohorts = definitions::cohorts(&snapshot)?;
     let mut asked = Asked::new(state, tables, &report.scope, now.millis())?;
@@ -98,29 +154,79 @@ async fn answer(
     let keys = cohorts.iter().filter_map(|(name, cohort)| Some((name.clone(), cohort.group_key.clone()?)));
     asked.group_cohorts = Arc::new(keys.collect());
     asked.check(report, &cohorts)?;
-    match &report.question {
+    asked.load_lookups(report, &cohorts).await?;
+    asked.compute(report, &cohorts).await?;
+    if let Question::Funnel(_)
+    | Question::Retention(_)
+    | Question::Frequency(_)
+    | Question::Lifecycle(_)
+    | Question::Stickiness(_)
+    | Question::Flows(_) = &report.question
+    {
+        asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
+        asked.compute(report, &cohorts).await?;
+    }
+    let whole = match &report.question {
         Question::Insights(insights) => {
+            let insights = &counted_once(insights);
             let names = cohorts_of(&asked, report, insights)?;
             asked.work_out(names, &cohorts).await?;
+            asked.compute(report, &cohorts).await?;
             if let Some(cell) = &insights.users_of {
                 let users = insights::users::behind(&asked, &cohorts, &report.scope, insights, cell).await?;
-                return result::users(report, &users);
+                result::users(report, &users)?
+            } else {
+                let rows = insights::run(&asked, &cohorts, &report.scope, insights).await?;
+                result::insights(report, insights, &rows)?
             }
-            let rows = insights::run(&asked, &cohorts, &report.scope, insights).await?;
-            result::insights(report, insights, &rows)
         }
+        Question::Funnel(funnel) => {
+            if funnel.users_of.is_some() {
+                result::users(report, &funnel::users(&asked, &report.scope, funnel).await?)?
+            } else {
+                funnel::run(&asked, &report.scope, funnel).await?
+            }
+        }
+        Question::Retention(retention) => {
+            if let Some(cell) = &retention.users_of {
+                let users = retention::users(&asked, &report.scope, retention, cell).await?;
+                result::users(report, &users)?
+            } else {
+                retention::answer(&asked, &report.scope, retention).await?
+            }
+        }
+        Question::Frequency(frequency) => frequency::answer(&asked, &report.scope, frequency).await?,
+        Question::Lifecycle(lifecycle) => lifecycle::answer(&asked, &report.scope, lifecycle).await?,
+        Question::Stickiness(stickiness) => stickiness::answer(&asked, &report.scope, stickiness).await?,
+        Question::Flows(flows) => flows::answer(&asked, &report.scope, flows).await?,
         Question::Cohort(cohort) => {
             let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;
-            let members: BTreeSet<String> = members.into_iter().collect();
-            result::users(report, &members)
+            let members: BTreeSet<String> = members.iter().map(str::to_owned).collect();
+            result::users(report, &members)?
         }
         Question::Sessions(list) => {
             let mut names = BTreeSet::new();
             cohorts_of_scope(&asked, report, &mut names)?;
             asked.work_out(names, &cohorts).await?;
-            sessions::list::sessions(&asked, &report.scope, list).await
+            asked.compute(report, &cohorts).await?;
+            return sessions::list::sessions(&asked, &report.scope, list, places).await;
+        }
+    };
+    Ok(vec![whole.project(places).map_err(asked::arrow_error)?])
+}
+
+/// of users of whom what led to them is asked, one event counts: their last, if not said.
+fn counted_once(insights: &Insights) -> Insights {
+    let mut insights = insights.clone();
+    let is_attributed = insights.breakdowns.iter().any(|breakdown| {
+        matches!(breakdown, Breakdown::Property { property: Property::Attributed { .. }, .. })
+    });
+    for metric in insights.metrics.iter_mut().filter(|_| is_attributed) {
+        if metric.measure == Measure::UniqueUsers {
+            metric.count_once.get_or_insert(CountOnce::Last);
         }
     }
+    insights
 }
 
 /// The cohorts in what all reports may have: the filter of the whole, and what starts and ends a
@@ -132,7 +238,7 @@ fn cohorts_of_scope(asked: &Asked, report: &Report, names: &mut BTreeSet<String>
     selectors.into_iter().try_for_each(|selector| asked.cohorts_of_events(selector, names))
 }
 
-/// The cohorts that a report looks at for each event.
+/// The cohorts that insights look at for each event; the sizes of others are metrics.
 fn cohorts_of(asked: &Asked, report: &Report, insights: &Insights) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     cohorts_of_scope(asked, report, &mut names)?;
@@ -155,4 +261,31 @@ fn cohorts_of(asked: &Asked, report: &Report, insights: &Insights) -> Result<BTr
         }
     }
     Ok(names)
+}
+
+/// All cohorts that a report names, saved events among what it says.
+fn cohorts_named(asked: &Asked, report: &Report) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    let mut found: Result<()> = Ok(());
+    let mut each = |part: Part<'_>| match part {
+        Part::Cohort(name) | Part::ProfileCohort(name) => {
+            names.insert(name.to_owned());
+            Ok(())
+        }
+        Part::Condition(sql) | Part::Value(sql) | Part::ProfileCondition(sql) | Part::ProfileValue(sql) => {
+            asked.cohorts_of_sql(sql, &mut names)
+        }
+        Part::Event(name) => match asked.saved_events.get(name) {
+            Some(saved) => asked.cohorts_of_events(saved, &mut names),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    };
+    report.try_parts(&mut |part| {
+        if found.is_ok() {
+            found = each(part);
+        }
+        Ok(())
+    })?;
+    found.map(|()| names)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use tallymark_event::columns::USER_ID;
-use tallymark_report::{Comparison, Insights, Question, Report};
+use tallymark_report::{Comparison, Insights, Question, Report, Scope};
 
 use super::asked::arrow_error;
 use super::insights::{OVERALL, Row};
@@ -19,7 +19,17 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         Question::Cohort(cohort) if cohort.group_key.is_some() => {
             return Ok(Arc::new(Schema::new(vec![Field::new("group_id", DataType::Utf8, false)])));
         }
-        Question::Insights(_) | Question::Cohort(_) => {
+        Question::Retention(retention) if retention.users_of.is_none() => {
+            return super::retention::schema(&report.scope, retention);
+        }
+        Question::Flows(flows) => return Ok(super::flows::schema(flows)),
+        Question::Frequency(_) => return super::frequency::schema(&report.scope),
+        Question::Lifecycle(_) => return super::lifecycle::schema(&report.scope),
+        Question::Stickiness(_) => return super::stickiness::schema(&report.scope),
+        Question::Funnel(funnel) if funnel.users_of.is_none() => {
+            return super::funnel::schema(&report.scope, funnel);
+        }
+        Question::Insights(_) | Question::Funnel(_) | Question::Retention(_) | Question::Cohort(_) => {
             return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));
         }
     };
@@ -47,6 +57,13 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         fields.push(Field::new(free_name(name, &fields), DataType::Float64, true));
     }
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// The start of a bucket.
+pub(super) fn time_field(scope: &Scope) -> Result<Field> {
+    let zone = scope.zone()?;
+    let time = DataType::Timestamp(TimeUnit::Millisecond, Some(zone.name().into()));
+    Ok(Field::new("time", time, false))
 }
 
 /// A name no field has.

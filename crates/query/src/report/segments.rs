@@ -35,6 +35,8 @@ pub(super) struct Segment {
     /// Utf8View, or a list of them; never null.
     pub(super) label: Expr,
     pub(super) is_list: bool,
+    /// Whether the labels are those of an attributed property, each with its credit.
+    pub(super) is_credited: bool,
 }
 
 /// Ranges of numbers, each from its lower edge up to the next, which is not included (B-12).
@@ -47,7 +49,7 @@ pub(super) struct Ranges {
 
 impl Ranges {
     /// B-11.
-    fn even(even: EvenBuckets) -> Self {
+    pub(super) fn even(even: EvenBuckets) -> Self {
         let EvenBuckets { from, to, size } = even;
         let mut edges = Vec::new();
         let mut at = 0u32;
@@ -61,6 +63,19 @@ impl Ranges {
         }
         edges.push(to);
         Self { edges, has_outside: true }
+    }
+
+    /// Ranges between these edges, and outside of them (B-11).
+    pub(super) fn at(edges: Vec<f64>) -> Self {
+        Self { edges, has_outside: true }
+    }
+
+    /// The label of a number, in ranges if there are any.
+    pub(super) fn label_in(ranges: Option<&Self>, number: f64) -> String {
+        match ranges {
+            Some(ranges) => ranges.label(number),
+            None => convert::number_text(number),
+        }
     }
 
     /// B-10: for more than ten distinct values between `min` and `max`.
@@ -120,6 +135,9 @@ impl Asked {
     ) -> Result<Vec<Segment>> {
         let segment = |(at, breakdown): (usize, &Breakdown)| match breakdown {
             Breakdown::Cohorts { cohorts } => Ok(self.cohort_segment(cohorts)),
+            Breakdown::Property { property: property @ Property::Attributed { .. }, .. } => {
+                self.attributed_segment(property)
+            }
             Breakdown::Property { property, cast, buckets, unit } => {
                 let ranges = automatic.get(&at).cloned().flatten();
                 self.property_segment(property, *cast, buckets.as_ref(), *unit, ranges)
@@ -184,10 +202,10 @@ impl Asked {
             }
             Ok(Arc::new(lists.finish()))
         });
-        Segment { label, is_list: true }
+        Segment { label, is_list: true, is_credited: false }
     }
 
-    fn property_segment(
+    pub(super) fn property_segment(
         &self,
         property: &Property,
         to: Option<CastType>,
@@ -202,7 +220,7 @@ impl Asked {
         let scalar = labelled.scalar(&values, &is_set);
         if values.lists.is_empty() {
             let label = first_set([scalar, utf8(NOT_SET)]).unwrap_or_else(none);
-            return Ok(Segment { label, is_list: false });
+            return Ok(Segment { label, is_list: false, is_credited: false });
         }
         // The labels of the items of whichever list there is, else of the scalar.
         let mut arguments = vec![scalar];
@@ -213,7 +231,7 @@ impl Asked {
         }
         let name = format!("labels({labelled:?})");
         let label = call(name, list_of_text(), arguments, move |args| labels_of_rows(args, &of_items));
-        Ok(Segment { label, is_list: true })
+        Ok(Segment { label, is_list: true, is_credited: false })
     }
 
     /// The labels of items, all at once.
@@ -264,9 +282,7 @@ impl Labels<'_> {
         match self.buckets {
             Some(Buckets::Auto) => Self::numeric(values, is_set, self.automatic.clone()),
             Some(Buckets::Even(even)) => Self::numeric(values, is_set, Some(Ranges::even(*even))),
-            Some(Buckets::At(edges)) => {
-                Self::numeric(values, is_set, Some(Ranges { edges: edges.clone(), has_outside: true }))
-            }
+            Some(Buckets::At(edges)) => Self::numeric(values, is_set, Some(Ranges::at(edges.clone()))),
             Some(Buckets::Groups(groups)) => match values.scalar_text() {
                 Some(text) => grouped(text, groups),
                 None => none(),
@@ -289,10 +305,7 @@ impl Labels<'_> {
         let Some(number) = values.number.clone() else { return non_numeric };
         let label = call(format!("range({ranges:?})"), TEXT, vec![number], move |args| {
             let numbers = cast(&args[0], &DataType::Float64)?;
-            let label = |number: f64| match &ranges {
-                Some(ranges) => ranges.label(number),
-                None => convert::number_text(number),
-            };
+            let label = |number: f64| Ranges::label_in(ranges.as_ref(), number);
             let labels = numbers.as_primitive::<Float64Type>().iter().map(|number| number.map(label));
             Ok(Arc::new(labels.collect::<StringViewArray>()))
         });

@@ -4,31 +4,32 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::{ColumnarValue, Expr, TableType, Volatility, create_udf};
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
-use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use datafusion::prelude::{DataFrame, SessionContext};
-use futures::stream;
+use futures::{TryStreamExt as _, stream};
 use tallymark_event::Timestamp;
-use tallymark_report::{Cohort, CohortCondition, DefinitionError, Question, Report, Scope};
+use tallymark_report::{Cohort, CohortCondition, DefinitionError, Question, REPORT_KINDS, Report, Scope};
 
 use super::asked::COHORT;
 use crate::leaf::leaf_methods;
+use crate::resident::slices;
 use crate::tables::DatasetTables;
 use crate::{Error, definitions};
 
 /// Registers the table functions and the predicate.
 pub(crate) fn register(session: &SessionContext, tables: &Arc<DatasetTables>) {
-    for kind in ["insights", COHORT, "sessions"] {
+    for kind in REPORT_KINDS {
         session.register_udtf(kind, Arc::new(ReportFunction { kind, tables: Arc::clone(tables) }));
     }
     let outside = |_: &[ColumnarValue]| -> Result<ColumnarValue> {
@@ -143,32 +144,31 @@ impl TableProvider for ReportTable {
         };
         let started = state.execution_props().query_execution_start_time;
         let started = Timestamp::from_millis(started.map_or(0, |started| started.timestamp_millis()));
+        let places = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&places)?);
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&self.schema)),
+            EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Final,
             Boundedness::Bounded,
         );
-        let exec: Arc<dyn ExecutionPlan> = Arc::new(ReportExec {
+        Ok(Arc::new(ReportExec {
             report: Arc::clone(&self.report),
+            places,
             tables: Arc::clone(&self.tables),
             state: session.clone(),
             now: self.now.unwrap_or(started),
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
-        });
-        let Some(projection) = projection else { return Ok(exec) };
-        let column = |at: &usize| -> (Arc<dyn PhysicalExpr>, String) {
-            let name = self.schema.field(*at).name();
-            (Arc::new(datafusion::physical_expr::expressions::Column::new(name, *at)), name.clone())
-        };
-        Ok(Arc::new(ProjectionExec::try_new(projection.iter().map(column).collect::<Vec<_>>(), exec)?))
+        }))
     }
 }
 
 /// Answers a report.
 struct ReportExec {
     report: Arc<Report>,
+    /// The columns that are asked for.
+    places: Vec<usize>,
     tables: Arc<DatasetTables>,
     state: SessionState,
     now: Timestamp,
@@ -200,20 +200,22 @@ impl ExecutionPlan for ReportExec {
 
     leaf_methods!();
 
-    fn execute(&self, partition: usize, _context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (report, tables) = (Arc::clone(&self.report), Arc::clone(&self.tables));
-        let (state, now) = (self.state.clone(), self.now);
+        let (state, places, now) = (self.state.clone(), self.places.clone(), self.now);
         let baseline = BaselineMetrics::new(&self.metrics, partition);
+        let batch_rows = context.session_config().batch_size();
         let answer = async move {
-            let answer = super::answer(state, tables, &report, now).await;
-            let batch = answer.map_err(|error| match error {
+            let answer = super::answer(state, tables, &report, &places, now).await;
+            let batches = answer.map_err(|error| match error {
                 Error::Run { source } | Error::Plan { source } => source,
                 other => DataFusionError::External(Box::new(other)),
             })?;
-            baseline.record_output(batch.num_rows());
-            Ok(batch)
+            baseline.record_output(batches.iter().map(RecordBatch::num_rows).sum());
+            let slices = batches.into_iter().flat_map(move |batch| slices(batch, batch_rows));
+            Ok::<_, DataFusionError>(stream::iter(slices.map(Ok)))
         };
         let schema = Arc::clone(self.properties.eq_properties.schema());
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(answer))))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(answer).try_flatten())))
     }
 }

@@ -204,6 +204,167 @@ async fn m_4_profiles_behind_a_metric_of_profiles() {
     assert_eq!(rows(&session, &users(r#"{"property": "plan", "equals": "free"}"#)).await, [""; 0]);
 }
 
+/// What a funnel of 1 to 4 January answers: the columns given, put together with `;`.
+async fn funnel(dataset: &TestDataset, columns: &str, more: &str) -> Vec<String> {
+    let definition = format!(r#"{{"range": "2024-01-01 to 2024-01-04", "as_of": "2024-01-05", {more}}}"#);
+    let columns = columns.replace(';', " || ' ' ||");
+    let question = format!("SELECT {columns} FROM funnel('{definition}')");
+    let answer = rows(&dataset.resident_session(), &question).await;
+    assert_eq!(rows(&dataset.session(), &question).await, answer, "on files: {more}");
+    answer
+}
+
+#[tokio::test]
+async fn f_50_f_51_attempts_are_split_by_the_value_of_a_step() {
+    let dataset = dataset(&[
+        ("u1", "10:00", "Browse", r#"{"item": "shirt"}"#),
+        ("u1", "10:10", "Browse", r#"{"item": "jeans"}"#),
+        ("u1", "10:20", "Add", "{}"),
+        ("u1", "10:30", "Browse", r#"{"item": "shoes"}"#),
+    ])
+    .await;
+    let steps = r#""steps": ["Browse", "Add"], "breakdowns": ["item"]"#;
+    assert_eq!(
+        funnel(&dataset, "item; step; count", steps).await,
+        ["$overall 1 1", "$overall 2 1", "shirt 1 1", "shirt 2 1", "shoes 1 1", "shoes 2 0"]
+    );
+    let last = format!(r#"{steps}, "attribution": {{"step": 2}}, "count": "totals""#);
+    assert_eq!(
+        funnel(&dataset, "item; step; count", &last).await,
+        ["$overall 1 2", "$overall 2 1", "(not set) 1 2", "(not set) 2 1"]
+    );
+    let other = format!(r#"{steps}, "top": 1, "other": true"#);
+    assert_eq!(
+        funnel(&dataset, "item; step; count", &other).await,
+        ["$overall 1 1", "$overall 2 1", "shirt 1 1", "shirt 2 1", "$other 1 1", "$other 2 0"]
+    );
+}
+
+#[tokio::test]
+async fn f_60_filters_look_at_whole_attempts() {
+    let dataset = dataset(&[
+        ("u1", "10:00", "View", r#"{"browser": "Chrome"}"#),
+        ("u1", "12:00", "View", r#"{"browser": "Safari"}"#),
+        ("u1", "12:10", "Add", r#"{"browser": "Safari"}"#),
+        ("u1", "12:20", "Buy", "{}"),
+    ])
+    .await;
+    let count = async |steps: &str| {
+        let rest = format!(r#""window": "1 hour", {steps}"#);
+        funnel(&dataset, "count", &rest).await.join(" ")
+    };
+    let safari = r#"{"property": "browser", "equals": "Safari"}"#;
+    let step = |event: &str| format!(r#"{{"event": "{event}", "where": {safari}}}"#);
+    assert_eq!(count(r#""steps": ["View", "Add", "Buy"]"#).await, "1 0 0");
+    assert_eq!(count(&format!(r#""steps": [{}, "Add", "Buy"]"#, step("View"))).await, "1 1 1");
+    let all = format!(r#""steps": [{}, {}, {}]"#, step("View"), step("Add"), step("Buy"));
+    assert_eq!(count(&all).await, "1 1 0");
+    let global =
+        format!(r#""steps": ["View", "Add", "Buy"], "where": {safari}, "attribution": "first_step_defined""#);
+    assert_eq!(count(&global).await, "0 0 0");
+}
+
+#[tokio::test]
+async fn f_71_f_73_f_76_times_sums_and_buckets() {
+    let dataset = dataset(&[
+        ("u1", "2024-01-01T10:00", "A", r#"{"v": 10}"#),
+        ("u1", "2024-01-02T10:00", "A", r#"{"v": 5}"#),
+        ("u1", "2024-01-03T10:00", "B", r#"{"v": 8}"#),
+        ("u2", "2024-01-02T10:00", "A", r#"{"v": 5}"#),
+    ])
+    .await;
+    let steps = r#""steps": ["A", "B"], "measures": [{"aggregate": "sum", "of": "v"}],
+                   "times": [{"aggregate": "max"}]"#;
+    let columns = "step; count; coalesce(CAST(average_time_s AS TEXT), '-'); \"sum(v)\"; \
+                   coalesce(CAST(\"max(seconds from step 1)\" AS TEXT), '-')";
+    assert_eq!(funnel(&dataset, columns, steps).await, ["1 2 - 15.0 -", "2 1 172800.0 8.0 172800.0"]);
+    let columns = "to_char(time, '%d'); step; count";
+    let line = format!(r#"{steps}, "interval": "day""#);
+    let line = funnel(&dataset, columns, &line).await;
+    assert_eq!(line[..4], ["01 1 1", "01 2 1", "02 1 2", "02 2 1"]);
+    let table = format!(r#"{steps}, "interval": "day", "interval_attempts": "shared""#);
+    let table = funnel(&dataset, columns, &table).await;
+    assert_eq!(table[..4], ["01 1 1", "01 2 1", "02 1 1", "02 2 0"]);
+    let split = r#""steps": ["A", "B"], "time_buckets": {"buckets": {"at": [3600, 86400]}}"#;
+    assert_eq!(
+        funnel(&dataset, "time_to_convert; step; count", split).await,
+        [
+            "$overall 1 2",
+            "$overall 2 1",
+            "≥ 86400 1 1",
+            "≥ 86400 2 1",
+            "Did not convert 1 1",
+            "Did not convert 2 0"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn u_30_m_4_companies_take_steps_and_users_are_told() {
+    let dataset = dataset(&[
+        ("u1", "10:00", "A", r#"{"company": "x"}"#),
+        ("u2", "10:10", "B", r#"{"company": "x"}"#),
+        ("u3", "10:10", "A", r#"{"company": ["x", "y"]}"#),
+    ])
+    .await;
+    let steps = r#""steps": ["A", "B"]"#;
+    assert_eq!(funnel(&dataset, "count", steps).await, ["2", "0"]);
+    let companies = format!(r#"{steps}, "count_by": "company""#);
+    assert_eq!(funnel(&dataset, "count", &companies).await, ["2", "1"]);
+    let dropped = format!(r#"{steps}, "users_of": {{"step": 1, "dropped_off": true}}"#);
+    assert_eq!(funnel(&dataset, "user_id", &dropped).await, ["u1", "u3"]);
+    let companies = format!(r#"{companies}, "users_of": {{"step": 2}}"#);
+    assert_eq!(funnel(&dataset, "user_id", &companies).await, ["x"]);
+}
+
+#[tokio::test]
+async fn f_34_f_35_clickhouse_counts_and_explanations() {
+    let dataset = dataset(&[
+        ("u1", "10:00", "A", "{}"),
+        ("u1", "10:05", "X", "{}"),
+        ("u1", "10:10", "B", "{}"),
+        ("u1", "11:10", "A", "{}"),
+    ])
+    .await;
+    let steps = r#""steps": ["A", "B", "C"], "window": "30 minutes""#;
+    let clickhouse = format!(r#"{steps}, "clickhouse": []"#);
+    assert_eq!(funnel(&dataset, "count", &clickhouse).await, ["1", "1", "0"]);
+    let strict = format!(r#"{steps}, "clickhouse": ["strict_order"]"#);
+    assert_eq!(funnel(&dataset, "count", &strict).await, ["1", "0", "0"]);
+    let columns = "attempt; counts; to_char(time, '%H:%M'); coalesce(event, '-'); what";
+    let explain = format!(r#"{steps}, "explain": "u1""#);
+    assert_eq!(
+        funnel(&dataset, columns, &explain).await,
+        [
+            "1 true 10:00 A step 1",
+            "1 true 10:10 B step 2",
+            "1 true 10:30 - ran out of time",
+            "2 false 11:10 A step 1",
+            "2 false 11:40 - ran out of time; another attempt counts for the user"
+        ]
+    );
+    let excluded = format!(r#"{explain}, "exclude": [{{"event": "X"}}]"#);
+    assert_eq!(
+        funnel(&dataset, columns, &excluded).await[..2],
+        ["1 true 10:00 A step 1", "1 true 10:05 X ended by an excluded event"]
+    );
+}
+
+#[tokio::test]
+async fn f_1_a_funnel_of_more_steps_than_a_word_has_bits() {
+    let names: Vec<String> = (0..100).map(|at| format!("S{at}")).collect();
+    let times: Vec<String> = (0..100).map(|at| format!("2024-01-02T{:02}:{:02}", at / 60, at % 60)).collect();
+    let events: Vec<_> =
+        names.iter().zip(&times).map(|(name, time)| ("u1", time.as_str(), name.as_str(), "{}")).collect();
+    let dataset = dataset(&events[..97]).await;
+    let steps = format!("\"steps\": {}", serde_json::json!(names));
+    for more in ["", r#", "clickhouse": []"#] {
+        let answer = funnel(&dataset, "count", &format!("{steps}{more}")).await;
+        assert_eq!(answer.iter().filter(|count| *count == "1").count(), 97, "{more}");
+        assert_eq!(answer.len(), 100);
+    }
+}
+
 /// What is said of a definition that cannot be asked.
 async fn wrong(session: &SessionContext, definition: &str) -> String {
     let report = Report::parse(definition).unwrap();

@@ -162,6 +162,22 @@ impl Values {
         }
     }
 
+    /// The same with other expressions in place of its own.
+    pub(super) fn map(&self, mut other: impl FnMut(&Expr) -> Expr) -> Self {
+        let mut one = |expr: &Option<Expr>| expr.as_ref().map(&mut other);
+        let (number, text, boolean, object) =
+            (one(&self.number), one(&self.text), one(&self.boolean), one(&self.object));
+        Self {
+            number,
+            text,
+            boolean,
+            object,
+            dates: self.dates.iter().map(|(shape, date)| (*shape, other(date))).collect(),
+            cast_dates: self.cast_dates.as_ref().map(|(text, date)| (other(text), other(date))),
+            lists: self.lists.iter().map(|(item, list)| (*item, other(list))).collect(),
+        }
+    }
+
     /// Whether there is no such property.
     pub(super) fn is_unknown(&self) -> bool {
         self.scalars().is_empty() && self.lists.is_empty() && self.object.is_none()

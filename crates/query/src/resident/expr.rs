@@ -11,11 +11,12 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions,
-    TimestampMillisecondArray, UInt32Array,
+    TimestampMillisecondArray, UInt32Array, new_null_array,
 };
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::expressions::{CastExpr, Column, Literal};
@@ -24,6 +25,7 @@ use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use tallymark_event::columns::{TIME, USER_ID};
 use tallymark_memory::UserDirectory;
 
+use super::among::Among;
 use super::inputs::{
     BoundSegment, Inputs, NOBODY, Rows, UserRuns, map_codes, values_and_null, with_dictionary,
 };
@@ -41,10 +43,14 @@ const WHOLE_MINUTE_ZONES_FROM: i32 = 3 * 365 + 1;
 pub(crate) struct SegmentExpr {
     /// Over `schema`.
     expr: Arc<dyn PhysicalExpr>,
-    /// The inputs it reads, as columns of a batch for it.
+    /// The inputs it reads, as columns of a batch for it, then one for each of `sets`.
     schema: SchemaRef,
-    /// Their positions.
+    /// The positions of the inputs.
     inputs: Vec<usize>,
+    /// The sets of users it asks about: answers are columns to the expression.
+    sets: Sets,
+    /// Whether it looks at ids of users otherwise.
+    reads_ids: bool,
     /// Whether it is the same for all times of a minute.
     by_minute: bool,
     /// The only users it can be true for, if it names them and reads nothing else.
@@ -76,11 +82,16 @@ impl SegmentExpr {
         let mut positions: Vec<usize> = collect_columns(expr).iter().map(Column::index).collect();
         positions.sort_unstable();
         let fields: Vec<_> = positions.iter().map(|at| Arc::clone(&inputs.schema().fields()[*at])).collect();
-        let schema = Arc::new(Schema::new(fields));
+        let schema = Arc::new(Schema::new(fields.clone()));
         let expr = reassign_expr_columns(Arc::clone(expr), &schema)?;
         let by_minute = same_within_minute(&expr);
         let named_users = named_users(&expr, &schema).map(Arc::new);
-        Ok(Self { expr, schema, inputs: positions, by_minute, named_users, of_all_users: Arc::default() })
+        let (expr, sets) = sets_apart(expr, fields.len())?;
+        let answers = (0..sets.len()).map(|at| Arc::new(Field::new(set_column(at), DataType::Boolean, true)));
+        let reads_ids = collect_columns(&expr).iter().any(|column| column.name() == USER_ID);
+        let schema = Arc::new(Schema::new(fields.into_iter().chain(answers).collect::<Vec<_>>()));
+        let (inputs, of_all_users) = (positions, Arc::default());
+        Ok(Self { expr, schema, inputs, sets, reads_ids, by_minute, named_users, of_all_users })
     }
 
     pub(crate) fn data_type(&self) -> Result<DataType> {
@@ -89,7 +100,8 @@ impl SegmentExpr {
 
     /// The position of the input it is, if it is one unchanged.
     pub(crate) fn as_input(&self) -> Option<usize> {
-        self.expr.downcast_ref::<Column>().and_then(|_| self.inputs.first().copied())
+        self.expr.downcast_ref::<Column>().filter(|_| self.sets.is_empty())?;
+        self.inputs.first().copied()
     }
 
     pub(crate) fn physical(&self) -> &Arc<dyn PhysicalExpr> {
@@ -137,8 +149,18 @@ impl SegmentExpr {
 
     /// Its values at some rows.
     pub(crate) fn evaluate(&self, segment: &BoundSegment, rows: &Rows) -> Result<ArrayRef> {
-        let columns =
-            self.inputs.iter().map(|input| segment.array(*input, rows)).collect::<Result<Vec<_>>>()?;
+        let array = |input: &usize| {
+            if segment.is_user(*input) && !self.reads_ids {
+                return Ok(new_null_array(&DataType::Utf8View, rows.count()));
+            }
+            segment.array(*input, rows)
+        };
+        let mut columns = self.inputs.iter().map(array).collect::<Result<Vec<_>>>()?;
+        if !self.sets.is_empty() {
+            let mut ordinals = Vec::new();
+            segment.ordinals(rows, &mut ordinals);
+            columns.extend(self.answers(segment, &ordinals));
+        }
         self.on_rows(columns, rows.count())
     }
 
@@ -150,8 +172,36 @@ impl SegmentExpr {
                 ordinals.iter().map(|ordinal| (*ordinal).min(nobody)).collect::<Vec<_>>().into();
             return Ok(take(&values, &places, None)?);
         }
-        let columns = self.inputs.iter().map(|input| segment.array_of_users(*input, ordinals));
-        self.on_rows(columns.collect::<Result<_>>()?, ordinals.len())
+        self.on_users(segment, ordinals)
+    }
+
+    /// The set of users it asks about, if it does nothing else.
+    pub(crate) fn as_set(&self) -> Option<&Among> {
+        match &self.sets[..] {
+            [set] if self.expr.is::<Column>() => Some(set),
+            _ => None,
+        }
+    }
+
+    fn on_users(&self, segment: &BoundSegment, ordinals: &[u32]) -> Result<ArrayRef> {
+        if let Some(set) = self.as_set() {
+            return Ok(Arc::new(set.of_ordinals(segment.directory(), ordinals)));
+        }
+        let array = |input: &usize| {
+            if segment.is_user(*input) && !self.reads_ids {
+                return Ok(new_null_array(&DataType::Utf8View, ordinals.len()));
+            }
+            segment.array_of_users(*input, ordinals)
+        };
+        let mut columns = self.inputs.iter().map(array).collect::<Result<Vec<_>>>()?;
+        columns.extend(self.answers(segment, ordinals));
+        self.on_rows(columns, ordinals.len())
+    }
+
+    /// For each set, whether users are in it.
+    fn answers(&self, segment: &BoundSegment, ordinals: &[u32]) -> impl Iterator<Item = ArrayRef> {
+        let answer = |set: &Arc<Among>| Arc::new(set.of_ordinals(segment.directory(), ordinals)) as ArrayRef;
+        self.sets.iter().map(answer)
     }
 
     /// See [`OfAllUsers`]; `None` while it is not worth it.
@@ -168,7 +218,7 @@ impl SegmentExpr {
             return Ok(None);
         }
         let everyone: Vec<u32> = (0..users.len() as u32).chain([NOBODY]).collect();
-        let values = self.on_rows(vec![segment.array_of_users(input, &everyone)?], everyone.len())?;
+        let values = self.on_users(segment, &everyone)?;
         let (known, values) = all.values.get_or_init(|| (Arc::clone(users), values));
         Ok(Arc::ptr_eq(known, users).then(|| Arc::clone(values)))
     }
@@ -222,6 +272,15 @@ impl BoundExpr {
         }
     }
 
+    /// Whether rows have the same entries in the tables of both (see [`BoundExpr::map`]).
+    pub(crate) fn has_codes_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Coded { input, .. }, Self::Coded { input: other, .. }) => input == other,
+            (Self::ByMinute(_), Self::ByMinute(_)) => true,
+            _ => false,
+        }
+    }
+
     /// The values of `of`, the expression this is the preparation of, at some rows.
     pub(crate) fn evaluate(&self, of: &SegmentExpr, segment: &BoundSegment, rows: &Rows) -> Result<ArrayRef> {
         if let Self::ByUser = self {
@@ -270,6 +329,25 @@ impl BoundExpr {
         }
         Ok(())
     }
+}
+
+/// The sets of users an expression asks about.
+type Sets = Vec<Arc<Among>>;
+
+/// Replaces questions about sets of users by columns from this position on.
+fn sets_apart(expr: Arc<dyn PhysicalExpr>, from: usize) -> Result<(Arc<dyn PhysicalExpr>, Sets)> {
+    let mut sets = Vec::new();
+    let replaced = expr.transform_down(|expr| {
+        let Some(set) = Among::of_expr(&expr) else { return Ok(Transformed::no(expr)) };
+        let at = sets.len();
+        sets.push(set);
+        Ok(Transformed::yes(Arc::new(Column::new(&set_column(at), from + at)) as Arc<dyn PhysicalExpr>))
+    });
+    Ok((replaced?.data, sets))
+}
+
+fn set_column(at: usize) -> String {
+    format!("is_among_{at}")
 }
 
 /// The users that an expression over the user alone names: for all others it is not true.

@@ -65,9 +65,13 @@ pub(crate) struct BoundFilter {
     parts: Vec<Part>,
 }
 
+/// Which entries of an expression over codes or minutes are accepted.
+pub(crate) type Table = (BoundExpr, Vec<bool>);
+
 #[derive(Debug)]
 enum Part {
-    /// The row is among these: ranges in ascending order, those of users that were found by name.
+    /// The row is among these: ranges in ascending order, those of users that were found by name or
+    /// are in a set.
     Users(Vec<Range<u32>>),
     /// The time of day, in milliseconds, lies in the range.
     Times(Range<u32>),
@@ -90,6 +94,21 @@ impl BoundFilter {
         !self.nothing && self.parts.is_empty()
     }
 
+    /// What can be looked up by code or minute, and the rest; `None` if no row passes.
+    pub(crate) fn into_tables(self) -> Option<(Vec<Table>, Self)> {
+        if self.nothing {
+            return None;
+        }
+        let (mut tables, mut rest) = (Vec::new(), Vec::new());
+        for part in self.parts {
+            match part {
+                Part::Table { expr, accepted } => tables.push((expr, accepted)),
+                other => rest.push(other),
+            }
+        }
+        Some((tables, Self { nothing: false, parts: rest }))
+    }
+
     fn add(&mut self, predicate: &SegmentExpr, segment: &BoundSegment) -> Result<()> {
         if let Some(times) = times_of(predicate, segment) {
             if times.start >= times.end {
@@ -105,6 +124,12 @@ impl BoundFilter {
             let accepted = accepted(&predicate.of_users(segment, &ordinals)?);
             let rows = found.into_iter().zip(accepted).filter(|(_, accepted)| *accepted);
             let rows: Vec<Range<u32>> = rows.map(|((_, rows), _)| rows).collect();
+            self.nothing |= rows.is_empty();
+            self.parts.push(Part::Users(rows));
+            return Ok(());
+        }
+        if let Some(set) = predicate.as_set() {
+            let rows = set.rows_of(segment);
             self.nothing |= rows.is_empty();
             self.parts.push(Part::Users(rows));
             return Ok(());

@@ -175,6 +175,15 @@ impl BoundSegment {
         &self.segment
     }
 
+    /// Bytes of the segment and these columns.
+    pub(crate) fn bytes(&self) -> usize {
+        let of_source = |source: &Source| match source {
+            Source::Column(array) => array.get_array_memory_size(),
+            Source::Time | Source::User | Source::Day => 0,
+        };
+        self.segment.bytes() + self.sources.iter().map(of_source).sum::<usize>()
+    }
+
     /// The users that ordinals are of.
     pub(crate) fn directory(&self) -> &Arc<UserDirectory> {
         &self.users

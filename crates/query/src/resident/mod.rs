@@ -4,7 +4,8 @@
 //!    [`BoundSegment`](inputs::BoundSegment).
 //! 2. [`expr`]: expressions, evaluated once where one value stands for many rows: those of a code, a
 //!    minute, a day or a user.
-//! 3. [`filter`]: which rows a query wants. Users it names are found by their numbers.
+//! 3. [`filter`]: which rows a query wants. Users it names are found by their numbers; [`among`]: sets
+//!    of users, asked about by number.
 //! 4. [`scan`]: rows as DataFusion's batches; [`aggregate`]: aggregates in place of them;
 //!    [`by_user`]: the events of each user in order, for reports on behaviour.
 //!
@@ -12,6 +13,7 @@
 //! take ([`EventsTable::segments`](crate::EventsTable)).
 
 mod aggregate;
+pub(crate) mod among;
 pub(crate) mod by_user;
 pub(crate) mod expr;
 pub(crate) mod filter;
@@ -19,6 +21,7 @@ pub(crate) mod inputs;
 pub(crate) mod scan;
 pub(crate) mod segments;
 
+use arrow::array::RecordBatch;
 use datafusion::logical_expr::Expr;
 
 pub(crate) use aggregate::AggregateSegments;
@@ -26,6 +29,12 @@ pub(crate) use aggregate::AggregateSegments;
 /// Expressions in SQL's words, for EXPLAIN.
 pub(crate) fn listed(exprs: &[Expr], separator: &str) -> String {
     exprs.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
+}
+
+/// A large batch in pieces of the session's size.
+pub(crate) fn slices(batch: RecordBatch, rows: usize) -> impl Iterator<Item = RecordBatch> {
+    let starts = (0..batch.num_rows()).step_by(rows.max(1));
+    starts.map(move |start| batch.slice(start, rows.min(batch.num_rows() - start)))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ fn events(draw: &mut Draw, count: usize) -> Vec<Event<'static>> {
 }
 
 /// Several files a day, rows in memory, ids joined before and after they were written.
-async fn dataset() -> TestDataset {
+pub(super) async fn dataset() -> TestDataset {
     let mut draw = Draw(7);
     let mut dataset = TestDataset::new();
     dataset.row_group_rows = 64;

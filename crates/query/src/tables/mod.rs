@@ -21,6 +21,7 @@ use tallymark_storage::Snapshot;
 
 use crate::attached;
 use crate::events_table::{EventsTable, Resident};
+use crate::lookups::LoadedLookups;
 pub(crate) use profiles::ProfilesTable;
 
 /// The events: see [`EventsTable`].
@@ -56,6 +57,7 @@ pub struct DatasetTables {
     event_catalog: OnceLock<Arc<dyn TableProvider>>,
     property_catalog: OnceLock<Arc<dyn TableProvider>>,
     definitions: OnceLock<Arc<dyn TableProvider>>,
+    loaded_lookups: Arc<LoadedLookups>,
 }
 
 impl DatasetTables {
@@ -71,7 +73,18 @@ impl DatasetTables {
             event_catalog: OnceLock::new(),
             property_catalog: OnceLock::new(),
             definitions: OnceLock::new(),
+            loaded_lookups: Arc::default(),
         }
+    }
+
+    /// The same, with lookup tables that may be there already.
+    pub(crate) fn with_loaded_lookups(self, loaded_lookups: Arc<LoadedLookups>) -> Self {
+        loaded_lookups.retain(&self.snapshot);
+        Self { loaded_lookups, ..self }
+    }
+
+    pub(crate) fn loaded_lookups(&self) -> &LoadedLookups {
+        &self.loaded_lookups
     }
 
     /// The same, with events answered from memory where there is room.

@@ -104,7 +104,7 @@ async fn m20_m21_the_catalogs_say_what_the_lexicon_says() {
         "event_properties": {"plan": {"description": "Then"}},
         "user_properties": {"plan": {"description": "Now"}, "absent": {"hidden": true}},
     });
-    let saved = Definition { saved_at: Timestamp::from_millis(0), json };
+    let saved = Definition { saved_at: Timestamp::from_millis(0), json, file: None };
     let mut manifest = (*snapshot.manifest).clone();
     manifest.definitions = [("lexicon".to_owned(), [("lexicon".to_owned(), saved)].into())].into();
     snapshot.manifest = Arc::new(manifest);

@@ -111,7 +111,8 @@ mod tests {
     };
 
     fn saved(name: &str, json: serde_json::Value) -> Definitions {
-        let definition = Definition { saved_at: Timestamp::from_millis(1_700_000_000_000), json };
+        let saved_at = Timestamp::from_millis(1_700_000_000_000);
+        let definition = Definition { saved_at, json, file: None };
         BTreeMap::from([("cohort".to_owned(), BTreeMap::from([(name.to_owned(), definition)]))])
     }
 

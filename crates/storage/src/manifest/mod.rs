@@ -69,6 +69,11 @@ impl Manifest {
         Some(&files[found])
     }
 
+    /// The files that belong to definitions.
+    pub fn definition_files(&self) -> impl Iterator<Item = &DefinitionFile> {
+        self.definitions.values().flat_map(BTreeMap::values).filter_map(|definition| definition.file.as_ref())
+    }
+
     /// The visible data files of a day; takes time logarithmic in the number of all.
     pub fn files_of(&self, day: Day) -> &[DataFile] {
         let from = self.files.partition_point(|file| file.day < day);
@@ -181,6 +186,20 @@ pub struct Definition {
     pub saved_at: Timestamp,
     /// What was saved.
     pub json: serde_json::Value,
+    /// The table that belongs to it, if it is too large for JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<DefinitionFile>,
+}
+
+/// A Parquet file that belongs to a definition. What is in it is nothing to this crate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefinitionFile {
+    /// Its path relative to the dataset: `definitions/<uuid>.parquet`.
+    pub path: String,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How many bytes it has.
+    pub bytes: u64,
 }
 
 /// Parquet kept elsewhere that is read as events.

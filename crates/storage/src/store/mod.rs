@@ -23,7 +23,7 @@ use crate::lease::Lease;
 use crate::local::FileSystem;
 use crate::manifest::DataFile;
 use crate::wal::WalEntry;
-use crate::{Location, MemBatch, PeopleEntry, Snapshot, people_log, wal};
+use crate::{Location, MemBatch, PeopleEntry, Snapshot, wal};
 
 use people::PeopleState;
 pub use uncommitted::Uncommitted;
@@ -318,12 +318,7 @@ impl EventStore {
     /// The people log of a snapshot, its pending entries included, in order of ingestion: every
     /// value any profile property ever had (U-20).
     pub async fn people_log(&self, snapshot: &Snapshot) -> Result<Vec<PeopleEntry>> {
-        let mut entries = Vec::new();
-        for file in &snapshot.manifest.people {
-            entries.append(&mut people_log::read(&self.inner.location, file).await?);
-        }
-        entries.extend(snapshot.pending.iter().cloned());
-        Ok(entries)
+        snapshot.people_log().await
     }
 
     /// Waits until no other task of this process writes, then gives the right to.

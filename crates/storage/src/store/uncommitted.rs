@@ -17,7 +17,7 @@ use tracing::warn;
 
 use super::{EventStore, Inner};
 use crate::error::{Error, Result};
-use crate::manifest::DataFile;
+use crate::manifest::{DataFile, DefinitionFile};
 use crate::objects;
 
 /// How many files are deleted at a time.
@@ -58,6 +58,18 @@ impl Uncommitted {
     /// # Errors
     /// [`Error::Write`], after several tries; [`Error::ReadOnly`].
     pub async fn put(&self, file: &DataFile, bytes: Bytes) -> Result<()> {
+        if self.inner.writer.is_none() {
+            return Err(Error::ReadOnly);
+        }
+        self.put_object(&file.path, bytes).await
+    }
+
+    /// Uploads a file that belongs to a definition. It is there for good once a commit of definitions
+    /// names it.
+    ///
+    /// # Errors
+    /// As for [`Uncommitted::put`].
+    pub async fn put_definition_file(&self, file: &DefinitionFile, bytes: Bytes) -> Result<()> {
         if self.inner.writer.is_none() {
             return Err(Error::ReadOnly);
         }

@@ -17,7 +17,9 @@ use tracing::{Instrument as _, info, info_span, warn};
 
 use super::{Inner, Uncommitted, Writer, open};
 use crate::error::{Error, Result};
-use crate::manifest::{self, Attachment, DataFile, Definitions, FORMAT_VERSION, LogFile, Manifest, WalFence};
+use crate::manifest::{
+    self, Attachment, DataFile, DefinitionFile, Definitions, FORMAT_VERSION, LogFile, Manifest, WalFence,
+};
 use crate::objects::{self, PutOnce};
 use crate::wal::{self, Header};
 use crate::{MemBatch, PeopleEntry, Snapshot, paths, people_log};
@@ -116,6 +118,12 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// The files that belong to the definitions afterwards, if those change.
+    fn definition_files(&self) -> impl Iterator<Item = &DefinitionFile> {
+        let definitions = self.definitions.iter().flat_map(BTreeMap::values);
+        definitions.flat_map(BTreeMap::values).filter_map(|definition| definition.file.as_ref())
+    }
+
     /// A commit that changes nothing, as a base for one that does.
     pub fn of(snapshot: &Snapshot) -> Self {
         Self {
@@ -226,11 +234,12 @@ impl WriteGuard<'_> {
             let files = changed_files(&before.manifest, &change)?;
             let put = Uncommitted::new(self.inner);
             let people = self.put_people(&before, &change, &put).await?;
-            self.sync(&change.add).await?;
+            let tables: Vec<String> = change.definition_files().map(|file| file.path.clone()).collect();
+            self.sync(change.add.iter().map(|file| &file.path).chain(&tables)).await?;
             let manifest = self.next_manifest(&before, &change, files, people);
             tracing::Span::current().record("version", manifest.version);
             let data = change.add.iter().map(|file| &file.path);
-            let named = data.chain(manifest.people.iter().map(|file| &file.path));
+            let named = data.chain(manifest.people.iter().map(|file| &file.path)).chain(&tables);
             // Noted before it is tried, like the commit itself.
             self.inner.doubt(named.clone());
             self.put_manifest(&manifest).await?;
@@ -282,7 +291,7 @@ impl WriteGuard<'_> {
     ///
     /// Files of a sync that failed may have lost their data for good, so that no commit may name
     /// them until they are put again.
-    async fn sync(&self, added: &[DataFile]) -> Result<()> {
+    async fn sync<'a>(&self, mut added: impl Iterator<Item = &'a String>) -> Result<()> {
         let Some(file_system) = &self.writer.file_system else { return Ok(()) };
         let unsynced =
             std::mem::take(&mut *self.inner.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
@@ -294,8 +303,8 @@ impl WriteGuard<'_> {
             unsafe_to_name().retain(|path| !unsynced.contains(path));
         }
         let unsafe_to_name = unsafe_to_name();
-        match added.iter().find(|file| unsafe_to_name.contains(&file.path)) {
-            Some(file) => Err(Error::NotDurable { path: file.path.clone() }),
+        match added.find(|path| unsafe_to_name.contains(*path)) {
+            Some(path) => Err(Error::NotDurable { path: path.clone() }),
             None => Ok(()),
         }
     }

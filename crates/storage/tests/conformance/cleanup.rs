@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tallymark_storage::{CleanupReport, Commit, DataFile, Error, EventStore, clean_up, paths};
+use tallymark_storage::{
+    CleanupReport, Commit, DataFile, Definition, DefinitionFile, Error, EventStore, Snapshot, clean_up, paths,
+};
 
 use crate::conformance;
 use crate::rows::{Table, read_files};
@@ -22,6 +24,7 @@ conformance!(
     files_of_a_write_that_is_given_up_are_deleted_by_the_next,
     what_was_erased_is_not_offered,
     a_view_of_files_that_are_gone_is_explained,
+    tables_of_definitions_stay_as_long_as_a_snapshot_has_them,
 );
 
 /// Imports a file and replaces it by another one; gives the path of the first.
@@ -147,6 +150,51 @@ async fn discarded_files_are_gone(place: Place) {
     store.put_data_file(&file, bytes).await.unwrap();
     store.discard(&[file, committed.clone()]).await;
     assert_eq!(place.objects_in("events/").await, [committed.path]);
+}
+
+/// Saves a definition with a table; gives the table's path.
+async fn save_table(store: &EventStore, bytes: &'static [u8]) -> String {
+    let put = store.uncommitted();
+    let path = paths::new_definition_file();
+    let file = DefinitionFile { path: path.clone(), rows: 1, bytes: bytes.len() as u64 };
+    put.put_definition_file(&file, bytes.into()).await.unwrap();
+    let mut guard = store.write().await.unwrap();
+    let definition =
+        Definition { saved_at: store.clock().now(), json: serde_json::json!({}), file: Some(file) };
+    let definitions = [("lookup".to_owned(), [("items".to_owned(), definition)].into())].into();
+    let change = Commit { definitions: Some(definitions), ..Commit::of(&guard.snapshot()) };
+    guard.commit(change).await.unwrap();
+    path
+}
+
+async fn tables_of_definitions_stay_as_long_as_a_snapshot_has_them(place: Place) {
+    let store = place.writer().await;
+    let first = save_table(&store, b"first").await;
+    import(&store, &mut store.write().await.unwrap(), &named(&["a"])).await.unwrap();
+    place.pass(RETENTION * 10);
+    clean_up(&store, RETENTION).await.unwrap();
+    assert_eq!(place.objects_in("definitions/").await, std::slice::from_ref(&first));
+
+    // One that no commit names is an orphan as soon as nobody means to commit it.
+    let put = store.uncommitted();
+    let file = DefinitionFile { path: paths::new_definition_file(), rows: 1, bytes: 4 };
+    put.put_definition_file(&file, b"lost".as_slice().into()).await.unwrap();
+    clean_up(&store, RETENTION).await.unwrap();
+    assert_eq!(place.objects_in("definitions/").await.len(), 2);
+    drop(put);
+
+    let second = save_table(&store, b"second").await;
+    let replaced = store.snapshot_at(store.snapshot().manifest.version - 1).await.unwrap();
+    let of = |snapshot: &Snapshot| snapshot.manifest.definition_files().next().cloned().unwrap();
+    assert_eq!(replaced.definition_file(&of(&replaced)).await.unwrap(), "first");
+    place.pass(RETENTION * 10);
+    let report = clean_up(&store, RETENTION).await.unwrap();
+    assert_eq!(report.data_files, 1);
+    assert_eq!(place.objects_in("definitions/").await, [second]);
+    let reader = place.reader().await.snapshot();
+    assert_eq!(reader.definition_file(&of(&reader)).await.unwrap(), "second");
+    let gone = replaced.definition_file(&of(&replaced)).await;
+    assert!(matches!(gone, Err(Error::Read { path, .. }) if path == first));
 }
 
 /// A file with one event, for a commit to come.

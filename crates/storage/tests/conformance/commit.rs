@@ -262,7 +262,8 @@ async fn save(store: &EventStore, name: &str, number: i64) {
 }
 
 fn cohorts(saved: &[(&str, i64)]) -> Definitions {
-    let definition = |number: i64| Definition { saved_at: START, json: serde_json::json!([number]) };
+    let definition =
+        |number: i64| Definition { saved_at: START, json: serde_json::json!([number]), file: None };
     let saved = saved.iter().map(|(name, number)| ((*name).to_owned(), definition(*number)));
     Definitions::from([("cohort".to_owned(), saved.collect())])
 }

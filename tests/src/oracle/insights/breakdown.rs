@@ -1,35 +1,49 @@
 //! Which segments an event, or a profile, is in (B-1 … B-24, G-10).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tallymark_report::{Breakdown, Buckets, CastType, DateUnit, Recurring};
+use tallymark_report::{AttributionModel, Breakdown, Buckets, CastType, DateUnit, Property, Recurring};
 
 use super::filter::{asked_about, is_member};
+use super::other_events::{credits, touches};
 use super::property::value;
 use super::ranges::{Ranges, spell};
 use super::value::{cast, date_of, number_of, text_of};
 use super::world::{Subject, View};
 
-pub(super) const NOT_SET: &str = "(not set)";
+pub(in crate::oracle) const NOT_SET: &str = "(not set)";
 pub(super) const EMPTY_STRING: &str = "(empty string)";
 const NON_NUMERIC: &str = "(non-numeric values)";
 const REMAINING: &str = "(remaining values)";
 
 /// A label for each breakdown.
-pub(super) type Segment = Vec<String>;
+pub(in crate::oracle) type Segment = Vec<String>;
 
 /// A breakdown whose ranges are decided (B-10).
 #[derive(Debug, Clone)]
-pub(super) struct Splitter<'a> {
+pub(in crate::oracle) struct Splitter<'a> {
     breakdown: &'a Breakdown,
     ranges: Ranges,
 }
 
 impl<'a> Splitter<'a> {
+    pub(super) fn new(breakdown: &'a Breakdown, ranges: Ranges) -> Self {
+        Self { breakdown, ranges }
+    }
+
+    /// With the ranges of what is measured.
+    pub(in crate::oracle) fn of(view: View<'_>, breakdown: &'a Breakdown, measured: &[Subject<'_>]) -> Self {
+        Self::new(breakdown, Self::ranges(view, breakdown, measured))
+    }
+
     /// Decides the ranges from everything that is measured in the range of the report.
-    pub(super) fn new(view: View<'_>, breakdown: &'a Breakdown, measured: &[Subject<'_>]) -> Self {
-        let ranges = match breakdown {
+    pub(in crate::oracle) fn ranges(
+        view: View<'_>,
+        breakdown: &Breakdown,
+        measured: &[Subject<'_>],
+    ) -> Ranges {
+        match breakdown {
             Breakdown::Property { buckets: Some(Buckets::Auto), .. } => {
                 let items = measured.iter().flat_map(|subject| items(view, breakdown, *subject));
                 let numbers: Vec<f64> = items.flatten().filter_map(|item| number_of(&item)).collect();
@@ -38,11 +52,42 @@ impl<'a> Splitter<'a> {
             Breakdown::Property { buckets: Some(Buckets::Even(even)), .. } => Ranges::even(*even),
             Breakdown::Property { buckets: Some(Buckets::At(at)), .. } => Ranges::Borders(at.clone()),
             _ => Ranges::Raw,
-        };
-        Self { breakdown, ranges }
+        }
     }
 
-    fn labels(&self, view: View<'_>, subject: Subject<'_>) -> BTreeSet<String> {
+    /// Whether it is by what led to events.
+    pub(super) fn is_attributed(&self) -> bool {
+        matches!(self.breakdown, Breakdown::Property { property: Property::Attributed { .. }, .. })
+    }
+
+    /// The labels of what led to an event, and how much of it each has; those with nothing of it
+    /// are left out.
+    pub(super) fn credits(&self, view: View<'_>, subject: Subject<'_>) -> BTreeMap<String, f64> {
+        let Breakdown::Property { property, .. } = self.breakdown else { return BTreeMap::new() };
+        let Property::Attributed { model, .. } = property else { return BTreeMap::new() };
+        let touches = touches(view, property, subject);
+        let ages: Vec<i64> = touches.iter().map(|(age, _)| *age).collect();
+        let mut credited: BTreeMap<String, f64> = BTreeMap::new();
+        for ((_, value), credit) in touches.into_iter().zip(credits(*model, &ages)) {
+            let labels: BTreeSet<String> = items_of(Some(value))
+                .into_iter()
+                .map(|item| self.label(view, item, None, None, None))
+                .collect();
+            for label in labels {
+                let sum = credited.entry(label).or_default();
+                *sum = if *model == AttributionModel::Participation { 1.0 } else { *sum + credit };
+            }
+        }
+        credited.retain(|_, credit| *credit > 0.0);
+        if credited.is_empty() {
+            //
+            credited.insert(NOT_SET.to_owned(), 1.0);
+        }
+        credited
+    }
+
+    /// The labels of one breakdown.
+    pub(in crate::oracle) fn labels(&self, view: View<'_>, subject: Subject<'_>) -> BTreeSet<String> {
         match self.breakdown {
             // B-23; nobody is neither in nor out.
             Breakdown::Cohorts { cohorts } => cohorts
@@ -53,6 +98,9 @@ impl<'a> Splitter<'a> {
                     format!("{is} {cohort}")
                 })
                 .collect(),
+            Breakdown::Property { .. } if self.is_attributed() => {
+                self.credits(view, subject).into_keys().collect()
+            }
             Breakdown::Property { cast, buckets, unit, .. } => items(view, self.breakdown, subject)
                 .into_iter()
                 .map(|item| self.label(view, item, *cast, buckets.as_ref(), *unit))
@@ -104,10 +152,7 @@ fn items(view: View<'_>, breakdown: &Breakdown, subject: Subject<'_>) -> Vec<Opt
     let Breakdown::Property { property, cast: to, .. } = breakdown else { return Vec::new() };
     let items = match value(view, property, subject) {
         Some(Value::Array(items)) if items.is_empty() => return vec![None],
-        Some(Value::Array(items)) => {
-            items.into_iter().map(|item| Some(item).filter(|item| !item.is_null())).collect()
-        }
-        value => vec![value],
+        value => items_of(value),
     };
     let casted = |item: Option<Value>| match to {
         None => item,
@@ -117,15 +162,30 @@ fn items(view: View<'_>, breakdown: &Breakdown, subject: Subject<'_>) -> Vec<Opt
     items.into_iter().map(casted).collect()
 }
 
+fn items_of(value: Option<Value>) -> Vec<Option<Value>> {
+    match value {
+        Some(Value::Array(items)) if items.is_empty() => vec![None],
+        Some(Value::Array(items)) => {
+            items.into_iter().map(|item| Some(item).filter(|item| !item.is_null())).collect()
+        }
+        value => vec![value],
+    }
+}
+
 /// The segments: every combination of a label of each breakdown (B-2, B-21).
-pub(super) fn segments(
+pub(in crate::oracle) fn segments(
     view: View<'_>,
     splitters: &[Splitter<'_>],
     subject: Subject<'_>,
 ) -> BTreeSet<Segment> {
+    let labels: Vec<_> = splitters.iter().map(|splitter| splitter.labels(view, subject)).collect();
+    segments_by(&labels)
+}
+
+/// Every combination of a label of each breakdown (B-2, B-21).
+pub(in crate::oracle) fn segments_by(labels: &[BTreeSet<String>]) -> BTreeSet<Segment> {
     let mut segments = BTreeSet::from([Segment::new()]);
-    for splitter in splitters {
-        let labels = splitter.labels(view, subject);
+    for labels in labels {
         let longer = segments.iter().flat_map(|segment| {
             labels
                 .iter()

@@ -11,49 +11,49 @@ const QUARTER_HOUR: i64 = 15 * MINUTE;
 
 /// Milliseconds from the first included to the last not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) from: i64,
-    pub(super) to: i64,
+pub(in crate::oracle) struct Span {
+    pub(in crate::oracle) from: i64,
+    pub(in crate::oracle) to: i64,
 }
 
 impl Span {
-    pub(super) fn contains(self, time: i64) -> bool {
+    pub(in crate::oracle) fn contains(self, time: i64) -> bool {
         self.from <= time && time < self.to
     }
 }
 
 /// A unit of time of a report: its key (G-5), and the part of it within the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bucket {
-    pub(super) key: i64,
-    pub(super) span: Span,
+pub(in crate::oracle) struct Bucket {
+    pub(in crate::oracle) key: i64,
+    pub(in crate::oracle) span: Span,
 }
 
 /// A time zone, and the day weeks start with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Civil {
-    pub(super) zone: Tz,
-    pub(super) week_start: WeekStart,
+pub(in crate::oracle) struct Civil {
+    pub(in crate::oracle) zone: Tz,
+    pub(in crate::oracle) week_start: WeekStart,
 }
 
 impl Civil {
     /// What the clock shows, and its offset from UTC in milliseconds.
-    pub(super) fn clock(self, time: i64) -> (NaiveDateTime, i64) {
+    pub(in crate::oracle) fn clock(self, time: i64) -> (NaiveDateTime, i64) {
         let zoned = DateTime::from_timestamp_millis(time).unwrap().with_timezone(&self.zone);
         (zoned.naive_local(), i64::from(zoned.offset().fix().local_minus_utc()) * 1000)
     }
 
-    pub(super) fn date(self, time: i64) -> NaiveDate {
+    pub(in crate::oracle) fn date(self, time: i64) -> NaiveDate {
         self.clock(time).0.date()
     }
 
     /// The first instant of a date, or after it if there is no such date (G-6).
-    pub(super) fn start_of(self, date: NaiveDate) -> i64 {
+    pub(in crate::oracle) fn start_of(self, date: NaiveDate) -> i64 {
         self.first_at_or_after(date.and_hms_opt(0, 0, 0).unwrap())
     }
 
     /// The first instant at which the clock shows this, or skips it.
-    pub(super) fn first_at_or_after(self, local: NaiveDateTime) -> i64 {
+    pub(in crate::oracle) fn first_at_or_after(self, local: NaiveDateTime) -> i64 {
         let utc = local.and_utc().timestamp_millis();
         // Whole quarters of an hour first; within one the clock runs on.
         let mut time = (utc - 26 * HOUR).div_euclid(QUARTER_HOUR) * QUARTER_HOUR;
@@ -66,7 +66,7 @@ impl Civil {
     }
 
     /// The first date of the unit (days and longer) that a date is in.
-    pub(super) fn first_date(self, date: NaiveDate, unit: Unit) -> NaiveDate {
+    pub(in crate::oracle) fn first_date(self, date: NaiveDate, unit: Unit) -> NaiveDate {
         let is_first = |date: NaiveDate| match unit {
             Unit::Minute | Unit::Hour | Unit::Day => true,
             Unit::Week => {
@@ -89,7 +89,7 @@ impl Civil {
     }
 
     /// The key of the bucket an instant is in (G-5, G-6).
-    pub(super) fn key(self, time: i64, unit: Unit) -> i64 {
+    pub(in crate::oracle) fn key(self, time: i64, unit: Unit) -> i64 {
         let (local, offset) = self.clock(time);
         let into_hour = i64::from(local.minute()) * MINUTE + into_minute(local);
         match unit {
@@ -114,13 +114,13 @@ impl Civil {
     }
 
     /// The key of a bucket as G-5 spells it.
-    pub(super) fn spell(self, key: i64) -> String {
+    pub(in crate::oracle) fn spell(self, key: i64) -> String {
         let zoned = DateTime::from_timestamp_millis(key).unwrap().with_timezone(&self.zone);
         zoned.format("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
     /// The buckets of a range.
-    pub(super) fn buckets(self, range: Span, unit: Unit) -> Vec<Bucket> {
+    pub(in crate::oracle) fn buckets(self, range: Span, unit: Unit) -> Vec<Bucket> {
         let mut buckets: Vec<Bucket> = Vec::new();
         let mut from = range.from;
         while from < range.to {
@@ -133,7 +133,7 @@ impl Civil {
     }
 
     /// So many buckets before the one an instant is in, earliest first, none of them clipped.
-    pub(super) fn buckets_before(self, time: i64, unit: Unit, count: usize) -> Vec<Bucket> {
+    pub(in crate::oracle) fn buckets_before(self, time: i64, unit: Unit, count: usize) -> Vec<Bucket> {
         let mut buckets: Vec<Bucket> = Vec::new();
         let mut at = self.start_of_bucket(time, unit);
         for _ in 0..count {
@@ -145,7 +145,7 @@ impl Civil {
     }
 
     /// The first instant after the bucket of an instant.
-    fn end_of_bucket(self, time: i64, unit: Unit) -> i64 {
+    pub(in crate::oracle) fn end_of_bucket(self, time: i64, unit: Unit) -> i64 {
         if unit >= Unit::Day {
             let mut date = self.date(time);
             let first = self.first_date(date, unit);
@@ -163,7 +163,7 @@ impl Civil {
     }
 
     /// The first instant of the bucket of an instant.
-    fn start_of_bucket(self, time: i64, unit: Unit) -> i64 {
+    pub(in crate::oracle) fn start_of_bucket(self, time: i64, unit: Unit) -> i64 {
         if unit >= Unit::Day {
             return self.key(time, unit);
         }
@@ -176,7 +176,7 @@ impl Civil {
     }
 
     /// Whole days.
-    pub(super) fn days(self, first: NaiveDate, last: NaiveDate) -> Span {
+    pub(in crate::oracle) fn days(self, first: NaiveDate, last: NaiveDate) -> Span {
         Span { from: self.start_of(first), to: self.start_of(last.succ_opt().unwrap()) }
     }
 }
@@ -186,7 +186,7 @@ fn into_minute(local: NaiveDateTime) -> i64 {
 }
 
 /// A date so many units later, the day of the month clamped (S-76).
-pub(super) fn shifted(date: NaiveDate, count: i64, unit: Unit) -> NaiveDate {
+pub(in crate::oracle) fn shifted(date: NaiveDate, count: i64, unit: Unit) -> NaiveDate {
     let days = |days: i64| {
         let by = Days::new(days.unsigned_abs());
         if days < 0 { date - by } else { date + by }

@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tallymark_report::{Aggregate, Cohort, CohortCondition, Did, EventSelector, Property, Times};
+use tallymark_report::{Aggregate, Cohort, CohortCondition, Did, EventSelector, Filter, Property, Times};
 
 use super::filter::passes;
 use super::measure::percentile;
 use super::property::value;
-use super::range::resolve;
+use super::range::{read_now, resolve};
 use super::selector::{Occurrence, occurrences};
 use super::value::number_of;
 use super::world::{Event, Subject, View};
 
 /// Who of the universe meets the conditions as of now (C-1, C-2, C-21).
-pub(super) fn members(view: View<'_>, cohort: &Cohort) -> BTreeSet<String> {
+pub(in crate::oracle) fn members(view: View<'_>, cohort: &Cohort) -> BTreeSet<String> {
     let (conditions, all) = cohort.conditions();
     let key = cohort.group_key.as_deref();
     let mut universe = key.map_or_else(|| view.universe(), |key| view.groups(key));
@@ -45,12 +45,13 @@ fn meet(who: Who<'_>, conditions: &[CohortCondition], all: bool) -> bool {
 }
 
 fn meets(who: Who<'_>, condition: &CohortCondition) -> bool {
-    let CohortCondition { did, did_not, filter, in_cohort, not_in_cohort, users, groups, all, any, not } =
-        condition;
+    let CohortCondition {
+        did, did_not, filter, in_cohort, not_in_cohort, users, groups, all, any, not, ..
+    } = condition;
     let Who { view, id: own, .. } = who;
     did.iter().all(|did| has_done(who, did))
         && did_not.iter().all(|did| !has_done(who, did))
-        && filter.iter().all(|filter| passes(view, filter, who.subject()))
+        && filter.iter().all(|filter| was(who, condition, filter))
         && in_cohort.iter().all(|cohort| view.members(cohort).contains(own))
         && not_in_cohort.iter().all(|cohort| !view.members(cohort).contains(own))
         && users.iter().all(|ids| ids.iter().any(|id| view.world.ids.get(id).unwrap_or(id) == own))
@@ -58,6 +59,23 @@ fn meets(who: Who<'_>, condition: &CohortCondition) -> bool {
         && all.iter().all(|all| meet(who, all, true))
         && any.iter().all(|any| meet(who, any, false))
         && not.iter().all(|not| !meets(who, not))
+}
+
+/// Whether the profile passes, as it is or as it was at the time, or any time, that is said (C-3 e).
+fn was(who: Who<'_>, condition: &CohortCondition, filter: &Filter) -> bool {
+    let view = who.view;
+    let passes_at = |time: i64| passes(view, filter, Subject { at: Some(time), ..who.subject() });
+    if let Some(range) = &condition.range {
+        let span = resolve(view.civil, range, view.now).span;
+        let to = span.to.min(view.now + 1);
+        let starts = view.world.changes.iter().map(|change| change.start);
+        return span.from < to
+            && starts.filter(|start| span.from < *start && *start < to).chain([span.from]).any(passes_at);
+    }
+    match &condition.at {
+        Some(at) => passes_at(read_now(view.civil, at).min(view.now)),
+        None => passes_at(view.now),
+    }
 }
 
 /// C-4, C-9.
@@ -103,12 +121,12 @@ fn how_much(view: View<'_>, times: &Times, events: &[&Event]) -> Option<f64> {
     aggregated(aggregate, &values_of(view, of, events))
 }
 
-pub(super) fn values_of(view: View<'_>, of: &Property, events: &[&Event]) -> Vec<Value> {
+pub(in crate::oracle) fn values_of(view: View<'_>, of: &Property, events: &[&Event]) -> Vec<Value> {
     events.iter().filter_map(|event| value(view, of, Subject::of_event(event))).collect()
 }
 
 /// Sum, average, minimum, maximum, percentile or distinct count of values.
-pub(super) fn aggregated(aggregate: Aggregate, values: &[Value]) -> Option<f64> {
+pub(in crate::oracle) fn aggregated(aggregate: Aggregate, values: &[Value]) -> Option<f64> {
     let mut numbers: Vec<f64> = values.iter().filter_map(number_of).collect();
     numbers.sort_by(f64::total_cmp);
     let sum: f64 = numbers.iter().sum();
@@ -124,7 +142,7 @@ pub(super) fn aggregated(aggregate: Aggregate, values: &[Value]) -> Option<f64> 
 }
 
 /// How many different values; of lists their items (S-21, S-33).
-pub(super) fn distinct(values: &[Value]) -> usize {
+pub(in crate::oracle) fn distinct(values: &[Value]) -> usize {
     let mut found: Vec<&Value> = Vec::new();
     for value in values {
         let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);

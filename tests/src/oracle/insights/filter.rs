@@ -9,7 +9,7 @@ use super::range::{Said, last, read};
 use super::value::{Date, cast, date_of, number_of};
 use super::world::{Subject, View};
 
-pub(super) fn passes(view: View<'_>, filter: &Filter, subject: Subject<'_>) -> bool {
+pub(in crate::oracle) fn passes(view: View<'_>, filter: &Filter, subject: Subject<'_>) -> bool {
     match filter {
         Filter::Sql(sql) => panic!("the oracle knows no SQL: {sql}"),
         Filter::List(all) | Filter::All { all } => all.iter().all(|filter| passes(view, filter, subject)),
@@ -34,7 +34,7 @@ pub(super) fn object_passes(view: View<'_>, filter: &Filter, item: &Value) -> bo
 }
 
 /// Nobody is no member (G-12); of several groups any may be one (C-21).
-pub(super) fn is_member(view: View<'_>, cohort: &str, subject: Subject<'_>) -> bool {
+pub(in crate::oracle) fn is_member(view: View<'_>, cohort: &str, subject: Subject<'_>) -> bool {
     let members = view.members(cohort);
     asked_about(view, cohort, subject).iter().any(|one| members.contains(one))
 }

@@ -2,7 +2,7 @@
 
 /// The value of a formula, where letters have these values: null where one is null, or something is
 /// divided by 0.
-pub(super) fn evaluate(formula: &str, letters: &dyn Fn(&str) -> Option<f64>) -> Option<f64> {
+pub(in crate::oracle) fn evaluate(formula: &str, letters: &dyn Fn(&str) -> Option<f64>) -> Option<f64> {
     let mut reader = Reader { text: formula, letters };
     let value = reader.sum();
     assert!(reader.text.trim().is_empty(), "{} is left of {formula}", reader.text);

@@ -14,16 +14,16 @@ use super::value::{cast_whole, number_of};
 use super::world::View;
 
 /// One number or text, or a number for each value or range of values (S-36).
-pub(super) type Outcome = Vec<Measured>;
+pub(in crate::oracle) type Outcome = Vec<Measured>;
 
 /// What was measured.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Measured {
+pub(in crate::oracle) struct Measured {
     /// Of a distribution the value, or range of values.
-    pub(super) bin: Option<String>,
-    pub(super) value: Option<f64>,
+    pub(in crate::oracle) bin: Option<String>,
+    pub(in crate::oracle) value: Option<f64>,
     /// The value, where it is a text.
-    pub(super) text: Option<String>,
+    pub(in crate::oracle) text: Option<String>,
 }
 
 pub(super) fn one(value: Option<f64>) -> Outcome {
@@ -31,7 +31,7 @@ pub(super) fn one(value: Option<f64>) -> Outcome {
 }
 
 /// The measure of hits, in order of G-1.
-pub(super) fn measured(view: View<'_>, measure: &Measure, hits: &[Hit<'_>]) -> Outcome {
+pub(in crate::oracle) fn measured(view: View<'_>, measure: &Measure, hits: &[Hit<'_>]) -> Outcome {
     let actors: BTreeSet<&str> = hits.iter().flat_map(|hit| &hit.actors).map(String::as_str).collect();
     match measure {
         Measure::TotalEvents => one(Some(hits.len() as f64)),
@@ -71,7 +71,7 @@ pub(super) fn measured(view: View<'_>, measure: &Measure, hits: &[Hit<'_>]) -> O
 }
 
 /// How many numbers, users or events a measure is made of (B-31).
-pub(super) fn contributors(view: View<'_>, measure: &Measure, hits: &[Hit<'_>]) -> Option<f64> {
+pub(in crate::oracle) fn contributors(view: View<'_>, measure: &Measure, hits: &[Hit<'_>]) -> Option<f64> {
     let count = match measure {
         Measure::OfProperty { of, cast, .. } => {
             Measure::OfProperty { aggregate: Aggregate::Count, of: of.clone(), cast: *cast }
@@ -109,7 +109,7 @@ fn of_actor(view: View<'_>, per_user: &PerUser, hits: &[Hit<'_>], actor: &str) -
 }
 
 /// An aggregate of values in order; all but the distinct count go over numbers (S-32).
-fn of_values(aggregate: Aggregate, values: &[Value]) -> Outcome {
+pub(in crate::oracle) fn of_values(aggregate: Aggregate, values: &[Value]) -> Outcome {
     let numbers: Vec<f64> = values.iter().filter_map(number_of).collect();
     let mut sorted = numbers.clone();
     sorted.sort_by(f64::total_cmp);
@@ -140,7 +140,7 @@ fn of_values(aggregate: Aggregate, values: &[Value]) -> Outcome {
 }
 
 /// G-11, of sorted numbers.
-pub(super) fn percentile(sorted: &[f64], percent: f64) -> Option<f64> {
+pub(in crate::oracle) fn percentile(sorted: &[f64], percent: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let rank = last as f64 * percent / 100.0;
     let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
@@ -193,7 +193,7 @@ fn of_texts(aggregate: Aggregate, values: &[Value]) -> Outcome {
 }
 
 /// The rank of a segment: the greater, the earlier; none comes last (B-31).
-pub(super) fn rank(view: View<'_>, measure: &Measure, hits: &[Hit<'_>]) -> Option<f64> {
+pub(in crate::oracle) fn rank(view: View<'_>, measure: &Measure, hits: &[Hit<'_>]) -> Option<f64> {
     let aggregate = match measure {
         Measure::OfProperty { aggregate, .. } | Measure::OverUsers { aggregate, .. } => *aggregate,
         _ => Aggregate::Sum,

@@ -1,6 +1,6 @@
 //! One metric: what it counts, in which bucket, in which segment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use tallymark_report::{CountOnce, Filter, Insights, Measure, Metric, PerUser, Scope, Unit};
@@ -10,27 +10,32 @@ use super::civil::{Bucket, Span, shifted};
 use super::filter::passes;
 use super::matching::{including, left};
 use super::measure::{Outcome, measured, one, rank};
+use super::other_events::share;
 use super::range::Range;
+use super::ranges::Ranges;
 use super::selector::occurrences;
 use super::sessions::{Session, sessions};
 use super::world::{Event, Subject, View};
 
 /// An event that a metric counts, or a profile.
 #[derive(Debug, Clone)]
-pub(super) struct Hit<'a> {
+pub(in crate::oracle) struct Hit<'a> {
     /// As breakdowns and measures see it (P-32).
     event: Option<Rc<Event>>,
     user: Option<&'a str>,
     /// Whom it counts for.
-    pub(super) actors: Vec<String>,
+    pub(in crate::oracle) actors: Vec<String>,
     /// The session it is in, by number.
-    pub(super) session: Option<usize>,
+    pub(in crate::oracle) session: Option<usize>,
     segments: BTreeSet<Segment>,
+    /// The credit of each label, where events are split by what led to them.
+    credits: BTreeMap<String, f64>,
 }
 
 impl Hit<'_> {
-    pub(super) fn subject(&self) -> Subject<'_> {
-        Subject { event: self.event.as_deref(), user: self.user, object: None, group: None }
+    pub(in crate::oracle) fn subject(&self) -> Subject<'_> {
+        let event = self.event.as_deref();
+        Subject { event, user: self.user, object: None, at: self.time(), group: None }
     }
 
     fn time(&self) -> Option<i64> {
@@ -40,7 +45,7 @@ impl Hit<'_> {
 
 /// Which hits a row of a report is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Line {
+pub(in crate::oracle) enum Line {
     Overall,
     Segment(Segment),
     /// Everything in a segment that is not among these (B-30).
@@ -48,7 +53,7 @@ pub(super) enum Line {
 }
 
 impl Line {
-    fn has(&self, segment: &Segment) -> bool {
+    pub(in crate::oracle) fn has(&self, segment: &Segment) -> bool {
         match self {
             Self::Overall => true,
             Self::Segment(own) => own == segment,
@@ -58,50 +63,95 @@ impl Line {
 }
 
 /// A metric and all it counts, at any time.
-pub(super) struct Counted<'a> {
+pub(in crate::oracle) struct Counted<'a> {
     view: View<'a>,
     metric: &'a Metric,
     hits: Vec<Hit<'a>>,
     sessions: Vec<Session<'a>>,
+    /// Which of the breakdowns is by what led to events.
+    attributed: Option<usize>,
 }
 
 impl<'a> Counted<'a> {
-    pub(super) fn new(
+    pub(in crate::oracle) fn new(
         view: View<'a>,
         scope: &Scope,
         insights: &Insights,
         metric: &'a Metric,
         range: Range,
+        time: Range,
     ) -> Self {
+        // What users do in a time is that of the time measured; ranges are those of the report.
+        let ranges = of_time(view, scope, insights, metric, range);
+        let view = View { measured: Some((time.span, insights.interval)), ..view };
         let sessions = sessions(view, &scope.sessions.clone().unwrap_or_default());
         let mut hits = match &metric.profiles {
             Some(filter) => of_profiles(view, filter),
             None => of_events(view, scope, metric, &sessions),
         };
-        let in_range = hits.iter().filter(|hit| hit.time().is_none_or(|time| range.span.contains(time)));
-        let in_range: Vec<Subject<'_>> = in_range.map(Hit::subject).collect();
         let splitters: Vec<Splitter<'_>> =
-            insights.breakdowns.iter().map(|breakdown| Splitter::new(view, breakdown, &in_range)).collect();
+            insights.breakdowns.iter().zip(ranges).map(|(by, ranges)| Splitter::new(by, ranges)).collect();
+        let attributed = splitters.iter().position(Splitter::is_attributed);
         for hit in &mut hits {
             let segments = segments(view, &splitters, hit.subject());
+            let credits = attributed.map(|at| splitters[at].credits(view, hit.subject()));
             hit.segments = segments;
+            if let Some(credits) = credits {
+                hit.credits = credits;
+            }
         }
-        Self { view, metric, hits, sessions }
+        Self { view, metric, hits, sessions, attributed }
     }
 
     /// The measure of a bucket and line.
-    pub(super) fn outcome(&self, range: Range, bucket: Bucket, line: &Line) -> Outcome {
+    pub(in crate::oracle) fn outcome(&self, range: Range, bucket: Bucket, line: &Line) -> Outcome {
         if let Some(cohort) = &self.metric.cohort {
             // C-20.
             let now = self.view.now.min(bucket.span.to - 1);
             let members = View { now, ..self.view }.members(cohort);
             return one(Some(members.len() as f64));
         }
+        if *line != Line::Overall
+            && let Some(at) = self.attributed
+        {
+            return one(Some(self.credit(at, range, bucket, line)));
+        }
         measured(self.view, &self.metric.measure, &self.counted(&self.metric.measure, range, bucket, line))
     }
 
+    /// told to a billionth.
+    fn credit(&self, at: usize, range: Range, bucket: Bucket, line: &Line) -> f64 {
+        let measure = &self.metric.measure;
+        let of_hit = |hit: &Hit<'a>| -> f64 {
+            let labels: BTreeSet<&String> =
+                hit.segments.iter().filter(|segment| line.has(segment)).map(|segment| &segment[at]).collect();
+            labels.into_iter().map(|label| hit.credits[label]).sum()
+        };
+        let hits: Vec<&Hit<'a>> =
+            self.hits.iter().filter(|hit| self.is_in(measure, range, bucket, hit)).collect();
+        let credit: f64 = match measure {
+            Measure::TotalEvents => hits.into_iter().map(of_hit).sum(),
+            Measure::OfProperty { of, .. } => {
+                hits.into_iter().filter_map(|hit| share(self.view, of, hit.subject(), of_hit(hit))).sum()
+            }
+            Measure::UniqueUsers => {
+                let actors: BTreeSet<&String> = hits.iter().flat_map(|hit| &hit.actors).collect();
+                let decisive = |actor: &&String| {
+                    let mut theirs = hits.iter().filter(|hit| hit.actors.contains(actor));
+                    match self.metric.count_once {
+                        Some(CountOnce::First) => theirs.next(),
+                        _ => theirs.next_back(),
+                    }
+                };
+                actors.iter().filter_map(decisive).map(|hit| of_hit(hit)).sum()
+            }
+            other => panic!("{other:?} is not attributed"),
+        };
+        (credit * 1e9).round() / 1e9
+    }
+
     /// The segments that something counted falls in, in some bucket (B-6).
-    pub(super) fn listed(&self, range: Range, buckets: &[Bucket]) -> BTreeSet<Segment> {
+    pub(in crate::oracle) fn listed(&self, range: Range, buckets: &[Bucket]) -> BTreeSet<Segment> {
         let measure = &self.metric.measure;
         let per_actor = !matches!(measure, Measure::TotalEvents | Measure::OfProperty { .. });
         let all: BTreeSet<&Segment> = self.hits.iter().flat_map(|hit| &hit.segments).collect();
@@ -114,7 +164,7 @@ impl<'a> Counted<'a> {
     }
 
     /// The rank of a segment over the whole range (B-31, B-32).
-    pub(super) fn rank(&self, range: Range, segment: &Segment) -> Option<f64> {
+    pub(in crate::oracle) fn rank(&self, range: Range, segment: &Segment) -> Option<f64> {
         let measure = match &self.metric.measure {
             Measure::DailyActiveUsers | Measure::WeeklyActiveUsers | Measure::MonthlyActiveUsers => {
                 &Measure::UniqueUsers
@@ -122,6 +172,9 @@ impl<'a> Counted<'a> {
             measure => measure,
         };
         let whole = Bucket { key: range.span.from, span: range.span };
+        if let Some(at) = self.attributed {
+            return Some(self.credit(at, range, whole, &Line::Segment(segment.clone())));
+        }
         rank(self.view, measure, &self.counted(measure, range, whole, &Line::Segment(segment.clone())))
     }
 
@@ -129,7 +182,9 @@ impl<'a> Counted<'a> {
         let in_bucket = self.hits.iter().filter(|hit| self.is_in(measure, range, bucket, hit));
         let in_bucket: Vec<Hit<'a>> = in_bucket.cloned().collect();
         let falls_in = |hit: &Hit<'a>| *line == Line::Overall || hit.segments.iter().any(|s| line.has(s));
-        match self.metric.count_once.filter(|_| *line != Line::Overall) {
+        let of_attribution =
+            (self.attributed.is_some() && *measure == Measure::UniqueUsers).then_some(CountOnce::Last);
+        match self.metric.count_once.or(of_attribution).filter(|_| *line != Line::Overall) {
             None => in_bucket.into_iter().filter(falls_in).collect(),
             Some(once) => counted_once(&in_bucket, once, falls_in),
         }
@@ -185,6 +240,18 @@ fn counted_once<'a>(hits: &[Hit<'a>], once: CountOnce, falls_in: impl Fn(&Hit<'a
     kept
 }
 
+/// The ranges of the breakdowns, from what is measured in the range of the report (B-10).
+fn of_time(view: View<'_>, scope: &Scope, insights: &Insights, metric: &Metric, range: Range) -> Vec<Ranges> {
+    let view = View { measured: Some((range.span, insights.interval)), ..view };
+    let hits = match &metric.profiles {
+        Some(filter) => of_profiles(view, filter),
+        None => of_events(view, scope, metric, &[]),
+    };
+    let in_range = hits.iter().filter(|hit| hit.time().is_none_or(|time| range.span.contains(time)));
+    let in_range: Vec<Subject<'_>> = in_range.map(Hit::subject).collect();
+    insights.breakdowns.iter().map(|breakdown| Splitter::ranges(view, breakdown, &in_range)).collect()
+}
+
 /// S-24.
 fn of_profiles<'a>(view: View<'a>, filter: &Filter) -> Vec<Hit<'a>> {
     let users = view.world.users.keys();
@@ -196,6 +263,7 @@ fn of_profiles<'a>(view: View<'a>, filter: &Filter) -> Vec<Hit<'a>> {
             actors: vec![user.clone()],
             session: None,
             segments: BTreeSet::new(),
+            credits: BTreeMap::new(),
         })
         .collect()
 }
@@ -220,6 +288,7 @@ fn of_events<'a>(view: View<'a>, scope: &Scope, metric: &Metric, sessions: &[Ses
             session: session(occurrence.event),
             actors: occurrence.actors,
             segments: BTreeSet::new(),
+            credits: BTreeMap::new(),
         })
         .collect()
 }

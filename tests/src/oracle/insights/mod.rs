@@ -4,7 +4,8 @@
 //!
 //! 1. `civil.rs`, `range.rs`: what the clock shows, and which instants a range means (G-3 … G-8).
 //! 2. `value.rs`, `property.rs`, `filter.rs`, `matching.rs`: what an event has, whether it passes, and
-//!    what a filter leaves of its lists (D-…, P-…).
+//!    what a filter leaves of its lists (D-…, P-…). `lookup.rs`, `other_events.rs`: what tables and other
+//!    events say of it (U-40, K-50, A-…).
 //! 3. `selector.rs`, `cohort.rs`, `sessions.rs`: which events, whose, in which session (S-50, C-…, X-…).
 //! 4. `ranges.rs`, `breakdown.rs`: in which segments (B-…).
 //! 5. `metric.rs`, `measure.rs`: for each bucket and segment the list of events, and its measure.
@@ -40,25 +41,27 @@
 //! - U-32, X-8: with a group key a session needs an event of a group. X-20: users without a session
 //!   are not in "sessions per user".
 
-mod breakdown;
-mod civil;
+pub(in crate::oracle) mod breakdown;
+pub(in crate::oracle) mod civil;
 mod cohort;
-mod filter;
+pub(in crate::oracle) mod filter;
 mod formula;
+mod lookup;
 mod matching;
-mod measure;
-mod metric;
-mod property;
-mod range;
-mod ranges;
-mod rows;
-mod selector;
-mod sessions;
-mod value;
-mod world;
+pub(in crate::oracle) mod measure;
+pub(in crate::oracle) mod metric;
+mod other_events;
+pub(in crate::oracle) mod property;
+pub(in crate::oracle) mod range;
+pub(in crate::oracle) mod ranges;
+pub(in crate::oracle) mod rows;
+pub(in crate::oracle) mod selector;
+pub(in crate::oracle) mod sessions;
+pub(in crate::oracle) mod value;
+pub(in crate::oracle) mod world;
 
 pub use rows::{OTHER, OVERALL, Row, answer, members};
 pub use world::{Event, World};
 
 #[cfg(test)]
-mod tests;
+pub(in crate::oracle) mod tests;

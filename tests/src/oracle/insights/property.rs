@@ -3,11 +3,14 @@
 use serde_json::Value;
 use tallymark_report::Property;
 
+use super::lookup::looked_up;
+use super::other_events::{attributed, borrowed, per_user, seconds_to_next};
 use super::value::{spell_instant, text_of};
 use super::world::{Subject, View};
+use crate::oracle::Change;
 
 /// The value of a property; none if it is absent or null (D-26).
-pub(super) fn value(view: View<'_>, property: &Property, subject: Subject<'_>) -> Option<Value> {
+pub(in crate::oracle) fn value(view: View<'_>, property: &Property, subject: Subject<'_>) -> Option<Value> {
     let value = match property {
         Property::Event { name } => event_value(subject, name)?,
         Property::User { name } => reach(name, |name| view.world.users.get(subject.user?)?.get(name))?,
@@ -16,6 +19,12 @@ pub(super) fn value(view: View<'_>, property: &Property, subject: Subject<'_>) -
             Value::Array(items) => Value::from(items.len()),
             _ => return None,
         },
+        Property::Lookup { table, of, column } => looked_up(view, table.as_deref(), of, column, subject)?,
+        Property::PerUser { per_user: what, event } => per_user(view, what, event, subject)?,
+        Property::SecondsToNext { seconds_to_next: events } => seconds_to_next(view, events, subject)?,
+        Property::Borrowed { borrow, from, within } => borrowed(view, borrow, from, *within, subject)?,
+        Property::Attributed { .. } => attributed(view, property, subject)?,
+        Property::UserHistory { user_history } => historical(view, user_history, subject)?,
         Property::Sql { sql } => panic!("the oracle knows no SQL: {sql}"),
     };
     Some(value).filter(|value| !value.is_null())
@@ -75,6 +84,21 @@ fn group_value(view: View<'_>, subject: Subject<'_>, group_key: &str, name: &str
     }
 }
 
+/// What the property of the user's profile was at a time, such as that of an event: as the last record before it, or
+/// at its very time, left it (U-20).
+fn historical(view: View<'_>, name: &str, subject: Subject<'_>) -> Option<Value> {
+    let (time, user) = (subject.at?, subject.user?);
+    let mut valid: Option<&Change> = None;
+    for change in &view.world.changes {
+        let is_named = change.names.as_ref().is_none_or(|names| names.iter().any(|own| own == name));
+        let is_later = valid.is_none_or(|valid| change.start >= valid.start);
+        if change.id == user && is_named && change.start <= time && is_later {
+            valid = Some(change);
+        }
+    }
+    valid?.properties.get(name).cloned()
+}
+
 fn items(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
@@ -83,7 +107,7 @@ fn items(value: Value) -> Vec<Value> {
 }
 
 /// The groups an event is of: each value of the key once, as text (U-31, U-36).
-pub(super) fn groups(subject: Subject<'_>, group_key: &str) -> Vec<String> {
+pub(in crate::oracle) fn groups(subject: Subject<'_>, group_key: &str) -> Vec<String> {
     let mut groups: Vec<String> = Vec::new();
     for group in event_value(subject, group_key).map(items).unwrap_or_default() {
         let id = text_of(&group);

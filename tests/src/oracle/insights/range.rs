@@ -9,18 +9,18 @@ const HOUR: i64 = 3_600_000;
 
 /// A range, and its first and last day if it is one of whole days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Range {
-    pub(super) span: Span,
-    pub(super) days: Option<(NaiveDate, NaiveDate)>,
+pub(in crate::oracle) struct Range {
+    pub(in crate::oracle) span: Span,
+    pub(in crate::oracle) days: Option<(NaiveDate, NaiveDate)>,
 }
 
 /// What an instant of a definition says.
-pub(super) enum Said {
+pub(in crate::oracle) enum Said {
     Day(NaiveDate),
     Time(i64),
 }
 
-pub(super) fn read(civil: Civil, instant: &str) -> Said {
+pub(in crate::oracle) fn read(civil: Civil, instant: &str) -> Said {
     if let Ok(day) = instant.parse::<NaiveDate>() {
         return Said::Day(day);
     }
@@ -33,7 +33,7 @@ pub(super) fn read(civil: Civil, instant: &str) -> Said {
 }
 
 /// What "now" is where a definition says it: of a date the end of its day.
-pub(super) fn read_now(civil: Civil, instant: &Instant) -> i64 {
+pub(in crate::oracle) fn read_now(civil: Civil, instant: &Instant) -> i64 {
     match read(civil, &instant.0) {
         Said::Day(day) => civil.days(day, day).to - 1,
         Said::Time(time) => time,
@@ -44,7 +44,7 @@ fn of_days(civil: Civil, first: NaiveDate, last: NaiveDate) -> Range {
     Range { span: civil.days(first, last), days: Some((first, last)) }
 }
 
-pub(super) fn resolve(civil: Civil, range: &DateRange, now: i64) -> Range {
+pub(in crate::oracle) fn resolve(civil: Civil, range: &DateRange, now: i64) -> Range {
     let today = civil.date(now);
     match range {
         DateRange::Last { period, ending_days_ago } => last(civil, *period, *ending_days_ago, now),
@@ -76,7 +76,7 @@ pub(super) fn resolve(civil: Civil, range: &DateRange, now: i64) -> Range {
 }
 
 /// G-8.
-pub(super) fn last(civil: Civil, period: Period, ending_days_ago: u32, now: i64) -> Range {
+pub(in crate::oracle) fn last(civil: Civil, period: Period, ending_days_ago: u32, now: i64) -> Range {
     let count = i64::from(period.count);
     let ago = i64::from(ending_days_ago);
     let today = civil.date(now);
@@ -96,7 +96,7 @@ pub(super) fn last(civil: Civil, period: Period, ending_days_ago: u32, now: i64)
 }
 
 /// The range that another is compared with (S-76).
-pub(super) fn compared(civil: Civil, range: Range, with: &Comparison) -> Range {
+pub(in crate::oracle) fn compared(civil: Civil, range: Range, with: &Comparison) -> Range {
     let first = range.days.map_or_else(|| civil.date(range.span.from), |days| days.0);
     let last = range.days.map_or_else(|| civil.date(range.span.to - 1), |days| days.1);
     let day = |instant: &Instant| match read(civil, &instant.0) {

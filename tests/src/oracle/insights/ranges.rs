@@ -10,7 +10,7 @@ const VALUES_MAX: usize = 10;
 
 /// How numbers are put together.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Ranges {
+pub(in crate::oracle) enum Ranges {
     /// Not at all.
     Raw,
     /// By multiples of this.
@@ -21,7 +21,7 @@ pub(super) enum Ranges {
 
 impl Ranges {
     /// B-10.
-    pub(super) fn auto(numbers: &[f64]) -> Self {
+    pub(in crate::oracle) fn auto(numbers: &[f64]) -> Self {
         let mut distinct = numbers.to_vec();
         distinct.sort_by(f64::total_cmp);
         distinct.dedup();
@@ -36,7 +36,7 @@ impl Ranges {
     }
 
     /// B-11.
-    pub(super) fn even(even: EvenBuckets) -> Self {
+    pub(in crate::oracle) fn even(even: EvenBuckets) -> Self {
         let mut borders = vec![even.from];
         let mut next = even.from + even.size;
         while next < even.to {
@@ -48,7 +48,7 @@ impl Ranges {
     }
 
     /// The label of the range a number is in.
-    pub(super) fn label(&self, number: f64) -> String {
+    pub(in crate::oracle) fn label(&self, number: f64) -> String {
         match self {
             Self::Raw => spell(number),
             Self::Width(width) => {
@@ -68,7 +68,7 @@ impl Ranges {
 }
 
 /// A number as JSON spells it: 5, 5.5.
-pub(super) fn spell(number: f64) -> String {
+pub(in crate::oracle) fn spell(number: f64) -> String {
     canonical(&Value::from(number)).to_string()
 }
 

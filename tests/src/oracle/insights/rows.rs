@@ -52,15 +52,18 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Vec<Row> {
     let Question::Insights(insights) = &report.question else { panic!("a cohort has members") };
     let view = view(world, &report.scope, as_of);
     let range = resolve(view.civil, &report.scope.range, view.now);
-    let metrics = insights.metrics.iter();
-    let metrics: Vec<Counted<'_>> =
-        metrics.map(|metric| Counted::new(view, &report.scope, insights, metric, range)).collect();
+    let counted = |time: Range| -> Vec<Counted<'_>> {
+        let metrics = insights.metrics.iter();
+        metrics.map(|metric| Counted::new(view, &report.scope, insights, metric, range, time)).collect()
+    };
+    let metrics = counted(range);
     let lines = lines(view.civil, insights, &metrics, range);
     let series = all_series(view.civil, insights, &metrics, &lines, range);
     let before = match &insights.compare {
         None | Some(Comparison::Segment(_) | Comparison::Overall) => None,
         Some(with) => {
-            Some(all_series(view.civil, insights, &metrics, &lines, compared(view.civil, range, with)))
+            let range = compared(view.civil, range, with);
+            Some(all_series(view.civil, insights, &counted(range), &lines, range))
         }
     };
     let mut rows = Vec::new();
@@ -104,10 +107,11 @@ pub fn members(world: &World, scope: &Scope, cohort: &Cohort, as_of: i64) -> BTr
     cohort::members(view(world, scope, as_of), cohort)
 }
 
-fn view<'a>(world: &'a World, scope: &Scope, as_of: i64) -> View<'a> {
+/// What a scope makes of a world that is asked at an instant.
+pub(in crate::oracle) fn view<'a>(world: &'a World, scope: &Scope, as_of: i64) -> View<'a> {
     let civil = Civil { zone: scope.zone().unwrap(), week_start: scope.week_start };
     let now = scope.as_of.as_ref().map_or(as_of, |instant| read_now(civil, instant));
-    View { world, civil, now }
+    View { world, civil, now, measured: None }
 }
 
 /// What there is a row for: the overall, and with breakdowns the segments that any metric lists, by

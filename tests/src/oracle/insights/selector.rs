@@ -9,14 +9,14 @@ use super::world::{Event, Subject, View};
 /// An event that is meant, and the actors it counts for (G-12): its user or nobody, or with a group
 /// key its groups (U-31).
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Occurrence<'a> {
-    pub(super) event: &'a Event,
-    pub(super) actors: Vec<String>,
+pub(in crate::oracle) struct Occurrence<'a> {
+    pub(in crate::oracle) event: &'a Event,
+    pub(in crate::oracle) actors: Vec<String>,
 }
 
 /// The events that are meant, in order. In group mode events without the key are nobody's concern
 /// (U-32).
-pub(super) fn occurrences<'a>(
+pub(in crate::oracle) fn occurrences<'a>(
     view: View<'a>,
     selector: &EventSelector,
     group_key: Option<&str>,
@@ -63,7 +63,7 @@ fn is_called(view: View<'_>, choice: &EventChoice, event: &Event) -> bool {
 }
 
 /// Whether an event is one of those chosen and passes the filter of that choice (S-3).
-pub(super) fn is_meant(view: View<'_>, selector: &EventSelector, event: &Event) -> bool {
+pub(in crate::oracle) fn is_meant(view: View<'_>, selector: &EventSelector, event: &Event) -> bool {
     selector.any_of.iter().any(|choice| {
         is_called(view, choice, event)
             && choice.filter.iter().all(|filter| passes(view, filter, Subject::of_event(event)))

@@ -9,23 +9,23 @@ use super::world::{Event, Subject, View};
 
 /// A session of a user: the events in it, in order. Never empty.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Session<'a> {
-    pub(super) user: &'a str,
-    pub(super) events: Vec<&'a Event>,
+pub(in crate::oracle) struct Session<'a> {
+    pub(in crate::oracle) user: &'a str,
+    pub(in crate::oracle) events: Vec<&'a Event>,
 }
 
 impl Session<'_> {
-    pub(super) fn start(&self) -> i64 {
+    pub(in crate::oracle) fn start(&self) -> i64 {
         self.events[0].time
     }
 
-    pub(super) fn contains(&self, event: &Event) -> bool {
+    pub(in crate::oracle) fn contains(&self, event: &Event) -> bool {
         self.events.iter().any(|own| std::ptr::eq(*own, event))
     }
 }
 
 /// All sessions there are by now.
-pub(super) fn sessions<'a>(view: View<'a>, rule: &SessionRule) -> Vec<Session<'a>> {
+pub(in crate::oracle) fn sessions<'a>(view: View<'a>, rule: &SessionRule) -> Vec<Session<'a>> {
     let mut sessions = Vec::new();
     let mut users: Vec<&str> = view.events().filter_map(|event| event.user.as_deref()).collect();
     users.sort_unstable();

@@ -21,10 +21,11 @@ use super::world::{Event, Subject, View};
 use super::{OVERALL, Row, World, answer, members};
 use crate::definitions::{COHORTS, any_condition, any_filter, cohorts, definition};
 use crate::histories::{EVENTS, history};
+use crate::lookups::of_histories;
 use crate::oracle::{Dataset, System};
 
 /// 2024-04-08T15:30:00Z.
-const NOW: i64 = 1_712_590_200_000;
+pub(in crate::oracle) const NOW: i64 = 1_712_590_200_000;
 const ZONES: [Tz; 6] = [
     Tz::UTC,
     Tz::America__New_York,
@@ -35,7 +36,7 @@ const ZONES: [Tz; 6] = [
 ];
 
 /// Runs a check on values of a strategy, always the same ones.
-fn for_each<S: Strategy>(cases: u32, strategy: &S, check: impl Fn(S::Value)) {
+pub(in crate::oracle) fn for_each<S: Strategy>(cases: u32, strategy: &S, check: impl Fn(S::Value)) {
     let config = Config {
         cases,
         failure_persistence: None,
@@ -52,13 +53,14 @@ fn for_each<S: Strategy>(cases: u32, strategy: &S, check: impl Fn(S::Value)) {
     }
 }
 
-fn world(records: &[Value], cohorts: &BTreeMap<String, Value>) -> World {
+pub(in crate::oracle) fn world(records: &[Value], cohorts: &BTreeMap<String, Value>) -> World {
     let definitions =
         cohorts.iter().map(|(name, cohort)| (name.clone(), serde_json::from_value(cohort.clone()).unwrap()));
     World::of(&Dataset::of(System::Simplified, records, NOW), definitions.collect())
+        .with_lookups(of_histories())
 }
 
-fn report(definition: Value) -> Report {
+pub(in crate::oracle) fn report(definition: Value) -> Report {
     match Report::from_value(definition.clone()) {
         Ok(report) => report,
         Err(error) => panic!("{error}: {definition}"),
@@ -300,7 +302,7 @@ fn t_10_a_cohort_and_who_is_not_in_it() {
         let world = world(&records, &cohorts);
         let scope = report(json!({"report": "insights", "metrics": [{"event": "Play"}]})).scope;
         let civil = Civil { zone: Tz::UTC, week_start: WeekStart::Monday };
-        let view = View { world: &world, civil, now: NOW };
+        let view = View { world: &world, civil, now: NOW, measured: None };
         for name in COHORTS {
             let group_key = world.cohorts[*name].group_key.as_deref();
             let universe = group_key.map_or_else(|| view.universe(), |key| view.groups(key));
@@ -327,7 +329,12 @@ fn t_11_timeout_sessions() {
     let timeout = select(vec![None, Some(60), Some(86_400)]);
     for_each(50, &(history(), timeout, select(ZONES.to_vec())), |(records, timeout_seconds, zone)| {
         let world = world(&records, &BTreeMap::new());
-        let view = View { world: &world, civil: Civil { zone, week_start: WeekStart::Monday }, now: NOW };
+        let view = View {
+            world: &world,
+            civil: Civil { zone, week_start: WeekStart::Monday },
+            now: NOW,
+            measured: None,
+        };
         let rule = SessionRule { timeout_seconds, ..SessionRule::default() };
         let sessions = sessions(view, &rule);
         let counted = view.events();

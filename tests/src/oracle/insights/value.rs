@@ -9,7 +9,7 @@ use crate::oracle::canonical;
 
 /// What a date-shaped text means (D-22).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Date {
+pub(in crate::oracle) enum Date {
     /// Not shifted by any zone.
     Civil(NaiveDate),
     Instant(i64),
@@ -17,7 +17,7 @@ pub(super) enum Date {
 
 impl Date {
     /// The civil day in the zone of the report.
-    pub(super) fn day(self, civil: Civil) -> NaiveDate {
+    pub(in crate::oracle) fn day(self, civil: Civil) -> NaiveDate {
         match self {
             Self::Civil(day) => day,
             Self::Instant(time) => civil.date(time),
@@ -25,7 +25,7 @@ impl Date {
     }
 
     /// The instant; of a civil date its start.
-    pub(super) fn time(self, civil: Civil) -> i64 {
+    pub(in crate::oracle) fn time(self, civil: Civil) -> i64 {
         match self {
             Self::Civil(day) => civil.start_of(day),
             Self::Instant(time) => time,
@@ -34,7 +34,7 @@ impl Date {
 }
 
 /// D-22.
-pub(super) fn date_of(value: &Value) -> Option<Date> {
+pub(in crate::oracle) fn date_of(value: &Value) -> Option<Date> {
     let text = value.as_str()?;
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     if shape == "0000-00-00" {
@@ -49,13 +49,13 @@ pub(super) fn date_of(value: &Value) -> Option<Date> {
 }
 
 /// An instant as a date-time of D-22.
-pub(super) fn spell_instant(time: i64) -> Value {
+pub(in crate::oracle) fn spell_instant(time: i64) -> Value {
     let time = DateTime::from_timestamp_millis(time).unwrap();
     Value::from(time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
 /// D-27, of anything but a list, which is cast item by item.
-pub(super) fn cast(value: Option<&Value>, to: CastType) -> Option<Value> {
+pub(in crate::oracle) fn cast(value: Option<&Value>, to: CastType) -> Option<Value> {
     match (to, value) {
         (CastType::Boolean, None) => Some(Value::from(false)),
         (_, None) => None,
@@ -105,12 +105,12 @@ fn decimal(text: &str) -> Option<Value> {
 }
 
 /// A JSON number (D-28).
-pub(super) fn number_of(value: &Value) -> Option<f64> {
+pub(in crate::oracle) fn number_of(value: &Value) -> Option<f64> {
     value.is_number().then(|| value.as_f64().unwrap())
 }
 
 /// A value as text: a string as it is, everything else as JSON.
-pub(super) fn text_of(value: &Value) -> String {
+pub(in crate::oracle) fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use tallymark_report::{Cohort, EventSelector};
+use tallymark_report::{Cohort, EventSelector, Unit};
 
-use super::civil::Civil;
+use super::civil::{Civil, Span};
 use super::cohort::members;
 use super::property::groups;
-use crate::oracle::Dataset;
+use crate::lookups::Lookup;
+use crate::oracle::{Change, Dataset};
 
 /// A stored event as of now.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +39,10 @@ pub struct World {
     pub cohorts: BTreeMap<String, Cohort>,
     /// The saved events.
     pub saved_events: BTreeMap<String, EventSelector>,
+    /// The lookup tables.
+    pub lookups: Vec<Lookup>,
+    /// The changes of users' profiles, in the order of arrival.
+    pub changes: Vec<Change>,
 }
 
 impl World {
@@ -58,7 +63,15 @@ impl World {
             ids: dataset.identity.mappings(),
             cohorts,
             saved_events: BTreeMap::new(),
+            lookups: Vec::new(),
+            changes: dataset.profiles.history().to_vec(),
         }
+    }
+
+    /// The same with lookup tables.
+    #[must_use]
+    pub fn with_lookups(self, lookups: Vec<Lookup>) -> Self {
+        Self { lookups, ..self }
     }
 }
 
@@ -89,21 +102,23 @@ impl World {
 
 /// A world seen at an instant from a time zone.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct View<'a> {
-    pub(super) world: &'a World,
-    pub(super) civil: Civil,
+pub(in crate::oracle) struct View<'a> {
+    pub(in crate::oracle) world: &'a World,
+    pub(in crate::oracle) civil: Civil,
     /// What is now (G-2).
-    pub(super) now: i64,
+    pub(in crate::oracle) now: i64,
+    /// The range that is measured, and the unit of its buckets.
+    pub(in crate::oracle) measured: Option<(Span, Option<Unit>)>,
 }
 
 impl<'a> View<'a> {
     /// The events there are by now (G-2).
-    pub(super) fn events(self) -> impl Iterator<Item = &'a Event> {
+    pub(in crate::oracle) fn events(self) -> impl Iterator<Item = &'a Event> {
         self.world.events.iter().filter(move |event| event.time <= self.now)
     }
 
     /// Everybody with an event by now, or a profile (C-2).
-    pub(super) fn universe(self) -> BTreeSet<String> {
+    pub(in crate::oracle) fn universe(self) -> BTreeSet<String> {
         let active = self.events().filter_map(|event| event.user.clone());
         active.chain(self.world.users.keys().cloned()).collect()
     }
@@ -116,7 +131,7 @@ impl<'a> View<'a> {
     }
 
     /// The members of a saved cohort as of now (C-15).
-    pub(super) fn members(self, cohort: &str) -> BTreeSet<String> {
+    pub(in crate::oracle) fn members(self, cohort: &str) -> BTreeSet<String> {
         match self.world.cohorts.get(cohort) {
             Some(definition) => members(self, definition),
             None => panic!("no cohort {cohort}"),
@@ -126,28 +141,36 @@ impl<'a> View<'a> {
 
 /// What a property is asked of: an event, (without one) a user's profile, or an object in a list.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
-    pub(super) event: Option<&'a Event>,
-    pub(super) user: Option<&'a str>,
-    pub(super) object: Option<&'a Map<String, Value>>,
+pub(in crate::oracle) struct Subject<'a> {
+    pub(in crate::oracle) event: Option<&'a Event>,
+    pub(in crate::oracle) user: Option<&'a str>,
+    pub(in crate::oracle) object: Option<&'a Map<String, Value>>,
+    /// When a profile is looked at as it was.
+    pub(in crate::oracle) at: Option<i64>,
     /// A group, by key and id.
-    pub(super) group: Option<(&'a str, &'a str)>,
+    pub(in crate::oracle) group: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn of_event(event: &'a Event) -> Self {
-        Self { event: Some(event), user: event.user.as_deref(), object: None, group: None }
+    pub(in crate::oracle) fn of_event(event: &'a Event) -> Self {
+        Self {
+            event: Some(event),
+            user: event.user.as_deref(),
+            object: None,
+            at: Some(event.time),
+            group: None,
+        }
     }
 
-    pub(super) fn of_user(user: &'a str) -> Self {
-        Self { event: None, user: Some(user), object: None, group: None }
+    pub(in crate::oracle) fn of_user(user: &'a str) -> Self {
+        Self { event: None, user: Some(user), object: None, at: None, group: None }
     }
 
-    pub(super) fn of_object(object: &'a Map<String, Value>) -> Self {
-        Self { event: None, user: None, object: Some(object), group: None }
+    pub(in crate::oracle) fn of_object(object: &'a Map<String, Value>) -> Self {
+        Self { event: None, user: None, object: Some(object), at: None, group: None }
     }
 
-    pub(super) fn of_group(key: &'a str, id: &'a str) -> Self {
-        Self { event: None, user: None, object: None, group: Some((key, id)) }
+    pub(in crate::oracle) fn of_group(key: &'a str, id: &'a str) -> Self {
+        Self { event: None, user: None, object: None, at: None, group: Some((key, id)) }
     }
 }

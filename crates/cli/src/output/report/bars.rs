@@ -30,13 +30,13 @@ pub(super) fn write(form: &Form<'_>, answered: &Answered, out: &mut impl Write) 
     if answered.breakdowns.is_empty() && !answered.has_bins {
         return metrics_only(form, answered, out);
     }
-    let mut left = form.style.rows_max;
+    let mut left = form.page.style.rows_max;
     for name in &names {
         if left == 0 {
             break;
         }
         if names.len() > 1 {
-            writeln!(out, "{}", form.paint.strong(name))?;
+            writeln!(out, "{}", form.page.paint.strong(name))?;
         }
         let mut series: Vec<&Series> =
             answered.series.iter().filter(|series| series.metric() == *name).collect();
@@ -51,20 +51,20 @@ pub(super) fn write(form: &Form<'_>, answered: &Answered, out: &mut impl Write) 
         series.truncate(left);
         left -= series.len();
         let lines: Vec<Line<'_>> = series.iter().map(|series| line(answered, series)).collect();
-        write_lines(&lines, form.width, form.paint, out)?;
+        write_lines(&lines, form.page.width, form.page.paint, out)?;
     }
-    Ok(form.style.rows_max - left)
+    Ok(form.page.style.rows_max - left)
 }
 
 /// Numbers of different metrics are not comparable: no bars.
 fn metrics_only(form: &Form<'_>, answered: &Answered, out: &mut impl Write) -> io::Result<usize> {
     let mut lines: Vec<Line<'_>> = Vec::new();
     let names: Vec<String> = answered.series.iter().map(Series::metric).collect();
-    for (series, name) in answered.series.iter().zip(&names).take(form.style.rows_max) {
+    for (series, name) in answered.series.iter().zip(&names).take(form.page.style.rows_max) {
         let labels = if names.len() > 1 { vec![name.as_str()] } else { Vec::new() };
         lines.push(Line { number: None, labels, ..line(answered, series) });
     }
-    write_lines(&lines, form.width, form.paint, out)?;
+    write_lines(&lines, form.page.width, form.page.paint, out)?;
     Ok(lines.len())
 }
 
@@ -113,7 +113,7 @@ fn write_lines(lines: &[Line<'_>], limit: usize, paint: Paint, out: &mut impl Wr
 }
 
 /// A bar of that share of `cells`; what is there is seen.
-fn bar(share: f64, cells: usize) -> String {
+pub(super) fn bar(share: f64, cells: usize) -> String {
     let eighths = ((share * cells as f64 * 8.0).round() as usize).max(1);
     format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }

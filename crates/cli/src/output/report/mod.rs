@@ -1,13 +1,20 @@
-//! The answer of an insights report for a person at a terminal; elsewhere, and for programs, it is
-//! rows like any other.
+//! The answer of a report for a person at a terminal; elsewhere, and for programs, it is rows like any
+//! other.
+//!
+//! A [`funnel`] is a bar a step, [`retention`] a triangle, [`flows`] are bars a step; frequency,
+//! lifecycle and stickiness ([`activity`]) a line a unit of time. Of insights:
 //!
 //! 1. [`series`]: rows become series, one for each metric, segment and bin, with a point a bucket.
 //! 2. What was asked decides the form: [`over_time`] is a column a bucket, or a line of blocks where
 //!    those are too many; [`bars`] are for the whole range; what is compared with another time is a
 //!    [`Table`].
 
+mod activity;
 mod bars;
+mod flows;
+mod funnel;
 mod over_time;
+mod retention;
 mod series;
 
 use std::io::Write;
@@ -15,7 +22,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Schema};
 use futures::TryStreamExt as _;
 use tallymark::Answer;
 use tallymark::report::{Comparison, Insights, Question, Report};
@@ -39,66 +47,122 @@ pub(crate) async fn write_report(
     terminal: Terminal,
 ) -> anyhow::Result<()> {
     let schema = answer.schema();
-    match (&report.question, style.width) {
-        (Question::Insights(insights), Some(width))
-            if format == Format::Table && has_form(insights, &schema) =>
-        {
-            let started = Instant::now();
-            let batches: Vec<RecordBatch> = answer.try_collect().await?;
-            let answered = Answered::read(insights, &schema, &batches)?;
-            let elapsed = style.timing.then(|| started.elapsed());
-            let form = Form { insights, style, width, elapsed, paint: terminal.out };
-            let mut sink = target.open()?;
-            let watch = sink.watch();
-            let written = form.write(&answered, &mut sink).and_then(|()| sink.flush());
-            written.context("cannot print").map_err(|error| target.abandon(error, &watch))
+    let is_drawn = format == Format::Table && is_drawn(&report.question, &schema);
+    let Some(width) = style.width.filter(|_| is_drawn) else {
+        return write_rows(answer, schema, format, style, target, terminal).await;
+    };
+    let started = Instant::now();
+    let batches: Vec<RecordBatch> = answer.try_collect().await?;
+    let rows = concat_batches(&schema, &batches)?;
+    let elapsed = style.timing.then(|| started.elapsed());
+    let page = Page { style, width, elapsed, paint: terminal.out };
+    let mut sink = target.open()?;
+    let watch = sink.watch();
+    let written = match &report.question {
+        Question::Insights(insights) => {
+            let answered = Answered::read(insights, &rows)?;
+            Form { insights, page }.write(&answered, &mut sink)
         }
-        _ => write_rows(answer, schema, format, style, target, terminal).await,
+        other => written(other, &rows, &page, &mut sink),
+    };
+    let written = written.and_then(|()| sink.flush());
+    written.context("cannot print").map_err(|error| target.abandon(error, &watch))
+}
+
+/// Writes what is not insights, if it has a form of its own.
+fn written(
+    question: &Question,
+    rows: &RecordBatch,
+    page: &Page,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    match question {
+        Question::Funnel(funnel) => funnel::write(funnel, rows, page, out),
+        Question::Retention(retention) => retention::write(retention, rows, page, out),
+        Question::Frequency(frequency) => activity::frequency(frequency, rows, page, out),
+        Question::Lifecycle(lifecycle) => activity::lifecycle(lifecycle, rows, page, out),
+        Question::Stickiness(_) => activity::stickiness(rows, page, out),
+        Question::Flows(flows) => flows::write(flows, rows, page, out),
+        // `is_drawn` knows of them.
+        Question::Insights(_) | Question::Cohort(_) | Question::Sessions(_) => Ok(()),
     }
 }
 
-/// Whether an answer has a form of its own: texts, and segments that are compared among each other,
-/// are rows like any other.
-fn has_form(insights: &Insights, schema: &SchemaRef) -> bool {
+/// Whether a report has a form of its own; users and sessions are rows.
+fn is_drawn(question: &Question, schema: &Schema) -> bool {
+    match question {
+        Question::Insights(insights) => has_form(insights, schema),
+        Question::Funnel(funnel) => funnel.users_of.is_none() && funnel.explain.is_none(),
+        Question::Retention(retention) => retention.users_of.is_none(),
+        Question::Frequency(_) | Question::Lifecycle(_) | Question::Stickiness(_) | Question::Flows(_) => {
+            true
+        }
+        Question::Cohort(_) | Question::Sessions(_) => false,
+    }
+}
+
+/// Texts, and segments that are compared among each other, are rows like any other.
+fn has_form(insights: &Insights, schema: &Schema) -> bool {
     let is_of_segments = insights.compare.as_ref().is_some_and(Comparison::is_of_segments);
     let last = schema.fields().len() - 1 - 2 * usize::from(insights.compare.is_some());
     let is_number = *schema.field(last).data_type() == DataType::Float64;
     insights.users_of.is_none() && !is_of_segments && is_number
 }
 
-/// How an answer is to look.
-struct Form<'a> {
-    insights: &'a Insights,
+/// What a form is written on.
+#[derive(Debug, Clone, Copy)]
+struct Page {
     style: TableStyle,
     width: usize,
     elapsed: Option<Duration>,
     paint: Paint,
 }
 
+impl Page {
+    /// The line below: how much there is, and what else is to be said.
+    fn footer(
+        &self,
+        shown: usize,
+        total: usize,
+        noun: &str,
+        more: Vec<String>,
+        out: &mut impl Write,
+    ) -> std::io::Result<()> {
+        let mut notes = vec![counted(total as u64, noun)];
+        if shown < total {
+            notes[0] = format!("{shown} of {} shown ({} shows all)", notes[0], self.style.limit_advice);
+        }
+        notes.extend(more);
+        notes.extend(self.elapsed.map(duration));
+        writeln!(out, "{}", self.paint.faint(notes.join(", ")))
+    }
+}
+
+/// How the answer of an insights report is to look.
+struct Form<'a> {
+    insights: &'a Insights,
+    page: Page,
+}
+
 impl Form<'_> {
     fn write(&self, answered: &Answered, out: &mut impl Write) -> std::io::Result<()> {
+        let Page { style, width, paint, .. } = self.page;
         if let Some(name) = answered.only_metric() {
-            writeln!(out, "{}", self.paint.strong(name))?;
+            writeln!(out, "{}", paint.strong(name))?;
         }
         let mut notes = Vec::new();
         let mut shown = answered.series.len();
         if self.insights.interval.is_some() {
-            shown = shown.min(self.style.rows_max);
-            notes.extend(over_time::write(answered, shown, self.width, self.paint, out)?);
+            shown = shown.min(style.rows_max);
+            notes.extend(over_time::write(answered, shown, width, paint, out)?);
         } else if self.insights.compare.is_some() {
-            shown = shown.min(self.style.rows_max);
-            compared(answered, shown).write(out, Some(self.width), self.paint)?;
+            shown = shown.min(style.rows_max);
+            compared(answered, shown).write(out, Some(width), paint)?;
         } else {
             shown = bars::write(self, answered, out)?;
         }
-        let mut footer = counted(answered.series.len() as u64, "line");
-        if shown < answered.series.len() {
-            footer = format!("{shown} of {footer} shown ({} shows all)", self.style.limit_advice);
-        }
-        notes.insert(0, footer);
         notes.extend(answered.year.as_ref().map(|year| format!("all in {year}")));
-        notes.extend(self.elapsed.map(duration));
-        writeln!(out, "{}", self.paint.faint(notes.join(", ")))
+        self.page.footer(shown, answered.series.len(), "line", notes, out)
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
-use arrow::compute::concat_batches;
-use arrow::datatypes::{Float64Type, SchemaRef, TimestampMillisecondType};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray};
+use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use tallymark::report::{Insights, Unit};
@@ -62,12 +61,7 @@ impl Series {
 impl Answered {
     /// Reads the rows that [`tallymark::report_schema`] describes. A column gives way if a breakdown
     /// has its name, so that they are told by their order.
-    pub(super) fn read(
-        insights: &Insights,
-        schema: &SchemaRef,
-        batches: &[RecordBatch],
-    ) -> Result<Self, ArrowError> {
-        let rows = concat_batches(schema, batches)?;
+    pub(super) fn read(insights: &Insights, rows: &RecordBatch) -> Result<Self, ArrowError> {
         let has_time = usize::from(insights.interval.is_some());
         let first_breakdown = 2 + has_time;
         let first_after = first_breakdown + insights.breakdowns.len();
@@ -81,7 +75,7 @@ impl Answered {
             column.is_valid(row).then(|| column.value(row))
         };
         let Buckets { labels: buckets, year, positions } = match insights.interval {
-            Some(unit) => Buckets::read(&rows, unit)?,
+            Some(unit) => Buckets::read(rows.column(2), unit)?,
             None => Buckets { labels: Vec::new(), year: None, positions: vec![0; rows.num_rows()] },
         };
         let mut series: Vec<Series> = Vec::new();
@@ -104,9 +98,11 @@ impl Answered {
                 change: has_compared.then(|| numbers(first_value + 2, row)).flatten(),
             };
         }
+        let schema = rows.schema();
         let breakdowns =
             schema.fields()[first_breakdown..first_after].iter().map(|field| field.name().clone());
-        Ok(Self { breakdowns: breakdowns.collect(), has_bins, buckets, year, series })
+        let breakdowns = breakdowns.collect();
+        Ok(Self { breakdowns, has_bins, buckets, year, series })
     }
 
     /// The name of the metric, if there is only one.
@@ -132,21 +128,21 @@ impl Answered {
 }
 
 /// The buckets of an answer.
-struct Buckets {
+pub(super) struct Buckets {
     /// In order of time.
-    labels: Vec<String>,
+    pub(super) labels: Vec<String>,
     /// The year of all of them, where they do not say it.
-    year: Option<String>,
+    pub(super) year: Option<String>,
     /// Which one each row is of.
-    positions: Vec<usize>,
+    pub(super) positions: Vec<usize>,
 }
 
 impl Buckets {
-    fn read(rows: &RecordBatch, unit: Unit) -> Result<Self, ArrowError> {
-        let column = rows.column(2);
+    /// Reads a column of times.
+    pub(super) fn read(column: &ArrayRef, unit: Unit) -> Result<Self, ArrowError> {
         let times = column.as_primitive::<TimestampMillisecondType>();
         let first_rows: BTreeMap<i64, usize> =
-            (0..rows.num_rows()).rev().map(|row| (times.value(row), row)).collect();
+            (0..column.len()).rev().map(|row| (times.value(row), row)).collect();
         let said = |format: &'static str| -> Result<Vec<String>, ArrowError> {
             let options = FormatOptions::default().with_timestamp_tz_format(Some(format));
             let formatter = ArrayFormatter::try_new(column.as_ref(), &options)?;
@@ -170,7 +166,7 @@ impl Buckets {
         }
         let positions: BTreeMap<i64, usize> =
             first_rows.into_keys().enumerate().map(|(position, time)| (time, position)).collect();
-        let positions = (0..rows.num_rows()).map(|row| positions[&times.value(row)]).collect();
+        let positions = (0..column.len()).map(|row| positions[&times.value(row)]).collect();
         Ok(Self { labels, year, positions })
     }
 }

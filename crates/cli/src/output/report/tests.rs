@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, StringArray, TimestampMillisecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, StringArray, TimestampMillisecondArray,
+};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
 
 use super::*;
@@ -31,6 +34,23 @@ fn form(definition: &str, rows: &[Vec<Cell>], width: usize, rows_max: usize) -> 
                     .map(|cell| if let Number(number) = cell { Some(*number) } else { None })
                     .collect::<Float64Array>(),
             ),
+            DataType::Int64 => Arc::new(
+                cells
+                    .map(|cell| if let Number(number) = cell { Some(*number as i64) } else { None })
+                    .collect::<Int64Array>(),
+            ),
+            DataType::Boolean => Arc::new(
+                cells
+                    .map(|cell| Some(matches!(cell, Number(number) if *number > 0.0)))
+                    .collect::<BooleanArray>(),
+            ),
+            DataType::List(item) => {
+                let texts = cells.map(|cell| if let Text(text) = cell { *text } else { "" });
+                let lists: Vec<Vec<&str>> = texts.map(|text| text.split(' ').collect()).collect();
+                let items: StringArray = lists.iter().flatten().map(|item| Some(*item)).collect();
+                let offsets = OffsetBuffer::from_lengths(lists.iter().map(Vec::len));
+                Arc::new(ListArray::new(Arc::clone(item), offsets, Arc::new(items), None))
+            }
             DataType::Timestamp(_, zone) => {
                 let times = cells.map(|cell| if let Time(time) = cell { Some(*time) } else { None });
                 Arc::new(times.collect::<TimestampMillisecondArray>().with_timezone_opt(zone.clone()))
@@ -44,12 +64,16 @@ fn form(definition: &str, rows: &[Vec<Cell>], width: usize, rows_max: usize) -> 
     };
     let columns = (0..schema.fields().len()).map(column).collect();
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
-    let Question::Insights(insights) = &report.question else { unreachable!() };
-    let answered = Answered::read(insights, &schema, &[batch]).unwrap();
     let style = TableStyle { rows_max, width: Some(width), limit_advice: "--limit-rows 0", timing: false };
-    let form = Form { insights, style, width, elapsed: None, paint: Paint(false) };
+    let page = Page { style, width, elapsed: None, paint: Paint(false) };
     let mut text = Vec::new();
-    form.write(&answered, &mut text).unwrap();
+    match &report.question {
+        Question::Insights(insights) => {
+            let answered = Answered::read(insights, &batch).unwrap();
+            Form { insights, page }.write(&answered, &mut text).unwrap();
+        }
+        other => written(other, &batch, &page, &mut text).unwrap(),
+    }
     String::from_utf8(text).unwrap()
 }
 
@@ -177,4 +201,174 @@ fn metrics_without_segments_are_a_list() {
     insta::assert_snapshot!("several_metrics", form(definition, &rows, 100, 50));
     insta::assert_snapshot!("one_number", form(&insights(r#""top": 3"#), &rows[..1], 100, 50));
     insta::assert_snapshot!("no_rows", form(definition, &[], 100, 50));
+}
+
+/// A step of a funnel: segment, step, event, count, conversions and times.
+fn step(
+    segment: Option<&'static str>,
+    at: f64,
+    event: &'static str,
+    count: f64,
+    of: f64,
+    first: f64,
+) -> Vec<Cell> {
+    let mut cells: Vec<Cell> = segment.map(Text).into_iter().collect();
+    cells.extend([Number(at), Text(event), Number(count)]);
+    if at == 1.0 {
+        cells.extend([Nothing, Number(1.0), Nothing, Nothing, Nothing, Nothing]);
+    } else {
+        cells.extend([Number(count / of), Number(count / first)]);
+        cells.extend([Number(200.0), Number(93.5), Number(4000.0), Number(90_000.0)]);
+    }
+    cells
+}
+
+#[test]
+fn a_funnel_is_a_bar_a_step() {
+    let rows = [
+        step(None, 1.0, "Browse", 12_345.0, 0.0, 12_345.0),
+        step(None, 2.0, "Add to cart", 4567.0, 12_345.0, 12_345.0),
+        step(None, 3.0, "Buy", 3.0, 4567.0, 12_345.0),
+    ];
+    let definition = r#"{"report": "funnel", "steps": ["Browse", "Add to cart", "Buy"]}"#;
+    insta::assert_snapshot!(form(definition, &rows, 80, 40));
+}
+
+#[test]
+fn a_funnel_of_segments_is_a_block_a_segment() {
+    let mut rows = Vec::new();
+    for (segment, scale) in [("$overall", 3.0), ("DE", 2.0), ("FR", 1.0)] {
+        rows.push(step(Some(segment), 1.0, "Browse", 100.0 * scale, 0.0, 100.0 * scale));
+        rows.push(step(Some(segment), 2.0, "Buy", 20.0 * scale, 100.0 * scale, 100.0 * scale));
+    }
+    let definition = r#"{"report": "funnel", "steps": ["Browse", "Buy"], "breakdowns": ["country"]}"#;
+    insta::assert_snapshot!(form(definition, &rows, 60, 4));
+}
+
+#[test]
+fn a_funnel_over_time_is_a_line_a_bucket() {
+    let mut rows = Vec::new();
+    for day in 0..3 {
+        for (at, event, count) in [(1.0, "Browse", 50.0), (2.0, "Buy", 20.0)] {
+            let mut cells = step(None, at, event, count, 50.0, 50.0);
+            cells.insert(0, Time(1_704_067_200_000 + day * 24 * HOUR_MS));
+            rows.push(cells);
+        }
+    }
+    let definition = r#"{"report": "funnel", "steps": ["Browse", "Buy"], "interval": "day"}"#;
+    insta::assert_snapshot!(form(definition, &rows, 80, 40));
+}
+
+/// A bucket of a row of retention: of those born, how many came back.
+fn bucket(
+    (row, day): (&'static str, Option<i64>),
+    segment: Option<&'static str>,
+    at: f64,
+    (size, retained): (f64, f64),
+    is_complete: bool,
+) -> Vec<Cell> {
+    let time = day.map_or(Nothing, |day| Time(1_704_067_200_000 + day * 24 * HOUR_MS));
+    let mut cells = vec![Text(row), time];
+    cells.extend(segment.map(Text));
+    cells.extend([Number(at), Number(at), Number(at + 1.0), Number(size), Number(retained)]);
+    cells.extend([
+        Number(retained / size),
+        Number(retained / size),
+        Number(f64::from(u8::from(is_complete))),
+    ]);
+    cells
+}
+
+fn triangle(segment: Option<&'static str>, scale: f64) -> Vec<Vec<Cell>> {
+    let mut rows = Vec::new();
+    for day in 0..3 {
+        for at in 0..4 {
+            let retained = if at + day < 4 { scale * (40 - 12 * at) as f64 } else { 0.0 };
+            rows.push(bucket(
+                ("cohort", Some(day)),
+                segment,
+                at as f64,
+                (scale * 50.0, retained),
+                at + day < 3,
+            ));
+        }
+    }
+    for name in ["average", "pooled"] {
+        for at in 0..4 {
+            rows.push(bucket((name, None), segment, at as f64, (150.0, 120.0 - 30.0 * at as f64), at < 3));
+        }
+    }
+    rows
+}
+
+#[test]
+fn retention_is_a_triangle() {
+    let definition = r#"{"report": "retention", "birth": "Signup"}"#;
+    insta::assert_snapshot!(form(definition, &triangle(None, 25.0), 80, 40));
+    insta::assert_snapshot!("a_narrow_triangle", form(definition, &triangle(None, 25.0), 40, 3));
+    let by_country = r#"{"report": "retention", "birth": "Signup", "breakdowns": ["country"]}"#;
+    let mut rows = triangle(Some("$overall"), 2.0);
+    rows.extend(triangle(Some("DE"), 1.0));
+    insta::assert_snapshot!("triangles_of_segments", form(by_country, &rows, 80, 40));
+}
+
+#[test]
+fn frequency_lifecycle_and_stickiness_are_a_line_a_unit() {
+    let day = |day: i64| Time(1_704_067_200_000 + day * 24 * HOUR_MS);
+    let users = [120.0, 40.0, 3.0, 0.0, 0.0, 0.0, 0.0];
+    let rows: Vec<Vec<Cell>> = (0..14)
+        .map(|at| {
+            let (week, count) = (at / 7, at % 7);
+            let number = if week == 0 { users[count] } else { 0.0 };
+            vec![day(7 * week as i64), Number(count as f64 + 1.0), Number(number), Number(number / 120.0)]
+        })
+        .collect();
+    insta::assert_snapshot!("frequency", form(r#"{"report": "frequency"}"#, &rows, 80, 40));
+    let statuses = ["new", "returning", "resurrected", "dormant"];
+    let row = |at: usize| vec![day(7 * (at / 4) as i64), Text(statuses[at % 4]), Number(1000.0 * at as f64)];
+    let rows: Vec<Vec<Cell>> = (0..8).map(row).collect();
+    insta::assert_snapshot!("lifecycle", form(r#"{"report": "lifecycle"}"#, &rows, 80, 40));
+    let rows = [
+        vec![day(0), Number(0.0), Number(0.0), Nothing],
+        vec![day(1), Number(900.0), Number(1200.0), Number(0.75)],
+        vec![day(2), Number(0.0), Number(1200.0), Number(0.0)],
+    ];
+    insta::assert_snapshot!("stickiness", form(r#"{"report": "stickiness"}"#, &rows, 70, 40));
+}
+
+#[test]
+fn flows_are_bars_a_step_paths_or_a_tree() {
+    let node = |segment, offset: f64, label, count: f64| {
+        let to = [Nothing, Nothing, Nothing];
+        let mut cells = vec![Text(segment), Text("node"), Number(1.0), Number(offset), Text(label)];
+        cells.extend(to);
+        cells.extend([Number(count), Number(count / 5000.0)]);
+        cells
+    };
+    let rows = [
+        node("$overall", -1.0, "Visit", 1.0),
+        node("$overall", 0.0, "Search", 5000.0),
+        node("$overall", 1.0, "View", 3000.0),
+        node("$overall", 1.0, "$other", 1500.0),
+        node("$overall", 1.0, "$drop_off", 500.0),
+        node("DE", 0.0, "Search", 2500.0),
+    ];
+    let definition = r#"{"report": "flows", "anchors": ["Search"], "breakdowns": ["country"]}"#;
+    insta::assert_snapshot!("flows", form(definition, &rows, 60, 40));
+    let path = |rank: f64, path, count: f64| {
+        vec![Number(rank), Text(path), Number(3.0), Number(count), Number(count / 5000.0)]
+    };
+    let rows = [path(1.0, "Search View Buy", 3000.0), path(2.0, "Search", 1.0)];
+    let definition = r#"{"report": "flows", "anchors": ["Search"], "form": "paths"}"#;
+    insta::assert_snapshot!("paths", form(definition, &rows, 60, 40));
+    let branch = |node: f64, parent, depth: f64, label, count: f64, conversion| {
+        vec![Number(node), parent, Number(depth), Text(label), Number(count), conversion]
+    };
+    let rows = [
+        branch(1.0, Nothing, 0.0, "Search", 5000.0, Nothing),
+        branch(2.0, Number(1.0), 1.0, "View", 3000.0, Number(0.6)),
+        branch(3.0, Number(2.0), 2.0, "Buy", 1.0, Number(1.0 / 3000.0)),
+    ];
+    let definition = r#"{"report": "flows", "anchors": ["Search"], "form": "tree"}"#;
+    insta::assert_snapshot!("tree", form(definition, &rows, 60, 40));
 }

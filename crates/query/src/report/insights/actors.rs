@@ -106,14 +106,14 @@ impl Asked {
             }
             Ok(Arc::new(lists.finish()))
         });
-        Ok(Segment { label, is_list: true })
+        Ok(Segment { label, is_list: true, is_credited: false })
     }
 
     /// Who is counted: the user, or the values of a property of the event (U-30, U-31). Null, or an
     /// empty list, where nobody is.
     pub(in super::super) fn actor(&self, metric: &Metric) -> Result<Segment> {
         let Some(key) = &metric.count_by else {
-            return Ok(Segment { label: column(USER_ID), is_list: false });
+            return Ok(Segment { label: column(USER_ID), is_list: false, is_credited: false });
         };
         self.groups_by(key)
     }
@@ -125,10 +125,10 @@ impl Asked {
         // G-12: the empty id is nobody.
         let scalar = nullif(scalar, utf8(""));
         if values.lists.is_empty() {
-            return Ok(Segment { label: scalar, is_list: false });
+            return Ok(Segment { label: scalar, is_list: false, is_credited: false });
         }
         let label = self.items_as_text(&values, scalar, None, "")?;
-        Ok(Segment { label, is_list: true })
+        Ok(Segment { label, is_list: true, is_credited: false })
     }
 
     /// Whether an event is some group's where groups are counted (U-32); true where users are.

@@ -4,23 +4,26 @@
 //! events are grouped by as expressions, lists taken apart where there are any, and one or two
 //! aggregations.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
-use datafusion::common::ScalarValue;
+use datafusion::common::{Column, ScalarValue};
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::prelude::DataFrame;
 use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
 use tallymark_report::{
-    Aggregate, Breakdown, CastType, CountOnce, Filter, Instants, Measure, Metric, PerUser, Unit,
+    Aggregate, Breakdown, CastType, CountOnce, Filter, Instants, Measure, Metric, PerUser, Property, Unit,
 };
 
 use super::super::asked::{Asked, arrow_error, column, instant, plan_error};
+use super::super::computed::Window;
+use super::super::computed::attribution::{self, CREDIT};
 use super::super::convert::TEXT;
 use super::super::function::call;
 use super::super::segments::{Ranges, Segment};
@@ -53,6 +56,18 @@ pub(in super::super) struct Question<'a> {
     /// Of the range this is left out: what lies before the range of the report in its first bucket,
     /// which is clipped (G-5), where buckets before are wanted too (S-73).
     pub(super) left_out: Option<(i64, i64)>,
+    /// The interval of the report, also where the whole range is measured: what users do in a bucket
+    /// is asked for the buckets of the report.
+    pub(super) report_interval: Option<Unit>,
+}
+
+impl Question<'_> {
+    /// Whether credit is counted instead of events.
+    fn is_credited(&self) -> bool {
+        self.breakdowns.iter().any(|breakdown| {
+            matches!(breakdown, Breakdown::Property { property: Property::Attributed { .. }, .. })
+        })
+    }
 }
 
 /// Something that was measured.
@@ -70,6 +85,16 @@ pub(super) struct Cell {
 }
 
 impl Asked {
+    /// The same for a question: what users do in a time is that of its time.
+    pub(super) fn within_time_of(&self, question: &Question<'_>) -> Cow<'_, Self> {
+        if !self.computed.iter().any(|(property, _)| matches!(property, Property::PerUser { .. })) {
+            return Cow::Borrowed(self);
+        }
+        let Question { range, report_interval, left_out, .. } = *question;
+        let window = Some(Window { range, interval: report_interval, left_out });
+        Cow::Owned(Self { window, ..self.clone() })
+    }
+
     /// Everything measured where there were events; what is missing had none.
     pub(super) async fn measured(&self, question: &Question<'_>) -> Result<Vec<Cell>> {
         let (plan, keys) = self.prepared(question).await?;
@@ -79,16 +104,30 @@ impl Asked {
             (Some(shown), Some(once)) if counts_once(question.metric) => {
                 // Whose only segment is not shown.
                 let users = of_users_once(plan, once, keys.clone(), &segments)?;
-                let of_user = keys.iter().cloned().chain([column(USER)]).collect::<Vec<_>>();
+                // Users were unique before lists of labels were taken apart, and DataFusion takes them for
+                // unique still: grouped by them alone, all but one label of each would be lost.
+                let user =
+                    call("user", TEXT, vec![column(USER)], |args| Ok(cast(&args[0], &TEXT)?)).alias(USER);
+                let mut of_user = keys.clone();
+                of_user.extend(credited_columns(&segments));
+                let projected: Vec<Expr> = of_user.iter().cloned().chain([user]).collect();
+                of_user.push(column(USER));
                 users
                     .filter(is_other(segments.len(), shown))
+                    .and_then(|plan| plan.project(projected))
                     .and_then(|plan| plan.aggregate(of_user, Vec::<Expr>::new()))
-                    .and_then(|plan| plan.aggregate(keys, [aggregate::count(lit(1i64)).alias(VALUE)]))
+                    .and_then(|plan| plan.aggregate(keys, [counted(&segments).alias(VALUE)]))
                     .map_err(plan_error)?
             }
             _ => aggregated(plan, question.metric, keys, &segments)?,
         };
-        read_cells(&self.collect(plan).await?, segment_count)
+        let mut cells = read_cells(&self.collect(plan).await?, segment_count)?;
+        if question.is_credited() {
+            for cell in &mut cells {
+                cell.value = cell.value.map(attribution::rounded);
+            }
+        }
+        Ok(cells)
     }
 
     pub(in super::super) async fn collect(&self, plan: LogicalPlanBuilder) -> Result<Vec<RecordBatch>> {
@@ -165,7 +204,16 @@ impl Asked {
                 .map_err(plan_error)?;
         }
         if let Some(except) = except.filter(|_| !segments_later) {
-            plan = beyond(plan, except, segments.len(), interval.is_some(), of_actors, value.is_some())?;
+            plan = beyond(plan, except, &segments, interval.is_some(), of_actors, value.is_some())?;
+        }
+        if value.is_some() && !segments_later && segments.iter().any(|segment| segment.is_credited) {
+            // of a value, its share.
+            let share = |of_plan: Column| {
+                let share = (of_plan.name == VALUE).then(|| column(VALUE) * column(CREDIT));
+                share.map_or(Expr::Column(of_plan), |share| share.alias(VALUE))
+            };
+            let shares: Vec<Expr> = plan.schema().columns().into_iter().map(share).collect();
+            plan = plan.project(shares).map_err(plan_error)?;
         }
         if value.as_ref().is_some_and(|value| value.is_list) {
             plan = plan.unnest_column(VALUE).map_err(plan_error)?;
@@ -207,7 +255,7 @@ impl Asked {
         let is_text = to == Some(CastType::String);
         if aggregate != Aggregate::Distinct && !is_text {
             let number = values.number.unwrap_or_else(|| lit(ScalarValue::Float64(None)));
-            return Ok(Some(Segment { label: number, is_list: false }));
+            return Ok(Some(Segment { label: number, is_list: false, is_credited: false }));
         }
         // A literal NULL is one value to an optimizer that counts different constants.
         let nothing = || {
@@ -222,10 +270,10 @@ impl Asked {
         let scalar = scalar.unwrap_or_else(nothing);
         // A list has no one value that could be the first.
         if sent.lists.is_empty() || aggregate == Aggregate::First {
-            return Ok(Some(Segment { label: scalar, is_list: false }));
+            return Ok(Some(Segment { label: scalar, is_list: false, is_credited: false }));
         }
         let label = self.items_as_text(&sent, scalar, to, tag)?;
-        Ok(Some(Segment { label, is_list: true }))
+        Ok(Some(Segment { label, is_list: true, is_credited: false }))
     }
 }
 
@@ -260,7 +308,25 @@ pub(super) fn apart(mut plan: LogicalPlanBuilder, segments: &[Segment]) -> Resul
         // An event in no segment, such as one of nobody among cohorts, is in none.
         plan = plan.filter(column(&segment_column(at)).is_not_null()).map_err(plan_error)?;
     }
+    for (at, _) in segments.iter().enumerate().filter(|(_, segment)| segment.is_credited) {
+        plan = attribution::told_apart(plan, &segment_column(at))?;
+    }
     Ok(plan)
+}
+
+/// The attributed label and its credit: of one event, each label has credit of its own.
+fn credited_columns(segments: &[Segment]) -> Vec<Expr> {
+    let credited = segments.iter().enumerate().filter(|(_, segment)| segment.is_credited);
+    credited.flat_map(|(at, _)| [column(&segment_column(at)), column(CREDIT)]).collect()
+}
+
+/// How many, or how much of them where they have credit.
+fn counted(segments: &[Segment]) -> Expr {
+    if segments.iter().any(|segment| segment.is_credited) {
+        aggregate::sum(column(CREDIT))
+    } else {
+        aggregate::count(lit(1i64))
+    }
 }
 
 /// Whether the labels are none of the combinations that are shown.
@@ -283,7 +349,7 @@ pub(super) fn is_other(segment_count: usize, shown: &[Vec<String>]) -> Expr {
 fn beyond(
     plan: LogicalPlanBuilder,
     shown: &[Vec<String>],
-    segment_count: usize,
+    segments: &[Segment],
     has_bucket: bool,
     has_user: bool,
     has_value: bool,
@@ -292,7 +358,8 @@ fn beyond(
     kept.extend(has_bucket.then(|| column(BUCKET)));
     kept.extend(has_user.then(|| column(USER)));
     kept.extend(has_value.then(|| column(VALUE)));
-    plan.filter(is_other(segment_count, shown))
+    kept.extend(credited_columns(segments));
+    plan.filter(is_other(segments.len(), shown))
         .and_then(|plan| plan.project(kept))
         .and_then(LogicalPlanBuilder::distinct)
         .map_err(plan_error)
@@ -308,7 +375,7 @@ fn aggregated(
     let count = || aggregate::count(lit(1i64));
     let with = |keys: &[Expr], more: Expr| keys.iter().cloned().chain([more]).collect::<Vec<_>>();
     let planned = match &metric.measure {
-        Measure::TotalEvents => plan.aggregate(keys, [count().alias(VALUE)]),
+        Measure::TotalEvents => plan.aggregate(keys, [counted(segments).alias(VALUE)]),
         Measure::UniqueUsers => match metric.count_once {
             Some(once) if !segments.is_empty() => return first_segments(plan, once, &keys, segments),
             _ => plan.aggregate(keys, [aggregate::count_distinct(column(USER)).alias(VALUE)]),
@@ -385,7 +452,7 @@ fn first_segments(
 ) -> Result<LogicalPlanBuilder> {
     let buckets: Vec<Expr> = keys.iter().filter(|key| **key == column(BUCKET)).cloned().collect();
     let plan = of_users_once(plan, once, buckets, segments)?;
-    plan.aggregate(keys.to_vec(), [aggregate::count(lit(1i64)).alias(VALUE)]).map_err(plan_error)
+    plan.aggregate(keys.to_vec(), [counted(segments).alias(VALUE)]).map_err(plan_error)
 }
 
 /// Each user with the segments of their first, or last, event in each bucket.

@@ -9,6 +9,7 @@
 
 mod active;
 pub(super) mod actors;
+mod combinations;
 mod compare;
 mod formula;
 pub(super) mod measure;
@@ -20,6 +21,7 @@ pub(super) mod users;
 use tallymark_report::{Insights, Instants, Scope};
 
 use self::formula::Formula;
+pub(super) use self::series::chosen_ranges;
 use self::series::{Point, Series};
 use super::asked::{Asked, Cohorts};
 use crate::Result;
@@ -139,7 +141,7 @@ fn is_in(asked: &Asked, insights: &Insights, bucket: i64, range: &Instants) -> b
 }
 
 /// The range with the intervals that a rolling mean looks back at (S-73).
-fn earlier(asked: &Asked, insights: &Insights, range: &Instants) -> Instants {
+pub(super) fn earlier(asked: &Asked, insights: &Insights, range: &Instants) -> Instants {
     let (Some(unit), Some(count)) = (insights.interval, insights.rolling) else { return *range };
     let mut from = range.from;
     for _ in 1..count {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::Expr;
 use tallymark_report::{
-    Aggregate, CastType, Comparison, Insights, Instants, Measure, Metric, PerUser, Property, Scope,
+    Aggregate, Breakdown, CastType, Comparison, Filter, Insights, Instants, Measure, Metric, PerUser,
+    Property, Scope, Unit,
 };
 
 use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
@@ -71,7 +72,17 @@ pub(super) async fn shown_segments(
     }
     let mut automatic = Vec::with_capacity(insights.metrics.len());
     for metric in &insights.metrics {
-        automatic.push(chosen_ranges(asked, scope, insights, metric, range).await?);
+        automatic.push(
+            chosen_ranges(
+                asked,
+                scope.filter.as_ref(),
+                &insights.breakdowns,
+                metric,
+                range,
+                insights.interval,
+            )
+            .await?,
+        );
     }
     // Segments of any metric are listed; the first one ranks them.
     let mut listed: BTreeSet<Vec<String>> = BTreeSet::new();
@@ -93,6 +104,7 @@ pub(super) async fn shown_segments(
                 automatic: automatic[at].clone(),
                 except: None,
                 left_out: None,
+                report_interval: insights.interval,
             };
             found = cells(asked, scope, &question).await?;
             // Those counted: users of days before the range (S-40), and who counts once in each
@@ -176,29 +188,32 @@ fn is_lowest_first(measure: &Measure) -> bool {
 
 /// The ranges of breakdowns that choose them from the values (B-10), items of lists among them; raw
 /// values where there are few.
-async fn chosen_ranges(
+pub(in super::super) async fn chosen_ranges(
     asked: &Asked,
-    scope: &Scope,
-    insights: &Insights,
+    filter: Option<&Filter>,
+    breakdowns: &[Breakdown],
     metric: &Metric,
     range: &Instants,
+    interval: Option<Unit>,
 ) -> Result<BTreeMap<usize, Option<Ranges>>> {
     let question = Question {
         metric,
-        filter: scope.filter.as_ref(),
+        filter,
         range: *range,
         interval: None,
         breakdowns: &[],
         automatic: BTreeMap::new(),
         except: None,
         left_out: None,
+        report_interval: interval,
     };
+    let asked = &asked.within_time_of(&question);
     let showing = match metric.profiles {
         Some(_) => asked.of_profiles(None),
         None => asked.showing(&question),
     };
     let mut chosen = BTreeMap::new();
-    for (at, breakdown) in insights.breakdowns.iter().enumerate() {
+    for (at, breakdown) in breakdowns.iter().enumerate() {
         let Some(numbers) = showing.numbers_to_group(breakdown)? else { continue };
         let plan = match &metric.profiles {
             Some(filter) => profiles::matching(&showing, filter)?,
@@ -302,6 +317,7 @@ pub(super) async fn measured(
             automatic: BTreeMap::new(),
             except: None,
             left_out,
+            report_interval: insights.interval,
         };
         all.push(make(None, has_breakdown, &cells(asked, scope, &overall).await?));
         if !has_breakdown {
@@ -327,6 +343,7 @@ pub(super) async fn measured(
 
 /// What a metric measures, by whichever way it is measured.
 async fn cells(asked: &Asked, scope: &Scope, question: &Question<'_>) -> Result<Vec<Cell>> {
+    let asked = &asked.within_time_of(question);
     match &question.metric.measure {
         Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. } => {
             sessions::measured(asked, scope, question).await

@@ -10,8 +10,9 @@ use tallymark_report::{Calendar, Instants, Measure, Scope, Unit};
 use super::super::asked::{Asked, plan_error};
 use super::super::sessions::{CHOSEN, Session, SessionWalk};
 use super::super::statistics::{aggregate, distribution};
+use super::combinations::Combinations;
 use super::measure::{Cell, Question};
-use crate::resident::by_user::{Matcher, Record, UserEvents, UserScan};
+use crate::resident::by_user::{Matcher, UserEvents, UserScan};
 use crate::{Error, Result};
 
 pub(super) async fn measured(asked: &Asked, scope: &Scope, question: &Question<'_>) -> Result<Vec<Cell>> {
@@ -63,9 +64,8 @@ async fn counted(
         range: question.range,
         left_out: question.left_out,
         interval: question.interval,
-        breakdown_count: question.breakdowns.len(),
+        combinations: Combinations::of(question),
         by_group,
-        except: question.except.map(|except| except.iter().cloned().collect()),
         wanted,
     };
     let directory = Arc::clone(layout.users());
@@ -118,38 +118,14 @@ struct Counted {
     range: Instants,
     left_out: Option<(i64, i64)>,
     interval: Option<Unit>,
-    breakdown_count: usize,
+    combinations: Combinations,
     /// Whether the label after those of breakdowns says whose sessions are counted.
     by_group: bool,
-    except: Option<hashbrown::HashSet<Vec<String>>>,
     /// The cell whose users are asked for.
     wanted: Option<(Option<i64>, Vec<String>)>,
 }
 
 impl Counted {
-    /// The combinations of labels of an event.
-    fn segments(&self, user: &UserEvents<'_>, record: &Record) -> Vec<Vec<String>> {
-        let mut all = vec![Vec::new()];
-        for at in 0..self.breakdown_count {
-            let labels = user.labels(at, record);
-            all = all
-                .iter()
-                .flat_map(|before: &Vec<String>| {
-                    labels.iter().map(|label| {
-                        let mut segments = before.clone();
-                        segments.push(user.text(at, *label).to_owned());
-                        segments
-                    })
-                })
-                .collect();
-        }
-        match &self.except {
-            None => all,
-            Some(except) if all.iter().any(|segments| !except.contains(segments)) => vec![Vec::new()],
-            Some(_) => Vec::new(),
-        }
-    }
-
     /// Adds a session to each segment that one of the events asked for is in.
     fn add(&self, user: &UserEvents<'_>, session: &Session<'_>, counts: &mut OfUser) {
         // a session counts where it starts.
@@ -159,17 +135,17 @@ impl Counted {
             return;
         }
         let mut found: Vec<(Vec<String>, Option<String>)> = Vec::new();
-        for record in session.records.iter().filter(|record| record.meets(CHOSEN)) {
-            if self.breakdown_count == 0 && !self.by_group && !found.is_empty() {
+        for record in session.events().filter(|record| record.meets(CHOSEN)) {
+            if self.combinations.count == 0 && !self.by_group && !found.is_empty() {
                 break;
             }
             let groups: Vec<Option<String>> = if self.by_group {
-                let at = self.breakdown_count;
+                let at = self.combinations.count;
                 user.labels(at, record).iter().map(|label| Some(user.text(at, *label).to_owned())).collect()
             } else {
                 vec![None]
             };
-            for segments in self.segments(user, record) {
+            for segments in self.combinations.segments(user, record) {
                 for group in &groups {
                     let one = (segments.clone(), group.clone());
                     if !found.contains(&one) {

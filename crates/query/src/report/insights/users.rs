@@ -43,7 +43,7 @@ pub(in super::super) async fn behind(
     };
     if let Some(cohort) = &metric.cohort {
         let members = asked.members_at(cohort, cohorts, range.to - 1).await?;
-        return Ok(members.iter().cloned().collect());
+        return Ok(members.iter().map(str::to_owned).collect());
     }
     if let Some(filter) = &metric.profiles {
         let of_profiles = asked.of_profiles(None);
@@ -77,7 +77,9 @@ pub(in super::super) async fn behind(
             automatic,
             left_out: None,
             except: if is_other { shown.as_ref().map(series::Shown::segments) } else { None },
+            report_interval: insights.interval,
         };
+        let asked = &asked.within_time_of(&question);
         let bucket = question.interval.map(|unit| asked.calendar.bucket(range.from, unit));
         let segments = if is_split && !is_other { &cell.segments[..] } else { &[] };
         return sessions::behind(asked, scope, &question, bucket, segments).await;
@@ -91,7 +93,9 @@ pub(in super::super) async fn behind(
         automatic,
         left_out: None,
         except: if is_other { shown.as_ref().map(series::Shown::segments) } else { None },
+        report_interval: insights.interval,
     };
+    let asked = &asked.within_time_of(&question);
     let (mut plan, _) = asked.prepared(&question).await?;
     if is_split && !is_other {
         plan = asked.in_segments(plan, &question)?;

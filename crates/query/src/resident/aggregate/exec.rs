@@ -21,6 +21,7 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::OnceCell;
 
 use super::super::segments::Segments;
+use super::super::slices;
 use super::accumulate::{Accumulator, Aggregate};
 use super::part::{Counters, Part, Partial, PreparedSegments, divide, run};
 use super::plan::Plan;
@@ -128,7 +129,10 @@ impl Run {
         let batches = async move {
             if self.plan.groups_by_user() { self.by_user().await } else { self.together().await }
         };
-        stream::once(batches).try_flatten().map_ok(move |batch| slices(batch, batch_rows)).try_flatten()
+        stream::once(batches)
+            .try_flatten()
+            .map_ok(move |batch| stream::iter(slices(batch, batch_rows).map(Ok)))
+            .try_flatten()
     }
 
     async fn prepared(&self) -> Result<&(Arc<PreparedSegments>, Vec<Part>)> {
@@ -266,10 +270,4 @@ impl<'a> Total<'a> {
 fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
-}
-
-/// A large batch in pieces of the session's size.
-fn slices(batch: RecordBatch, rows: usize) -> impl Stream<Item = Result<RecordBatch>> {
-    let starts = (0..batch.num_rows()).step_by(rows.max(1));
-    stream::iter(starts.map(move |start| Ok(batch.slice(start, rows.min(batch.num_rows() - start)))))
 }

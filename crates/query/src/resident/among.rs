@@ -1,0 +1,225 @@
+//! Sets of users, and whether an event's user is in one.
+//!
+//! Over segments, users are numbers and a set is bits, so that nothing is looked up by id; over
+//! files, a set is one of ids.
+
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{ArrayRef, AsArray as _, BooleanArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use datafusion::common::{Column, Result};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use hashbrown::HashSet;
+use tallymark_event::columns::USER_ID;
+use tallymark_memory::{UserDirectory, UserSet};
+
+use super::inputs::{BoundSegment, NOBODY};
+
+/// A set of users: by their numbers those that a directory has, by their ids all others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UserIds {
+    known: Option<UserSet>,
+    /// Of these, the directory has none.
+    others: HashSet<String>,
+}
+
+impl FromIterator<String> for UserIds {
+    fn from_iter<I: IntoIterator<Item = String>>(ids: I) -> Self {
+        Self { known: None, others: ids.into_iter().collect() }
+    }
+}
+
+impl From<UserSet> for UserIds {
+    fn from(set: UserSet) -> Self {
+        Self { known: Some(set), others: HashSet::new() }
+    }
+}
+
+impl UserIds {
+    pub(crate) fn contains(&self, id: &str) -> bool {
+        let is_known = |set: &UserSet| set.users().ordinal(id).is_some_and(|user| set.contains(user));
+        self.others.contains(id) || self.known.as_ref().is_some_and(is_known)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.known.as_ref().map_or(0, UserSet::len) + self.others.len()
+    }
+
+    /// The ids, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.known.iter().flat_map(UserSet::ids).chain(self.others.iter().map(String::as_str))
+    }
+
+    /// The users in both.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        self.with(other, UserSet::and, |a, b| a.intersection(b).cloned().collect())
+    }
+
+    /// The users in either.
+    pub(crate) fn or(&self, other: &Self) -> Self {
+        self.with(other, UserSet::or, |a, b| a.union(b).cloned().collect())
+    }
+
+    /// The users in this one and not in the other.
+    pub(crate) fn and_not(&self, other: &Self) -> Self {
+        self.with(other, UserSet::and_not, |a, b| a.difference(b).cloned().collect())
+    }
+
+    fn with(
+        &self,
+        other: &Self,
+        of_known: impl Fn(&UserSet, &UserSet) -> UserSet,
+        of_others: impl Fn(&HashSet<String>, &HashSet<String>) -> HashSet<String>,
+    ) -> Self {
+        let directories = [self, other].into_iter().filter_map(|ids| ids.known.as_ref()).map(UserSet::users);
+        let Some(users) = directories.max_by_key(|users| users.len()) else {
+            return Self { known: None, others: of_others(&self.others, &other.others) };
+        };
+        let (this, other) = (self.moved_to(users), other.moved_to(users));
+        let known = this.known.zip(other.known).map(|(this, other)| of_known(&this, &other));
+        Self { known, others: of_others(&this.others, &other.others) }
+    }
+
+    /// The same set by the numbers of another directory.
+    pub(crate) fn moved_to(&self, users: &Arc<UserDirectory>) -> Self {
+        if self.known.as_ref().is_some_and(|known| Arc::ptr_eq(known.users(), users)) {
+            return self.clone();
+        }
+        let mut others = HashSet::new();
+        let mut ordinals = Vec::new();
+        for id in &self.others {
+            match users.ordinal(id) {
+                Some(ordinal) => ordinals.push(ordinal),
+                None => drop(others.insert(id.clone())),
+            }
+        }
+        let mut set = UserSet::from_ordinals(Arc::clone(users), ordinals);
+        if let Some(known) = &self.known {
+            let moved = known.moved_to(users);
+            if moved.len() < known.len() {
+                others.extend(known.ids().filter(|id| users.ordinal(id).is_none()).map(str::to_owned));
+            }
+            set = set.or(&moved);
+        }
+        Self { known: Some(set), others }
+    }
+}
+
+/// Whether the event's user is one of these; null for nobody. `name` tells it from other sets in a
+/// plan.
+pub(crate) fn is_among(name: String, users: Arc<UserIds>) -> Expr {
+    let among = Among { users, by_id: OnceLock::new(), bits: OnceLock::new() };
+    let function =
+        AmongFunction { name, signature: Signature::any(1, Volatility::Immutable), among: Arc::new(among) };
+    ScalarUDF::new_from_impl(function).call(vec![Expr::Column(Column::from_name(USER_ID))])
+}
+
+/// A set of users that is asked about.
+#[derive(Debug)]
+pub(crate) struct Among {
+    users: Arc<UserIds>,
+    /// All ids, made when one is asked about.
+    by_id: OnceLock<HashSet<String>>,
+    /// A bit for each user of the directory that was asked about first.
+    bits: OnceLock<(Arc<UserDirectory>, Vec<u64>)>,
+}
+
+impl Among {
+    /// The set that an expression asks about, if that is all it does.
+    pub(super) fn of_expr(expr: &Arc<dyn PhysicalExpr>) -> Option<Arc<Self>> {
+        let function = expr.downcast_ref::<ScalarFunctionExpr>()?;
+        let among = function.fun().inner().downcast_ref::<AmongFunction>()?;
+        Some(Arc::clone(&among.among))
+    }
+
+    /// Whether the users of a directory with these numbers are in the set; null for nobody.
+    pub(super) fn of_ordinals(&self, users: &Arc<UserDirectory>, ordinals: &[u32]) -> BooleanArray {
+        let (known, bits) = self.bits.get_or_init(|| (Arc::clone(users), self.bits_of(users)));
+        let other;
+        let bits = if Arc::ptr_eq(known, users) {
+            bits
+        } else {
+            other = self.bits_of(users);
+            &other
+        };
+        let is_in = |user: u32| bits[(user / 64) as usize] >> (user % 64) & 1 == 1;
+        ordinals.iter().map(|user| (*user != NOBODY).then(|| is_in(*user))).collect()
+    }
+
+    /// The rows of a segment whose users are in the set: ranges in ascending order.
+    pub(super) fn rows_of(&self, segment: &BoundSegment) -> Vec<Range<u32>> {
+        let (users, starts) = (segment.segment().users(), segment.segment().starts());
+        let is_in = self.of_ordinals(segment.directory(), users);
+        let mut rows: Vec<Range<u32>> = Vec::new();
+        for (user, _) in is_in.values().iter().enumerate().filter(|(_, is_in)| *is_in) {
+            let of_user = starts[user]..starts[user + 1];
+            match rows.last_mut() {
+                Some(last) if last.end == of_user.start => last.end = of_user.end,
+                _ => rows.push(of_user),
+            }
+        }
+        rows
+    }
+
+    fn bits_of(&self, users: &Arc<UserDirectory>) -> Vec<u64> {
+        let mut bits = vec![0; users.len().div_ceil(64)];
+        let moved = self.users.moved_to(users);
+        for user in moved.known.iter().flat_map(UserSet::ordinals) {
+            bits[(user / 64) as usize] |= 1 << (user % 64);
+        }
+        bits
+    }
+
+    fn of_ids(&self, ids: &ArrayRef) -> Result<BooleanArray> {
+        let ids = cast(ids, &DataType::Utf8View)?;
+        let by_id = self.by_id.get_or_init(|| self.users.iter().map(str::to_owned).collect());
+        Ok(ids.as_string_view().iter().map(|id| id.map(|id| by_id.contains(id))).collect())
+    }
+}
+
+#[derive(Debug)]
+struct AmongFunction {
+    name: String,
+    signature: Signature,
+    among: Arc<Among>,
+}
+
+/// Two of one name are the same.
+impl PartialEq for AmongFunction {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for AmongFunction {}
+
+impl Hash for AmongFunction {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for AmongFunction {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let ids = args.args[0].clone().into_array(args.number_rows)?;
+        Ok(ColumnarValue::Array(Arc::new(self.among.of_ids(&ids)?)))
+    }
+}

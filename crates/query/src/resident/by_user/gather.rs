@@ -1,0 +1,375 @@
+//! The wanted rows of a range of users, put in order of user.
+
+use std::ops::Range;
+
+use arrow::array::{AsArray as _, UInt32Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use datafusion::common::Result;
+
+use super::super::inputs::Rows;
+use super::labels::Labels;
+use super::{Bound, Record, UserScan};
+
+/// Rows that conditions are evaluated for in one go.
+const BLOCK_ROWS: usize = 16 << 10;
+
+/// What was found for a range of users, in the order it was met; used again for the next range.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    users: Range<u32>,
+    /// Instead of those of users, the events of nobody are looked at.
+    is_nobody: bool,
+    /// What each segment that has wanted rows gave.
+    pieces: Vec<Piece>,
+    /// Neighbouring wanted rows of one user.
+    runs: Vec<Run>,
+    /// How many rows there are.
+    count: usize,
+    /// Of pieces whose rows are not all wanted, or are not all alike: the rows, and the masks of
+    /// those.
+    rows: Vec<u32>,
+    masks: Vec<u64>,
+    labels: Vec<Labels>,
+    /// Of each expression, the number of each row.
+    numbers: Vec<Vec<Option<f64>>>,
+    /// Segments that were looked at.
+    segment_count: usize,
+    /// Where the rows of users after the last range begin, for each segment.
+    cursors: Vec<usize>,
+    block_masks: Vec<u64>,
+    records: Vec<Record>,
+    starts: Vec<u32>,
+    next: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Piece {
+    segment: usize,
+    runs: Range<usize>,
+    rows: PieceRows,
+}
+
+#[derive(Debug)]
+enum PieceRows {
+    /// All from this one on, which all have this mask.
+    From { first: u32, mask: u64 },
+    /// Those from this place on in [`Gathered::rows`].
+    Listed { at: usize },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// How far the user is from the first of the range.
+    user: u32,
+    rows: u32,
+}
+
+impl Gathered {
+    pub(super) fn new(labels: Vec<Labels>, number_count: usize) -> Self {
+        Self {
+            users: 0..0,
+            is_nobody: false,
+            pieces: Vec::new(),
+            runs: Vec::new(),
+            count: 0,
+            rows: Vec::new(),
+            masks: Vec::new(),
+            labels,
+            numbers: vec![Vec::new(); number_count],
+            segment_count: 0,
+            cursors: Vec::new(),
+            block_masks: Vec::new(),
+            records: Vec::new(),
+            starts: Vec::new(),
+            next: Vec::new(),
+        }
+    }
+
+    /// Begins with other users.
+    pub(super) fn begin(&mut self, users: Range<u32>) {
+        if self.users.end != users.start {
+            self.cursors.clear();
+        }
+        self.users = users;
+        self.is_nobody = false;
+        self.pieces.clear();
+        self.runs.clear();
+        self.count = 0;
+        self.rows.clear();
+        self.masks.clear();
+        self.labels.iter_mut().for_each(Labels::clear);
+        self.numbers.iter_mut().for_each(Vec::clear);
+        self.segment_count = 0;
+    }
+
+    /// Begins with the events of nobody, as those of one user (G-12).
+    pub(super) fn begin_nobody(&mut self) {
+        self.begin(0..1);
+        self.is_nobody = true;
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.pieces.capacity() * size_of::<Piece>()
+            + self.runs.capacity() * size_of::<Run>()
+            + (self.rows.capacity() + self.starts.capacity() + self.next.capacity()) * size_of::<u32>()
+            + (self.masks.capacity() + self.block_masks.capacity() + self.cursors.capacity())
+                * size_of::<u64>()
+            + self.records.capacity() * size_of::<Record>()
+            + self.labels.iter().map(Labels::bytes).sum::<usize>()
+            + self.numbers.iter().map(|numbers| numbers.capacity() * 16).sum::<usize>()
+    }
+
+    /// Adds the wanted rows of the next segment. Says how many were looked at.
+    pub(super) fn add(&mut self, scan: &UserScan, bound: &Bound) -> Result<usize> {
+        let segment = bound.segment.segment();
+        let index = self.segment_count;
+        self.segment_count += 1;
+        let of_nobody = [0, segment.nobody_rows() as u32];
+        let (users, starts): (&[u32], &[u32]) = if self.is_nobody {
+            (&[0], &of_nobody)
+        } else {
+            let at = self.users_at(index, segment.users());
+            (&segment.users()[at.clone()], &segment.starts()[at.start..=at.end])
+        };
+        let (first, last) = (starts[0] as usize, starts[starts.len() - 1] as usize);
+        if first == last {
+            return Ok(0);
+        }
+        let runs_before = self.runs.len();
+        let cuts = scan.cuts.as_ref().map(|cuts| Cuts::within(cuts, segment.day().start().millis()));
+        let mask = bound.masks.constant();
+        let rows = if let (Some(mask), None) = (mask, &cuts) {
+            let first_user = self.users.start;
+            let runs = users.iter().zip(starts.windows(2));
+            let runs = runs.map(|(user, rows)| Run { user: user - first_user, rows: rows[1] - rows[0] });
+            self.runs.extend(runs);
+            PieceRows::From { first: first as u32, mask }
+        } else {
+            let at = self.rows.len();
+            match (mask, cuts) {
+                (Some(mask), Some(cuts)) => self.add_first(users, starts, segment.times(), &cuts, mask),
+                (_, cuts) => self.add_masked(bound, users, starts, cuts.as_ref())?,
+            }
+            PieceRows::Listed { at }
+        };
+        let runs = runs_before..self.runs.len();
+        if runs.is_empty() {
+            return Ok(last - first);
+        }
+        let listed = match rows {
+            PieceRows::From { .. } => None,
+            PieceRows::Listed { at } => Some(at),
+        };
+        self.count += listed.map_or(last - first, |at| self.rows.len() - at);
+        if !(self.labels.is_empty() && self.numbers.is_empty()) {
+            let rows = match listed {
+                None => Rows::Range(first..last),
+                Some(at) => Rows::List(UInt32Array::from(self.rows[at..].to_vec())),
+            };
+            let labels = scan.labels.iter().zip(&bound.labels).zip(&mut self.labels);
+            for ((of, bound_label), labels) in labels {
+                labels.add(of, bound_label, &bound.segment, &rows)?;
+            }
+            let numbers = scan.numbers.iter().zip(&bound.numbers).zip(&mut self.numbers);
+            for ((of, bound_number), numbers) in numbers {
+                let values = cast(&bound_number.evaluate(of, &bound.segment, &rows)?, &DataType::Float64)?;
+                numbers.extend(values.as_primitive::<Float64Type>());
+            }
+        }
+        self.pieces.push(Piece { segment: index, runs, rows });
+        Ok(last - first)
+    }
+
+    /// The places of the range's users among those of a segment.
+    fn users_at(&mut self, segment: usize, users: &[u32]) -> Range<usize> {
+        if segment == self.cursors.len() {
+            self.cursors.push(users.partition_point(|user| *user < self.users.start));
+        }
+        let first = self.cursors[segment];
+        let rest = &users[first..users.len().min(first + self.users.len())];
+        let end = first + rest.partition_point(|user| *user < self.users.end);
+        self.cursors[segment] = end;
+        first..end
+    }
+
+    /// Adds the first row of each user between cuts.
+    fn add_first(&mut self, users: &[u32], starts: &[u32], times: &[u32], cuts: &Cuts, mask: u64) {
+        for (user, rows) in users.iter().zip(starts.windows(2)) {
+            let (mut row, end) = (rows[0], rows[1]);
+            let before = self.rows.len();
+            self.rows.push(row);
+            // Mostly a day is not cut.
+            for cut in &cuts.0 {
+                let rest = &times[row as usize..end as usize];
+                if rest.first().is_some_and(|time| time < cut) {
+                    row += rest.partition_point(|time| time < cut) as u32;
+                    if row < end {
+                        self.rows.push(row);
+                    }
+                }
+            }
+            let rows = (self.rows.len() - before) as u32;
+            self.runs.push(Run { user: user - self.users.start, rows });
+        }
+        self.masks.resize(self.rows.len(), mask);
+    }
+
+    /// Adds the rows that meet a condition; of those between two cuts, those that meet another one
+    /// than those before.
+    fn add_masked(
+        &mut self,
+        bound: &Bound,
+        users: &[u32],
+        starts: &[u32],
+        cuts: Option<&Cuts>,
+    ) -> Result<()> {
+        let (first, last) = (starts[0] as usize, starts[starts.len() - 1] as usize);
+        let times = bound.segment.segment().times();
+        let mut at = 0;
+        // How many wanted rows the user has: those of one whom two blocks share are one run.
+        let mut user_rows = 0u32;
+        let mut seen = Seen::default();
+        for block in (first..last).step_by(BLOCK_ROWS) {
+            let block = block..(block + BLOCK_ROWS).min(last);
+            bound.masks.of_rows(&bound.segment, block.clone(), &mut self.block_masks)?;
+            let mut place = self.rows.len();
+            self.rows.resize(place + block.len(), 0);
+            self.masks.resize(place + block.len(), 0);
+            // A row is put down either way, and its place is taken if it is wanted: no branch.
+            let mut put = |row: u32, mask: u64, wanted: bool| {
+                self.rows[place] = row;
+                self.masks[place] = mask;
+                place += usize::from(wanted);
+                u32::from(wanted)
+            };
+            let mut row = block.start;
+            while row < block.end {
+                let end = block.end.min(starts[at + 1] as usize);
+                let masks = &self.block_masks[row - block.start..end - block.start];
+                for (row, mask) in (row as u32..).zip(masks) {
+                    user_rows += match cuts {
+                        None => put(row, *mask, *mask != 0),
+                        Some(cuts) => {
+                            put(row, *mask, *mask != 0 && seen.has_new(*mask, times[row as usize], cuts))
+                        }
+                    };
+                }
+                row = end;
+                if row == starts[at + 1] as usize {
+                    if user_rows > 0 {
+                        self.runs.push(Run { user: users[at] - self.users.start, rows: user_rows });
+                    }
+                    user_rows = 0;
+                    seen = Seen::default();
+                    at += 1;
+                }
+            }
+            self.rows.truncate(place);
+            self.masks.truncate(place);
+        }
+        Ok(())
+    }
+
+    /// All records, user by user; those of a user in the order they were met.
+    pub(super) fn in_order(&mut self, segments: &[Bound]) -> InOrder<'_> {
+        self.starts.clear();
+        self.starts.resize(self.users.len() + 1, 0);
+        for run in &self.runs {
+            self.starts[run.user as usize + 1] += run.rows;
+        }
+        for user in 0..self.users.len() {
+            self.starts[user + 1] += self.starts[user];
+        }
+        self.next.clear();
+        self.next.extend_from_slice(&self.starts);
+        if self.records.len() < self.count {
+            self.records.resize(self.count, Record { time: 0, conditions: 0, at: 0 });
+        }
+        let mut at = 0u32;
+        for piece in &self.pieces {
+            let segment = segments[piece.segment].segment.segment();
+            let (day, times) = (segment.day().start().millis(), segment.times());
+            let mut from = match piece.rows {
+                PieceRows::From { first, .. } => first as usize,
+                PieceRows::Listed { at } => at,
+            };
+            for run in &self.runs[piece.runs.clone()] {
+                let next = &mut self.next[run.user as usize];
+                let rows = run.rows as usize;
+                let records = &mut self.records[*next as usize..*next as usize + rows];
+                match piece.rows {
+                    PieceRows::From { mask, .. } => {
+                        for ((record, time), at) in
+                            records.iter_mut().zip(&times[from..from + rows]).zip(at..)
+                        {
+                            *record = Record { time: day + i64::from(*time), conditions: mask, at };
+                        }
+                    }
+                    PieceRows::Listed { .. } => {
+                        let listed = self.rows[from..from + rows].iter().zip(&self.masks[from..from + rows]);
+                        for ((record, (row, mask)), at) in records.iter_mut().zip(listed).zip(at..) {
+                            let time = day + i64::from(times[*row as usize]);
+                            *record = Record { time, conditions: *mask, at };
+                        }
+                    }
+                }
+                from += rows;
+                at += run.rows;
+                *next += run.rows;
+            }
+        }
+        InOrder { records: &self.records, starts: &self.starts, labels: &self.labels, numbers: &self.numbers }
+    }
+}
+
+/// The records of a range of users.
+pub(super) struct InOrder<'a> {
+    records: &'a [Record],
+    starts: &'a [u32],
+    pub(super) labels: &'a [Labels],
+    pub(super) numbers: &'a [Vec<Option<f64>>],
+}
+
+impl<'a> InOrder<'a> {
+    /// Those of each user of the range.
+    pub(super) fn users(&self) -> impl Iterator<Item = &'a [Record]> + use<'a> {
+        let records = self.records;
+        self.starts.windows(2).map(move |rows| &records[rows[0] as usize..rows[1] as usize])
+    }
+}
+
+/// Instants within a day, in milliseconds since its start, but for those at its start.
+struct Cuts(Vec<u32>);
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+impl Cuts {
+    fn within(instants: &[i64], day_start: i64) -> Self {
+        let first = instants.partition_point(|instant| *instant <= day_start);
+        let of_day = instants[first..].iter().map(|instant| instant - day_start);
+        Self(of_day.take_while(|time| *time < DAY_MS).map(|time| time as u32).collect())
+    }
+}
+
+/// The conditions that rows of a user met since the last cut.
+#[derive(Default)]
+struct Seen {
+    conditions: u64,
+    /// How many cuts were passed.
+    cuts: usize,
+}
+
+impl Seen {
+    /// Whether a row meets one that none before it did.
+    fn has_new(&mut self, mask: u64, time: u32, cuts: &Cuts) -> bool {
+        while cuts.0.get(self.cuts).is_some_and(|cut| *cut <= time) {
+            self.cuts += 1;
+            self.conditions = 0;
+        }
+        let has_new = mask & !self.conditions != 0;
+        self.conditions |= mask;
+        has_new
+    }
+}

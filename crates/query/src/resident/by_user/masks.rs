@@ -1,0 +1,117 @@
+//! Which conditions rows meet.
+
+use arrow::array::UInt32Array;
+use datafusion::common::Result;
+use std::ops::Range;
+
+use super::super::expr::BoundExpr;
+use super::super::filter::BoundFilter;
+use super::super::inputs::{BoundSegment, Rows};
+
+/// The conditions of a scan, prepared for one segment: bit i of a row's mask says whether it meets
+/// condition i.
+#[derive(Debug)]
+pub(super) struct Masks {
+    /// The conditions that some row may meet.
+    possible: u64,
+    /// For each dictionary, and for the minute of the day, what the conditions say of its codes.
+    tables: Vec<Table>,
+    /// What of conditions cannot be looked up.
+    rest: Vec<(usize, BoundFilter)>,
+}
+
+#[derive(Debug)]
+struct Table {
+    /// One of the expressions: they all have the same codes.
+    codes: BoundExpr,
+    /// The mask of each code.
+    masks: Vec<u64>,
+}
+
+impl Masks {
+    pub(super) fn new(conditions: Vec<BoundFilter>) -> Self {
+        let mut masks = Self { possible: 0, tables: Vec::new(), rest: Vec::new() };
+        for (at, condition) in conditions.into_iter().enumerate() {
+            let Some((tables, rest)) = condition.into_tables() else { continue };
+            masks.possible |= 1 << at;
+            for (codes, accepted) in tables {
+                masks.restrict(at, codes, &accepted);
+            }
+            if !rest.is_everything() {
+                masks.rest.push((at, rest));
+            }
+        }
+        masks
+    }
+
+    /// The condition is met only by these codes.
+    fn restrict(&mut self, condition: usize, codes: BoundExpr, accepted: &[bool]) {
+        let known = self.tables.iter().position(|table| table.codes.has_codes_of(&codes));
+        let at = known.unwrap_or_else(|| {
+            self.tables.push(Table { codes, masks: vec![u64::MAX; accepted.len()] });
+            self.tables.len() - 1
+        });
+        for (mask, accepted) in self.tables[at].masks.iter_mut().zip(accepted) {
+            *mask &= !(u64::from(!accepted) << condition);
+        }
+    }
+
+    /// The mask of all rows, if they have the same.
+    pub(super) fn constant(&self) -> Option<u64> {
+        let is_constant = self.possible == 0 || self.tables.is_empty() && self.rest.is_empty();
+        is_constant.then_some(self.possible)
+    }
+
+    /// Replaces what is in `out` by the mask of each of some rows.
+    pub(super) fn of_rows(
+        &self,
+        segment: &BoundSegment,
+        range: Range<usize>,
+        out: &mut Vec<u64>,
+    ) -> Result<()> {
+        let (first, rows) = (range.start as u32, Rows::Range(range));
+        out.clear();
+        let (first_table, others) = match self.tables.split_first() {
+            Some((table, others)) => (Some(table), others),
+            None => (None, &[][..]),
+        };
+        match first_table {
+            Some(Table { codes, masks }) => {
+                codes.map(segment, masks, &rows, |mask| out.push(mask & self.possible))?;
+            }
+            None => out.resize(rows.count(), self.possible),
+        }
+        for Table { codes, masks } in others {
+            let mut each = out.iter_mut();
+            codes.map(segment, masks, &rows, |mask| {
+                if let Some(known) = each.next() {
+                    *known &= mask;
+                }
+            })?;
+        }
+        for (condition, filter) in &self.rest {
+            let bit = 1 << condition;
+            let asked: Vec<u32> =
+                (first..).zip(&*out).filter(|(_, mask)| **mask & bit != 0).map(|(row, _)| row).collect();
+            let asked =
+                if asked.len() == out.len() { rows.clone() } else { Rows::List(UInt32Array::from(asked)) };
+            if asked.count() == 0 {
+                continue;
+            }
+            for mask in out.iter_mut() {
+                *mask &= !bit;
+            }
+            match filter.select(segment, asked)? {
+                Rows::Range(met) => {
+                    out[met.start - first as usize..met.end - first as usize]
+                        .iter_mut()
+                        .for_each(|mask| *mask |= bit);
+                }
+                Rows::List(met) => {
+                    met.values().iter().for_each(|row| out[(row - first) as usize] |= bit);
+                }
+            }
+        }
+        Ok(())
+    }
+}

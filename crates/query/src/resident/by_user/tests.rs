@@ -1,0 +1,182 @@
+//! What a matcher sees is what SQL over files gives in order of user, time and sequence.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use datafusion::common::{Column, DFSchema};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
+use datafusion::logical_expr::{Expr, lit};
+use datafusion::prelude::SessionContext;
+use tallymark_memory::UserDirectory;
+
+use super::super::tests::dataset;
+use super::{Matcher, UserEvents, UserScan};
+use crate::tables::DatasetTables;
+use crate::testing::{TestDataset, rows};
+
+/// Of all kinds: codes of one dictionary and of several, times, numbers, users, none.
+const CONDITIONS: &[&str] = &[
+    "event = 'Buy'",
+    "event IN ('Play', 'Share') AND plan = 'pro'",
+    "price > 300",
+    "price > 300 AND event = 'Quit'",
+    "time >= '2024-03-30T11:30:00Z' AND event = 'Play'",
+    "date_part('hour', time) < 7",
+    "user_id IN ('user-2', 'user-3') AND flag",
+    "length(user_id) > 6 AND event = 'Share'",
+    "event = 'Nothing'",
+];
+/// A code, one of few, a number, a list, one for all.
+const LABELS: &[&str] = &["event", "plan", "CAST(price AS VARCHAR)", "make_array(plan, event)", "'all'"];
+
+/// Writes down all it sees: a line for each record, `user|time|mask|label…`.
+struct WriteDown {
+    users: Arc<UserDirectory>,
+    label_count: usize,
+}
+
+impl Matcher for WriteDown {
+    type Partial = Vec<String>;
+
+    fn start(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn user(&self, user: &UserEvents<'_>, partial: &mut Vec<String>) {
+        for record in user.records {
+            let labels = (0..self.label_count).map(|at| {
+                let texts = user.labels(at, record).iter().map(|label| user.text(at, *label));
+                texts.collect::<Vec<_>>().join("+")
+            });
+            let id = self.users.id(user.user);
+            let line = [id.to_owned(), record.time.to_string(), record.conditions.to_string()];
+            partial.push(line.into_iter().chain(labels).collect::<Vec<_>>().join("|"));
+        }
+    }
+
+    fn merge(&self, total: &mut Vec<String>, later: Vec<String>) {
+        total.extend(later);
+    }
+
+    fn bytes(&self, partial: &Vec<String>) -> usize {
+        partial.len()
+    }
+}
+
+/// What a matcher sees, with ranges of about so many rows.
+async fn seen(
+    session_ctx: &SessionContext,
+    conditions: &[&str],
+    labels: &[&str],
+    range_rows: usize,
+    cuts: Option<Vec<i64>>,
+) -> Vec<String> {
+    let state = session_ctx.state();
+    let events = state.config().get_extension::<DatasetTables>().unwrap().events();
+    let schema = DFSchema::try_from(events.schema.as_ref().clone()).unwrap();
+    let exprs = |texts: &[&str]| -> Vec<Expr> {
+        texts.iter().map(|text| state.create_logical_expr(text, &schema).unwrap()).collect()
+    };
+    let mut scan = UserScan::try_new(&state, &events, exprs(conditions), exprs(labels)).unwrap();
+    scan.range_rows = range_rows;
+    if let Some(cuts) = cuts {
+        scan = scan.once_between(cuts);
+    }
+    let layout = events.layout_of(&state, &[], scan.inputs()).await.unwrap();
+    let matcher = WriteDown { users: Arc::clone(layout.users()), label_count: labels.len() };
+    scan.run(layout, matcher, &state.runtime_env().memory_pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn columns_that_have_no_room_in_memory_are_the_querys_own() {
+    let dataset = dataset().await;
+    let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(2000));
+    for (session_ctx, fits) in [(dataset.session(), false), (dataset.resident_session(), true)] {
+        let state = session_ctx.state();
+        let events = state.config().get_extension::<DatasetTables>().unwrap().events();
+        let condition = Expr::Column(Column::from_name("event")).eq(lit("Nothing"));
+        let scan = UserScan::try_new(&state, &events, vec![condition], Vec::new()).unwrap();
+        let layout = events.layout_of(&state, &[], scan.inputs()).await.unwrap();
+        let matcher = WriteDown { users: Arc::clone(layout.users()), label_count: 0 };
+        let seen = scan.run(layout, matcher, &pool).await;
+        if fits {
+            assert!(seen.unwrap().is_empty());
+        } else {
+            assert!(seen.unwrap_err().to_string().contains("UserScan columns"));
+        }
+    }
+    assert_eq!(pool.reserved(), 0);
+}
+
+/// The same lines from SQL over files.
+async fn expected(dataset: &TestDataset, conditions: &[&str], labels: &[&str]) -> Vec<String> {
+    let mask: Vec<String> = conditions
+        .iter()
+        .enumerate()
+        .map(|(at, condition)| format!("CASE WHEN {condition} THEN {} ELSE 0 END", 1u64 << at))
+        .collect();
+    let (mut named, mut names) = (String::new(), String::new());
+    for (at, label) in labels.iter().enumerate() {
+        let text = if label.starts_with("make_array") { "array_to_string" } else { "coalesce" };
+        let or = if label.starts_with("make_array") { "+" } else { "" };
+        write!(named, ", {text}({label}, '{or}') AS label_{at}").unwrap();
+        write!(names, ", label_{at}").unwrap();
+    }
+    let question = format!(
+        "SELECT user_id, t, mask{names} FROM (SELECT user_id, CAST(time AS BIGINT) AS t, {} AS mask, sequence{named} \
+         FROM events WHERE user_id IS NOT NULL) WHERE mask <> 0 ORDER BY user_id, t, sequence",
+        mask.join(" + "),
+    );
+    rows(&dataset.session(), &question).await
+}
+
+#[tokio::test]
+async fn users_come_with_their_wanted_events_in_order() {
+    let dataset = dataset().await;
+    let memory = dataset.resident_session();
+    let everything = &["true", "event = 'Buy'"][..];
+    for (conditions, labels) in [
+        (CONDITIONS, LABELS),
+        (&CONDITIONS[..1], &LABELS[..1]),
+        (&["true"], LABELS),
+        (everything, &[]),
+        (&["event = 'Nothing'"], LABELS),
+        (&["time < '2024-03-30T11:30:00Z'"], &[]),
+        (&["price > 300"], &LABELS[3..4]),
+    ] {
+        let expected = expected(&dataset, conditions, labels).await;
+        for range_rows in [1, 4, 50, 1 << 20] {
+            let seen = seen(&memory, conditions, labels, range_rows, None).await;
+            assert_eq!(seen, expected, "{conditions:?} {labels:?} {range_rows}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn once_between_cuts_leaves_out_what_meets_nothing_new_that_day() {
+    const HOUR: i64 = 60 * 60 * 1000;
+    let dataset = dataset().await;
+    let memory = dataset.resident_session();
+    // The start of a day, its end, and hours within.
+    let day = 1_711_756_800_000;
+    let cuts = vec![day - 30 * HOUR, day, day + HOUR, day + 5 * HOUR, day + 24 * HOUR, day + 35 * HOUR];
+    for conditions in [&["true"][..], &["event = 'Buy'"], CONDITIONS, &["true", "event = 'Buy'"]] {
+        let mut met: HashMap<(String, i64, usize), u64> = HashMap::new();
+        let mut expected = expected(&dataset, conditions, &[]).await;
+        expected.retain(|line| {
+            let mut parts = line.split('|');
+            let user = parts.next().unwrap().to_owned();
+            let [time, mask] = [(); 2].map(|()| parts.next().unwrap().parse::<i64>().unwrap());
+            let between = cuts.partition_point(|cut| *cut <= time);
+            let met = met.entry((user, time.div_euclid(24 * HOUR), between)).or_default();
+            let has_new = mask as u64 & !*met != 0;
+            *met |= mask as u64;
+            has_new
+        });
+        for range_rows in [4, 1 << 20] {
+            let seen = seen(&memory, conditions, &[], range_rows, Some(cuts.clone())).await;
+            assert_eq!(seen, expected, "{conditions:?} {range_rows}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What users do before and after something.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::attempt::{CountOf, Exclusion, Window, no_first_time};
+use crate::insights::check_breakdowns;
+use crate::text::{WordOr, Written, word_or};
+use crate::{Breakdown, DefinitionError, EventChoice, EventSelector, FirstTime, Property, Result};
+
+/// A report of the steps users take around some events (section 8 of the rules).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Flows {
+    /// The events that the rest is around, in order; at least one (W-1).
+    pub anchors: Vec<Anchor>,
+    /// What is counted (W-4).
+    #[serde(default)]
+    pub count: CountOf,
+    /// How long it may take from the first anchor to the last (W-6); 30 days if not said.
+    #[serde(default = "window")]
+    pub window: Window,
+    /// How many labels are shown in each column, the others are one (W-11); 3 if not said.
+    #[serde(default = "rows")]
+    pub rows: usize,
+    /// Names of events that no path shows (W-2).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hide: Vec<String>,
+    /// Instead, only these events are steps of paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub show_only: Vec<String>,
+    /// Events whose label tells the value of a property too (W-14).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expand: Vec<Expansion>,
+    /// Events that are shown under the name of such a selector, the first that fits (W-16).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custom_events: Vec<EventSelector>,
+    /// Whether equal labels one after the other are one step (W-17).
+    #[serde(default)]
+    pub collapse_repeated: bool,
+    /// Properties that events of a path have the same value of as its anchor (W-18).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hold_constant: Vec<Property>,
+    /// Events that end a flow if they happen between anchors (W-19).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Exclusion>,
+    /// Flows of each segment; properties of events are those of the first anchor (W-15).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breakdowns: Vec<Breakdown>,
+    /// Only so many segments, those with most flows (B-31).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top: Option<usize>,
+    /// In which form.
+    #[serde(default)]
+    pub form: FlowForm,
+    /// How many paths are told (W-20); 50 if not said.
+    #[serde(default = "paths")]
+    pub paths: usize,
+}
+
+fn window() -> Window {
+    Window::days(30)
+}
+
+fn rows() -> usize {
+    3
+}
+
+fn paths() -> usize {
+    50
+}
+
+/// In which form flows are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowForm {
+    /// Nodes and the edges between them (W-10).
+    #[default]
+    Graph,
+    /// The most frequent paths, whole (W-20).
+    Paths,
+    /// Paths that begin alike, put together (W-20).
+    Tree,
+}
+
+/// An event that the rest is around: written as an event is, with perhaps how many steps are shown.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(with = "Written<Self>")]
+pub struct Anchor {
+    /// Which events.
+    #[serde(flatten)]
+    pub event: EventSelector,
+    /// How many steps before it are shown; none if not said.
+    pub before: u32,
+    /// How many steps after it; 3 of the last anchor, none of others, if not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
+}
+
+/// [`Anchor`] as an object.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AnchorObject {
+    /// One name, or `$all_events`.
+    event: Option<String>,
+    /// Several, any of which will do.
+    any_of: Option<Vec<EventChoice>>,
+    /// Only events of `event` that pass.
+    #[serde(rename = "where")]
+    filter: Option<crate::Filter>,
+    /// What to call it in results.
+    name: Option<String>,
+    /// Only each user's first such event ever.
+    first_time: Option<FirstTime>,
+    /// How many steps before it are shown.
+    #[serde(default)]
+    before: u32,
+    /// How many steps after it.
+    after: Option<u32>,
+}
+
+impl From<EventSelector> for Anchor {
+    fn from(event: EventSelector) -> Self {
+        Self { event, before: 0, after: None }
+    }
+}
+
+impl WordOr<'_> for Anchor {
+    const EXPECTED: &'static str = "an anchor: the name of an event, a list of names, or an object";
+    type Object = AnchorObject;
+    type List = Vec<EventChoice>;
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        EventSelector::of_word(word).map(Self::from)
+    }
+
+    fn of_object(object: AnchorObject) -> Result<Self, String> {
+        let AnchorObject { event, any_of, filter, name, first_time, before, after } = object;
+        Ok(Self { event: EventSelector::of_parts(event, any_of, filter, name, first_time)?, before, after })
+    }
+
+    fn of_list(list: Vec<EventChoice>) -> Result<Self, String> {
+        EventSelector::of_list(list).map(Self::from)
+    }
+}
+
+impl<'de> Deserialize<'de> for Anchor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word_or(deserializer)
+    }
+}
+
+/// Tells the value of a property with the name of an event: `event · value` (W-14).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expansion {
+    /// The name of the event.
+    pub event: String,
+    /// The property.
+    pub property: Property,
+}
+
+impl Flows {
+    /// How many steps are shown after an anchor.
+    pub fn after(&self, anchor: usize) -> u32 {
+        let default = if anchor + 1 == self.anchors.len() { 3 } else { 0 };
+        self.anchors.get(anchor).map_or(0, |anchor| anchor.after.unwrap_or(default))
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.anchors.is_empty() {
+            return Err(DefinitionError::new("anchors", "at least one"));
+        }
+        for (at, anchor) in self.anchors.iter().enumerate() {
+            anchor.event.check(false).map_err(|error| error.within(&format!("anchors[{at}]")))?;
+            if anchor.before > 1000 || anchor.after.is_some_and(|after| after > 1000) {
+                return Err(DefinitionError::new(format!("anchors[{at}]"), "at most 1000 steps"));
+            }
+        }
+        for (at, selector) in self.custom_events.iter().enumerate() {
+            let event = no_first_time(selector).and_then(|()| selector.check(false));
+            event.map_err(|error| error.within(&format!("custom_events[{at}]")))?;
+        }
+        if self.rows == 0 {
+            return Err(DefinitionError::new("rows", "at least one"));
+        }
+        if self.paths == 0 {
+            return Err(DefinitionError::new("paths", "at least one"));
+        }
+        if !self.hide.is_empty() && !self.show_only.is_empty() {
+            return Err(DefinitionError::new("show_only", "say either hide or show_only"));
+        }
+        Exclusion::check(&self.exclude, self.anchors.len())?;
+        check_breakdowns(&self.breakdowns, self.top, false)
+    }
+}

@@ -1,0 +1,449 @@
+//! Random definitions of funnels, retention, frequency, lifecycle, stickiness and flows, over the
+//! histories of `histories.rs`. They name the cohorts of `definitions.rs`.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+use crate::definitions::{
+    COHORTS, Of, aggregate, breakdown, filter, measured_property, merged, object, one_of, scope, selector,
+    time,
+};
+use crate::histories::EVENTS;
+
+/// Mostly one name.
+fn event(of: Of) -> impl Strategy<Value = Value> {
+    prop_oneof![6 => select(EVENTS).prop_map(Value::from), 1 => selector(of, &[])]
+}
+
+/// An event as an object, whatever it was written as.
+fn as_object(event: Value) -> Value {
+    match event {
+        Value::String(name) => json!({"event": name}),
+        Value::Array(any_of) => json!({"any_of": any_of}),
+        other => other,
+    }
+}
+
+fn list(values: Vec<Value>) -> Option<Value> {
+    Some(values).filter(|values| !values.is_empty()).map(Value::from)
+}
+
+/// The values that are held; of mixed types, lists, and some that are rarely set.
+fn held() -> impl Strategy<Value = Vec<Value>> {
+    let property = one_of(json!(["genre", "genre", "mixed", "tags", "flag", "sid", "mins"]));
+    prop_oneof![3 => Just(Vec::new()), 1 => vec(property, 1..3)]
+}
+
+fn exclusions(of: Of, steps: usize) -> impl Strategy<Value = Vec<Value>> {
+    let event = event(of).prop_map(|mut event| {
+        // First times are not asked of them.
+        if let Some(fields) = event.as_object_mut() {
+            fields.shift_remove("first_time");
+        }
+        event
+    });
+    let exclusion = (event, option::weighted(0.4, 1..steps.max(2)))
+        .prop_map(|(event, after)| object([("event", Some(event)), ("after_step", after.map(Value::from))]));
+    let most = if steps > 1 { 3 } else { 1 };
+    prop_oneof![3 => Just(Vec::new()), 1 => vec(exclusion, 0..most)]
+}
+
+fn whose(count: &str) -> impl Strategy<Value = (Of, Option<Value>)> + use<> {
+    let users = if count == "sessions" { 1 } else { 9 };
+    let groups = if count == "sessions" { 0 } else { 1 };
+    prop_oneof![
+        users => Just((Of::EventsAndUsers, None)),
+        groups => Just((Of::Events, Some(json!("company")))),
+    ]
+}
+
+fn count() -> impl Strategy<Value = &'static str> {
+    prop_oneof![3 => Just("unique_users"), 3 => Just("totals"), 1 => Just("sessions")]
+}
+
+/// Which windows fit: sessions are those of users.
+fn window(of: Of) -> impl Strategy<Value = Value> {
+    let lengths = one_of(json!([
+        "2 seconds",
+        "1 minute",
+        "10 minutes",
+        "1 hour",
+        "6 hours",
+        "1 day",
+        "7 days",
+        "1 month"
+    ]));
+    let sessions = one_of(json!(["1 session", "2 sessions"]));
+    prop_oneof![6 => lengths, if of == Of::Events { 0 } else { 1 } => sessions]
+}
+
+/// A step of a funnel in an order.
+fn step(of: Of, order: &'static str, is_first: bool, is_last: bool) -> impl Strategy<Value = Value> {
+    let in_order = order != "any";
+    let is_between = !is_first && !is_last;
+    let within = one_of(json!(["1 second", "10 minutes", "1 hour", "1 day"]));
+    (
+        event(of),
+        any::<bool>(),
+        option::weighted(0.25, Just(true)),
+        option::weighted(0.15, 2..4_u32),
+        option::weighted(0.15, within),
+    )
+        .prop_map(move |(event, anchored, optional, times, within)| {
+            let optional = optional.filter(|_| order == "specific" && is_between);
+            let times = times.filter(|_| in_order && optional.is_none());
+            let rest = object([
+                ("anchored", Some(Value::from(anchored)).filter(|_| !in_order)),
+                ("optional", optional.map(Value::from)),
+                ("times", times.map(Value::from)),
+                ("within", within.filter(|_| in_order && !is_first)),
+            ]);
+            merged([as_object(event), rest])
+        })
+}
+
+fn steps(of: Of, order: &'static str) -> impl Strategy<Value = Vec<Value>> {
+    prop_oneof![3 => Just(2_usize), 3 => Just(3), 1 => Just(4)].prop_flat_map(move |count| {
+        (0..count).map(|at| step(of, order, at == 0, at + 1 == count).boxed()).collect::<Vec<_>>()
+    })
+}
+
+/// What a funnel is split by and measures.
+fn split(of: Of, steps: usize) -> impl Strategy<Value = Value> {
+    let attribution = prop_oneof![
+        Just(json!("first_step_defined")),
+        Just(json!("last_step_defined")),
+        (1..=steps).prop_map(|step| json!({ "step": step })),
+    ];
+    let buckets =
+        one_of(json!(["auto", {"at": [0, 1, 600]}, {"even": {"from": 0, "to": 3600, "size": 600}}]));
+    let time_buckets = (1..steps, option::of(Just(())), buckets).prop_map(move |(from, to, buckets)| {
+        object([
+            ("from_step", Some(Value::from(from))),
+            ("to_step", to.map(|()| Value::from(from + 1))),
+            ("buckets", Some(buckets)),
+        ])
+    });
+    let aggregates =
+        || aggregate(json!(["sum", "average", "min", "max", "median", "p90", "count", "variance"]));
+    let measure = (aggregates(), measured_property(of))
+        .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of}));
+    let time = (aggregates(), 1..=steps)
+        .prop_map(|(aggregate, from)| json!({"aggregate": aggregate, "from_step": from}));
+    (
+        prop_oneof![2 => Just(Vec::new()), 3 => vec(breakdown(of), 1..3)],
+        option::weighted(0.6, attribution),
+        option::weighted(0.2, time_buckets),
+        option::weighted(0.4, (1_usize..4, any::<bool>())),
+        vec(measure, 0..2),
+        vec(time, 0..2),
+        option::weighted(0.3, any::<bool>()),
+    )
+        .prop_map(|(breakdowns, attribution, time_buckets, top, measures, times, significance)| {
+            let is_split = !breakdowns.is_empty();
+            // Which ranges of time are the top ones, the rules do not say.
+            let top = top.filter(|_| is_split && time_buckets.is_none());
+            let control = vec![Value::from("rock"); breakdowns.len()];
+            let significance = significance.filter(|_| is_split).map(|has_control| match has_control {
+                true if time_buckets.is_none() => json!({ "control": control }),
+                _ => json!({}),
+            });
+            object([
+                ("breakdowns", list(breakdowns)),
+                ("attribution", attribution),
+                ("time_buckets", time_buckets),
+                ("top", top.map(|(top, _)| Value::from(top))),
+                ("other", top.map(|(_, other)| Value::from(other))),
+                ("measures", list(measures)),
+                ("times", list(times)),
+                ("significance", significance),
+            ])
+        })
+}
+
+/// What attempts are like: which steps, in which order, and what is between them.
+fn attempts() -> impl Strategy<Value = (Of, usize, Value)> {
+    let order = prop_oneof![5 => Just("specific"), 3 => Just("any"), 1 => Just("strict")];
+    (count().prop_flat_map(|count| (Just(count), whose(count))), order).prop_flat_map(
+        |((count, (of, key)), order)| {
+            (steps(of, order), Just((count, of, key, order))).prop_flat_map(
+                |(steps, (count, of, key, order))| {
+                    let reentry = option::weighted(0.4, Just(json!("optimized")));
+                    let grace = option::weighted(0.3, one_of(json!([0, 1, 2.001, 60])));
+                    (option::weighted(0.8, window(of)), reentry, grace, held(), exclusions(of, steps.len()))
+                        .prop_map(move |(window, reentry, grace, held, exclude)| {
+                            let definition = object([
+                                ("report", Some(json!("funnel"))),
+                                ("steps", Some(Value::from(steps.clone()))),
+                                ("order", Some(Value::from(order))),
+                                ("count", Some(Value::from(count))),
+                                ("count_by", key.clone()),
+                                ("window", window),
+                                ("reentry", reentry.filter(|_| order != "strict")),
+                                ("grace_seconds", grace),
+                                ("hold_constant", list(held)),
+                                ("exclude", list(exclude)),
+                            ]);
+                            (of, steps.len(), definition)
+                        })
+                },
+            )
+        },
+    )
+}
+
+/// Any funnel.
+pub fn funnel() -> impl Strategy<Value = Value> {
+    attempts().prop_flat_map(|(of, steps, attempts)| {
+        let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
+        let users_of = option::weighted(0.1, (1..=steps, any::<bool>()));
+        let interval_attempts = option::weighted(0.4, Just(json!("shared")));
+        (
+            scope(),
+            time(false),
+            option::weighted(0.25, filter(of, cohorts)),
+            split(of, steps),
+            interval_attempts,
+            users_of,
+        )
+            .prop_map(
+                move |(scope, (range, interval), filter, split, interval_attempts, users_of)| {
+                    let rest = object([
+                        ("range", Some(range)),
+                        ("interval_attempts", interval_attempts.filter(|_| interval.is_some())),
+                        ("interval", interval),
+                        ("where", filter),
+                        (
+                            "users_of",
+                            users_of
+                                .map(|(step, dropped_off)| json!({"step": step, "dropped_off": dropped_off})),
+                        ),
+                    ]);
+                    merged([scope, attempts.clone(), split, rest])
+                },
+            )
+    })
+}
+
+/// A funnel over all of time that is not split and has nothing but plain steps, a window, an order, held
+/// properties and exclusions.
+pub fn plain_funnel() -> impl Strategy<Value = Value> {
+    let steps = vec(event(Of::Events), 2..5);
+    let order = one_of(json!(["specific", "any"]));
+    let reentry = one_of(json!(["default", "optimized"]));
+    let grace = option::weighted(0.3, one_of(json!([0, 60])));
+    (steps, order, reentry, window(Of::Events), held(), exclusions(Of::Events, 2), grace).prop_map(
+        |(steps, order, reentry, window, held, exclude, grace)| {
+            object([
+                ("report", Some(json!("funnel"))),
+                ("range", Some(json!("2024-02-01 to 2024-05-31"))),
+                ("steps", Some(Value::from(steps))),
+                ("order", Some(order)),
+                ("reentry", Some(reentry)),
+                ("window", Some(window)),
+                ("grace_seconds", grace),
+                ("hold_constant", list(held)),
+                ("exclude", list(exclude)),
+            ])
+        },
+    )
+}
+
+/// Any retention report.
+pub fn retention() -> impl Strategy<Value = Value> {
+    let unit = prop_oneof![
+        4 => one_of(json!(["day", "day", "week", "month", "hour"])).prop_map(|unit| (unit, false)),
+        1 => one_of(json!(["hour", "day", "week", "month", "quarter", "year"])).prop_map(|unit| (unit, true)),
+        2 => one_of(json!(["day", "week", "month"])).prop_map(|unit| (unit, true)),
+    ];
+    let count = prop_oneof![
+        3 => (1_u32..6).prop_map(|count| json!({ "buckets": count })),
+        1 => Just(json!({})),
+        2 => vec(1_u32..4, 1..4).prop_map(|brackets| json!({ "brackets": brackets })),
+    ];
+    let measure = |of| {
+        prop_oneof![
+            3 => one_of(json!(["rate", "unique_users", "total_events"])),
+            2 => (one_of(json!(["sum", "average"])), measured_property(of))
+                .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of})),
+        ]
+    };
+    let criterion = || one_of(json!(["on", "on_or_after", "streak", "on_or_before"]));
+    (whose(""), unit, count).prop_flat_map(move |((of, key), (unit, is_calendar), count)| {
+        let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
+        let top = option::weighted(0.4, (1_usize..4, any::<bool>()));
+        let cell = option::weighted(
+            0.1,
+            (one_of(json!(["2024-03-30", "2024-03-31", "2024-04-01"])), 0_u32..3, any::<bool>()),
+        );
+        // Hours of a month are too many.
+        let is_short = unit == "hour";
+        let range = time(false).prop_map(
+            move |(range, _)| {
+                if is_short { json!("2024-03-31 to 2024-03-31") } else { range }
+            },
+        );
+        (
+            (scope(), range, option::weighted(0.2, filter(of, cohorts))),
+            (event(of), option::weighted(0.8, event(of)), criterion(), measure(of)),
+            (prop_oneof![2 => Just(Vec::new()), 2 => vec(breakdown(of), 1..3)], top, cell),
+        )
+            .prop_map(
+                move |(
+                    (scope, range, filter),
+                    (birth, returned, criterion, measure),
+                    (breakdowns, top, cell),
+                )| {
+                    let is_filtered_first = [Some(&birth), returned.as_ref()]
+                        .into_iter()
+                        .flatten()
+                        .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+                    let top = top.filter(|_| !breakdowns.is_empty());
+                    let rest = object([
+                        ("report", Some(json!("retention"))),
+                        ("range", Some(range)),
+                        ("birth", Some(birth)),
+                        ("return", returned),
+                        ("unit", Some(unit.clone())),
+                        ("alignment", Some(json!("calendar")).filter(|_| is_calendar)),
+                        ("criterion", Some(criterion)),
+                        ("measure", Some(measure)),
+                        ("count_by", key.clone()),
+                        ("where", filter.filter(|_| !is_filtered_first)),
+                        ("breakdowns", list(breakdowns)),
+                        ("top", top.map(|(top, _)| Value::from(top))),
+                        ("other", top.map(|(_, other)| Value::from(other))),
+                        (
+                            "users_of",
+                            cell.map(|(time, bucket, dropped_off)| match dropped_off {
+                                true => json!({"time": time, "bucket": bucket, "dropped_off": true}),
+                                false => json!({"time": time, "bucket": bucket}),
+                            }),
+                        ),
+                    ]);
+                    // A number there is.
+                    let rest = if rest.get("users_of").is_some() {
+                        let cell = json!({"buckets": 3, "unit": "day", "range": "2024-03-30 to 2024-04-01"});
+                        merged([rest, cell])
+                    } else {
+                        merged([rest, count.clone()])
+                    };
+                    merged([scope, rest])
+                },
+            )
+    })
+}
+
+/// A retention report of one name each, from February to May, that is not split.
+pub fn plain_retention() -> impl Strategy<Value = Value> {
+    let unit = prop_oneof![
+        one_of(json!(["day", "week", "month"])).prop_map(|unit| (unit, json!("rolling"))),
+        one_of(json!(["day", "week", "month", "quarter"])).prop_map(|unit| (unit, json!("calendar"))),
+    ];
+    (select(EVENTS), select(EVENTS), unit, 1_u32..6).prop_map(|(birth, returned, (unit, alignment), buckets)| {
+        json!({
+            "report": "retention", "range": "2024-03-09 to 2024-04-08", "birth": birth, "return": returned,
+            "unit": unit, "alignment": alignment, "buckets": buckets,
+        })
+    })
+}
+
+/// Any report of frequency, lifecycle or stickiness.
+pub fn activity() -> impl Strategy<Value = Value> {
+    let period = one_of(json!(["day", "week", "month"]));
+    let unit = one_of(json!(["day", "day", "week", "week", "month", "quarter"]));
+    let of = Of::EventsAndUsers;
+    let kind = prop_oneof![
+        (period, any::<bool>(), option::weighted(0.4, event(of))).prop_map(|(period, cumulative, birth)| {
+            object([
+                ("report", Some(json!("frequency"))),
+                ("period", Some(period)),
+                ("cumulative", Some(Value::from(cumulative))),
+                ("birth", birth),
+            ])
+        }),
+        unit.prop_map(|unit| json!({"report": "lifecycle", "unit": unit})),
+        one_of(json!(["week", "month"])).prop_map(|over| json!({"report": "stickiness", "over": over})),
+    ];
+    (scope(), time(false), option::weighted(0.7, event(of)), option::weighted(0.2, filter(of, COHORTS)), kind)
+        .prop_map(|(scope, (range, _), event, filter, kind)| {
+            let is_filtered_first = [event.as_ref(), kind.get("birth")]
+                .into_iter()
+                .flatten()
+                .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+            let filter = filter.filter(|_| !is_filtered_first);
+            merged([scope, kind, object([("range", Some(range)), ("event", event), ("where", filter)])])
+        })
+}
+
+/// Any report of flows; of several anchors mostly without steps before the later ones.
+pub fn flows() -> impl Strategy<Value = Value> {
+    let anchors = prop_oneof![4 => Just(1_usize), 2 => Just(2), 1 => Just(3)];
+    (anchors, count()).prop_flat_map(|(anchors, count)| {
+        let of = Of::EventsAndUsers;
+        let anchor = move |at: usize| {
+            let before = option::weighted(if at == 0 { 0.5 } else { 0.1 }, 0_u32..3);
+            (event(of), before, option::of(0_u32..4)).prop_map(|(event, before, after)| {
+                let rest = object([("before", before.map(Value::from)), ("after", after.map(Value::from))]);
+                merged([as_object(event), rest])
+            })
+        };
+        let custom_event =
+            (vec(select(EVENTS), 1..3), option::of(Just("Custom"))).prop_map(|(any_of, name)| {
+                object([("any_of", Some(json!(any_of))), ("name", name.map(Value::from))])
+            });
+        let expansion = (
+            one_of(json!(["Play", "Visit", "Buy"])),
+            one_of(json!(["genre", "tags", "mixed", "mins", "user.plan"])),
+        )
+            .prop_map(|(event, property)| json!({"event": event, "property": property}));
+        let names =
+            one_of(json!([{"hide": ["Visit"]}, {"hide": ["Play", "Buy"]}, {"show_only": ["Visit", "Play"]}]));
+        let names = prop_oneof![3 => Just(json!({})), 1 => names];
+        let form = prop_oneof![
+            3 => Just(json!({})),
+            2 => (1_usize..5).prop_map(|paths| json!({"form": "paths", "paths": paths})),
+            1 => Just(json!({"form": "tree"})),
+        ];
+        let anchors_of = (0..anchors).map(|at| anchor(at).boxed()).collect::<Vec<_>>();
+        let top = option::weighted(0.4, 1_usize..4);
+        (
+            (scope(), time(false), option::weighted(0.2, filter(of, COHORTS))),
+            (anchors_of, option::weighted(0.7, window(of)), 1_usize..4, names, form, any::<bool>()),
+            (vec(custom_event, 0..2), vec(expansion, 0..2), held(), exclusions(of, anchors)),
+            (prop_oneof![2 => Just(Vec::new()), 1 => vec(breakdown(of), 1..3)], top),
+        )
+            .prop_map(
+                move |(
+                    (scope, (range, _), filter),
+                    (anchors, window, rows, names, form, collapse),
+                    (custom_events, expand, held, exclude),
+                    (breakdowns, top),
+                )| {
+                    let is_filtered_first = anchors
+                        .iter()
+                        .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+                    let rest = object([
+                        ("report", Some(json!("flows"))),
+                        ("range", Some(range)),
+                        ("where", filter.filter(|_| !is_filtered_first)),
+                        ("anchors", Some(Value::from(anchors))),
+                        ("count", Some(Value::from(count))),
+                        ("window", window),
+                        ("rows", Some(Value::from(rows))),
+                        ("collapse_repeated", Some(Value::from(collapse && custom_events.is_empty()))),
+                        ("custom_events", list(custom_events)),
+                        ("expand", list(expand)),
+                        ("hold_constant", list(held)),
+                        ("exclude", list(exclude)),
+                        ("top", top.filter(|_| !breakdowns.is_empty()).map(Value::from)),
+                        ("breakdowns", list(breakdowns)),
+                    ]);
+                    merged([scope, names, form, rest])
+                },
+            )
+    })
+}
