@@ -107,12 +107,17 @@ Examples, over the data of `tallymark demo --dataset ./shop`:
          \"formulas\": [{\"name\": \"bought, %\", \"formula\": \"A / B * 100\"}]}' |
     tallymark report - --dataset ./shop
 
+  echo '{\"report\": \"funnel\", \"range\": \"2024-01-01 to 2024-06-30\", \"window\": \"1 session\",
+         \"steps\": [\"product_view\", \"add_to_cart\", \"purchase\"]}' |
+    tallymark report - --dataset ./shop
+
   tallymark report save Orders orders.json --dataset ./shop
   tallymark report --saved Orders --interval hour --output csv --dataset ./shop
 
-A definition says metrics (events and what is measured of them), and perhaps range, interval,
-breakdowns, where, formulas, compare, time_zone: --schema prints all of it. In SQL the same is asked
-by SELECT * FROM insights('{…}').";
+The field report says what is asked: insights, funnel, retention, frequency, lifecycle, stickiness,
+flows, cohort, sessions. Insights say metrics (events and what is measured of them), and perhaps
+range, interval, breakdowns, where, formulas, compare, time_zone: --schema prints all there is. In
+SQL the same is asked by SELECT * FROM insights('{…}'), funnel('{…}') and so on.";
 
 pub(super) const COHORT: &str = "\
 Examples:

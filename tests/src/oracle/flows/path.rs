@@ -135,7 +135,7 @@ impl Maker<'_> {
             let attempt = self.course.attempt(start, &BTreeSet::new());
             let mut end = start;
             let mut shown = 0;
-            let mut last = self.flows.anchors[0].event.label();
+            let mut last = self.label(self.course.stream.events[start]);
             for (place, label) in self.events(&attempt, 1) {
                 let is_repeated = self.flows.collapse_repeated && label == last;
                 shown += u32::from(!is_repeated);
@@ -160,7 +160,7 @@ impl Maker<'_> {
     fn steps(&self, attempt: &Attempt, gap: usize) -> Vec<String> {
         let mut steps: Vec<String> = self.events(attempt, gap).into_iter().map(|(_, label)| label).collect();
         if self.flows.collapse_repeated {
-            let anchor = |number: usize| self.flows.anchors[number].event.label();
+            let anchor = |number: usize| self.label(self.course.stream.events[attempt.taken[number]]);
             let mut last = gap.checked_sub(1).map(anchor);
             steps.retain(|label| last.replace(label.clone()).as_ref() != Some(label));
             if gap < attempt.taken.len() && steps.last() == Some(&anchor(gap)) {

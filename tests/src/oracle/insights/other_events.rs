@@ -25,10 +25,6 @@ fn length(period: Period) -> i64 {
         }
 }
 
-fn place(view: View<'_>, event: &Event) -> usize {
-    view.world.events.iter().position(|own| std::ptr::eq(own, event)).unwrap()
-}
-
 /// The user's events by now, in order (G-1).
 fn events_of<'a>(view: View<'a>, user: &str) -> Vec<&'a Event> {
     view.events().filter(|event| event.user.as_deref() == Some(user)).collect()
@@ -38,7 +34,7 @@ fn events_of<'a>(view: View<'a>, user: &str) -> Vec<&'a Event> {
 fn before<'a>(view: View<'a>, event: &Event, user: &str, within: Period) -> Vec<&'a Event> {
     let since = event.time - length(within);
     let mut events = events_of(view, user);
-    events.retain(|other| place(view, other) < place(view, event) && other.time >= since);
+    events.retain(|other| other.place < event.place && other.time >= since);
     events
 }
 
@@ -66,7 +62,7 @@ pub(super) fn seconds_to_next(view: View<'_>, events: &EventSelector, subject: S
     }
     let mut all = events_of(view, user);
     all.retain(|other| is_meant(view, events, other));
-    let next = all.into_iter().find(|other| place(view, other) > place(view, event));
+    let next = all.into_iter().find(|other| other.place > event.place);
     Some(match next {
         Some(next) => canonical(&Value::from((next.time - event.time) as f64 / 1000.0)),
         None => Value::from("Did not convert"),

@@ -14,6 +14,8 @@ use crate::oracle::{Change, Dataset};
 /// A stored event as of now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
+    /// Its place among all events.
+    pub place: usize,
     /// Its name.
     pub name: String,
     /// Who did it; none for nobody's (G-12).
@@ -48,7 +50,8 @@ pub struct World {
 impl World {
     /// What a dataset holds, and these cohorts.
     pub fn of(dataset: &Dataset, cohorts: BTreeMap<String, Cohort>) -> Self {
-        let events = dataset.events.iter().map(|row| Event {
+        let events = dataset.events.iter().enumerate().map(|(place, row)| Event {
+            place,
             name: row.sent.event.clone(),
             user: dataset.user(row),
             time: row.sent.time_ms,

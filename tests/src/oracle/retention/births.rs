@@ -67,7 +67,7 @@ pub(super) fn cohorts<'a>(
     let key = retention.count_by.as_deref();
     let born = events_of(view, scope, &retention.birth, key);
     let returned = events_of(view, scope, &retention.return_event, key);
-    let place = |event: &Event| view.world.events.iter().position(|own| std::ptr::eq(own, event)).unwrap();
+    let place = |event: &Event| event.place;
     let units = brackets.last().map_or(1, |last| last.to);
     let born_in = |bucket: &Bucket, starts: &[i64]| {
         let mut births: Vec<Birth<'a>> = Vec::new();

@@ -72,8 +72,11 @@ impl Prepared {
         };
         let mut named = Vec::new();
         let mut steps = Vec::new();
+        // What is hidden is an anchor only if it is named.
+        let hidden_events = asked.hidden_events.iter().chain(&flows.hide).cloned().collect();
+        let hiding = Asked { hidden_events: Arc::new(hidden_events), ..asked.clone() };
         for anchor in &flows.anchors {
-            let is_anchor = asked.happened(&anchor.event, scope, &range, None).await?;
+            let is_anchor = hiding.happened(&anchor.event, scope, &range, None).await?;
             // What is named in an anchor counts, whatever it is.
             if anchor.event.any_of.iter().any(|choice| !choice.is_all()) {
                 let any_of = anchor.event.any_of.iter().filter(|choice| !choice.is_all()).cloned().collect();

@@ -174,6 +174,7 @@ impl Walk {
         let mut legs: Vec<Leg> = Vec::with_capacity(anchors.len());
         let is_shown = |at: &usize| {
             events.meets(*at, self.path)
+                && !anchors.contains(at)
                 && view.session.is_none_or(|session| events.session(*at) == session)
                 && view.held.is_none_or(|held| events.held(*at) == held)
         };
@@ -181,12 +182,15 @@ impl Walk {
         let mut before =
             self.take(events, anchors[0], (0..anchors[0]).rev().filter(is_shown), self.shown[0].before);
         let mut from_previous = false;
+        // Within the grace an anchor may come before the one before it: steps come after both.
+        let mut latest = 0;
         for (anchor, at) in anchors.iter().enumerate() {
+            latest = latest.max(*at);
             let Shown { after, .. } = self.shown[anchor];
             let mut leg = Leg { before: std::mem::take(&mut before.labels), from_previous, ..Leg::default() };
             if let Some(next) = anchors.get(anchor + 1) {
                 // W-8.
-                let between = at + 1..(*next).max(at + 1);
+                let between = latest + 1..(*next).max(latest + 1);
                 let mut steps = self.take(events, *at, between.filter(is_shown), usize::MAX).labels;
                 if self.collapse && steps.last() == Some(&events.label(*next)) {
                     steps.pop();
@@ -200,7 +204,7 @@ impl Walk {
                 leg.path = (0..steps.len()).filter(|at| !hidden.contains(at)).map(|at| steps[at]).collect();
             } else {
                 let end = if anchors.len() == self.shown.len() { events.len() } else { end };
-                let steps = self.take(events, *at, (at + 1..end.max(at + 1)).filter(is_shown), after);
+                let steps = self.take(events, *at, (latest + 1..end.max(latest + 1)).filter(is_shown), after);
                 last = steps.last;
                 if steps.labels.len() < after {
                     leg.then = Then::DropOff;
