@@ -324,6 +324,9 @@ fn c_21_what_cohorts_of_groups_cannot_say() {
         cohort(r#""any": [{"where": {"property": "user.plan", "equals": "pro"}}]"#),
         cohort(r#""any": [{"where": {"any": [{"property": "group.account.plan", "equals": "pro"}]}}]"#),
         cohort(&format!(r#""all": [{{"did": {first}}}]"#)),
+        cohort(
+            r#""all": [{"where": {"property": {"user_history": "plan"}, "equals": "pro"}, "at": "2024-07-01"}]"#,
+        ),
     ];
     insta::assert_snapshot!(errors.join("\n"));
 }

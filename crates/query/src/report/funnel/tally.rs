@@ -694,7 +694,7 @@ impl Walk {
         let is_set = |labels: &&[u32]| {
             !labels.is_empty() && labels.iter().any(|label| view.user.text(breakdown, *label) != NOT_SET)
         };
-        let mut events = of_steps(reached);
+        let events = of_steps(reached);
         let found = if of_user {
             // F-52.
             taken.first().map(|first| labels(first.at))
@@ -719,7 +719,7 @@ impl Walk {
                 let labels = view.user.labels(leaf.label, &view.user.records[at as usize]);
                 Verdict::read(labels.first().map_or("", |label| view.user.text(leaf.label, *label)))
             };
-            let mut events = of_steps(reached);
+            let events = of_steps(reached);
             let Some(of_nothing) = leaf.of_nothing else {
                 return taken.first().is_some_and(|first| verdict(first.at).is_met);
             };
