@@ -308,6 +308,21 @@ mod tests {
     use super::*;
     use crate::DefinitionError;
 
+    /// What is said of each part if it is wrong: all errors, one at a time.
+    fn places<'a>(mut visit: impl FnMut(Each<'_, 'a>) -> Result<()>) -> Vec<String> {
+        let mut places = Vec::new();
+        for wanted in 0.. {
+            let mut count = 0;
+            let found = visit(&mut |part| {
+                count += 1;
+                if count > wanted { Err(DefinitionError::new("", format!("{part:?}"))) } else { Ok(()) }
+            });
+            let Err(error) = found else { break };
+            places.push(error.to_string());
+        }
+        places
+    }
+
     #[test]
     fn parts_are_told_with_their_places() {
         let report = Report::parse(
@@ -323,18 +338,7 @@ mod tests {
                 "breakdowns": ["genre", {"property": {"sql": "t"}}, {"cohorts": ["u", "v"]}]}"#,
         )
         .unwrap();
-        let mut places = Vec::new();
-        // All errors but one at a time.
-        for wanted in 0.. {
-            let mut count = 0;
-            let found = report.try_parts(&mut |part| {
-                count += 1;
-                if count > wanted { Err(DefinitionError::new("", format!("{part:?}"))) } else { Ok(()) }
-            });
-            let Err(error) = found else { break };
-            places.push(error.to_string());
-        }
-        insta::assert_snapshot!(places.join("\n"));
+        insta::assert_snapshot!(places(|each| report.try_parts(each)).join("\n"));
     }
 
     #[test]
@@ -349,20 +353,12 @@ mod tests {
                 "expand": [{"event": "f", "property": {"sql": "g"}}]}"#,
             r#"{"report": "frequency", "event": "a", "birth": "b"}"#,
         ];
-        let mut places = Vec::new();
+        let mut places_of_all = Vec::new();
         for text in reports {
             let report = Report::parse(text).unwrap();
-            for wanted in 0.. {
-                let mut count = 0;
-                let found = report.try_parts(&mut |part| {
-                    count += 1;
-                    if count > wanted { Err(DefinitionError::new("", format!("{part:?}"))) } else { Ok(()) }
-                });
-                let Err(error) = found else { break };
-                places.push(error.to_string());
-            }
+            places_of_all.extend(places(|each| report.try_parts(each)));
         }
-        insta::assert_snapshot!(places.join("\n"));
+        insta::assert_snapshot!(places_of_all.join("\n"));
     }
 
     #[test]
@@ -374,16 +370,6 @@ mod tests {
             {"not_in_cohort": "h"},
         ]}))
         .unwrap();
-        let mut places = Vec::new();
-        for wanted in 0.. {
-            let mut count = 0;
-            let found = cohort.try_parts(&mut |part| {
-                count += 1;
-                if count > wanted { Err(DefinitionError::new("", format!("{part:?}"))) } else { Ok(()) }
-            });
-            let Err(error) = found else { break };
-            places.push(error.to_string());
-        }
-        insta::assert_snapshot!(places.join("\n"));
+        insta::assert_snapshot!(places(|each| cohort.try_parts(each)).join("\n"));
     }
 }
