@@ -53,7 +53,7 @@ fn exclusions(of: Of, steps: usize) -> impl Strategy<Value = Vec<Value>> {
 
 fn whose(count: &str) -> impl Strategy<Value = (Of, Option<Value>)> + use<> {
     let users = if count == "sessions" { 1 } else { 9 };
-    let groups = if count == "sessions" { 0 } else { 1 };
+    let groups = u32::from(count != "sessions");
     prop_oneof![
         users => Just((Of::EventsAndUsers, None)),
         groups => Just((Of::Events, Some(json!("company")))),
@@ -77,7 +77,7 @@ fn window(of: Of) -> impl Strategy<Value = Value> {
         "1 month"
     ]));
     let sessions = one_of(json!(["1 session", "2 sessions"]));
-    prop_oneof![6 => lengths, if of == Of::Events { 0 } else { 1 } => sessions]
+    prop_oneof![6 => lengths, u32::from(of != Of::Events) => sessions]
 }
 
 /// A step of a funnel in an order.
@@ -147,9 +147,9 @@ fn split(of: Of, steps: usize) -> impl Strategy<Value = Value> {
             // Which ranges of time are the top ones, the rules do not say.
             let top = top.filter(|_| is_split && time_buckets.is_none());
             let control = vec![Value::from("rock"); breakdowns.len()];
-            let significance = significance.filter(|_| is_split).map(|has_control| match has_control {
-                true if time_buckets.is_none() => json!({ "control": control }),
-                _ => json!({}),
+            let significance = significance.filter(|_| is_split).map(|has_control| {
+                let has_control = has_control && time_buckets.is_none();
+                if has_control { json!({ "control": control }) } else { json!({}) }
             });
             object([
                 ("breakdowns", list(breakdowns)),
@@ -314,9 +314,13 @@ fn any_retention() -> impl Strategy<Value = Value> {
                         ("other", top.map(|(_, other)| Value::from(other))),
                         (
                             "users_of",
-                            cell.map(|(time, bucket, dropped_off)| match dropped_off {
-                                true => json!({"time": time, "bucket": bucket, "dropped_off": true}),
-                                false => json!({"time": time, "bucket": bucket}),
+                            cell.map(|(time, bucket, dropped_off)| {
+                                let dropped_off = Some(Value::from(true)).filter(|_| dropped_off);
+                                object([
+                                    ("time", Some(time)),
+                                    ("bucket", Some(Value::from(bucket))),
+                                    ("dropped_off", dropped_off),
+                                ])
                             }),
                         ),
                     ]);

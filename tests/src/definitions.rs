@@ -702,6 +702,7 @@ fn of_attribution() -> impl Strategy<Value = Value> {
         |(scope, (range, interval), metrics, breakdowns, top, setting)| {
             let is_rolled = setting.get("rolling").is_some() || setting.get("cumulative").is_some();
             let interval = if is_rolled { interval.or(Some(json!("day"))) } else { interval };
+            let count = breakdowns.as_array().map_or(0, Vec::len);
             let rest = object([
                 ("report", Some(json!("insights"))),
                 ("range", Some(range)),
@@ -711,7 +712,7 @@ fn of_attribution() -> impl Strategy<Value = Value> {
                 ("top", top.map(|(top, _)| Value::from(top))),
                 ("other", top.map(|(_, other)| Value::from(other))),
             ]);
-            merged([scope, rest, setting])
+            merged([scope, rest, compared(&setting, count)])
         },
     )
 }

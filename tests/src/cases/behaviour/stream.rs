@@ -37,15 +37,12 @@ fn record(user: &str, token: &str) -> Value {
     if what == "$set" {
         return json!({"$distinct_id": user, "$set": all});
     }
-    let (name, time) = match what.split_once('@') {
-        Some((name, time)) => {
-            let seconds = if time.len() == 10 { "T00:00:00Z" } else { ":00Z" };
-            (name, DateTime::parse_from_rfc3339(&format!("{time}{seconds}")).unwrap().timestamp_millis())
-        }
-        None => {
-            let name = &what[..what.find(|c: char| c.is_ascii_digit()).unwrap()];
-            (name, 1_704_067_200_000 + elapsed(&what[name.len()..]))
-        }
+    let (name, time) = if let Some((name, time)) = what.split_once('@') {
+        let seconds = if time.len() == 10 { "T00:00:00Z" } else { ":00Z" };
+        (name, DateTime::parse_from_rfc3339(&format!("{time}{seconds}")).unwrap().timestamp_millis())
+    } else {
+        let name = &what[..what.find(|c: char| c.is_ascii_digit()).unwrap()];
+        (name, 1_704_067_200_000 + elapsed(&what[name.len()..]))
     };
     all.insert("time".to_owned(), Value::from(time));
     all.insert("distinct_id".to_owned(), Value::from(user));

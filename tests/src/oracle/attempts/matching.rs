@@ -222,9 +222,9 @@ impl Run<'_> {
             }
             // The optional ones that follow, and the required one after them (F-18).
             let mut next: Vec<usize> = Vec::new();
-            for candidate in part + 1..parts.len() {
+            for (candidate, step) in parts.iter().enumerate().skip(part + 1) {
                 next.push(candidate);
-                if !rules.steps[parts[candidate]].optional {
+                if !rules.steps[*step].optional {
                     break;
                 }
             }

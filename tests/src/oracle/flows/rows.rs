@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tallymark_report::{CountOf, FlowForm, Flows, Question, Report};
+use tallymark_report::{Breakdown, CountOf, FlowForm, Flows, Question, Report};
 
 use super::path::{Flow, all_flows};
 use crate::oracle::Table;
@@ -58,7 +58,7 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
     shown.truncate(flows.top.unwrap_or(usize::MAX));
     shown.insert(0, (vec![OVERALL.to_owned(); flows.breakdowns.len()], overall));
 
-    let labels = flows.breakdowns.iter().map(|breakdown| breakdown.label());
+    let labels = flows.breakdowns.iter().map(Breakdown::label);
     let columns: &[&str] = match flows.form {
         FlowForm::Graph => {
             &["kind", "anchor", "offset", "label", "to_anchor", "to_offset", "to_label", "count", "share"]
@@ -148,9 +148,9 @@ pub(super) fn graph(flows: &Flows, own: &[&Flow<'_>]) -> Graph {
             shown.insert(Node { anchor, offset, label: label.to_owned() });
         }
     }
-    let as_shown = |node: &Node| match node.offset == 0 || shown.contains(node) {
-        true => node.clone(),
-        false => Node { label: OTHER.to_owned(), ..node.clone() },
+    let as_shown = |node: &Node| {
+        let is_shown = node.offset == 0 || shown.contains(node);
+        if is_shown { node.clone() } else { Node { label: OTHER.to_owned(), ..node.clone() } }
     };
     let mut graph = Graph::default();
     for (flow, events) in own.iter().zip(&all) {

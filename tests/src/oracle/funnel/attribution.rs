@@ -48,7 +48,7 @@ impl<'a> Whose<'a> {
         let found = match attribution {
             Attribution::Step(step) => self.event(step - 1),
             Attribution::FirstStepDefined => defined.next(),
-            Attribution::LastStepDefined => defined.last(),
+            Attribution::LastStepDefined => defined.next_back(),
         };
         found.unwrap_or(self.actor())
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tallymark_report::{
-    Aggregate, Buckets, CountOf, Funnel, Instant, IntervalAttempts, Question, Report, Scope, StepOf,
-    TimeBuckets, Window,
+    Aggregate, Breakdown, Buckets, CountOf, Funnel, Instant, IntervalAttempts, Question, Report, Scope,
+    StepMeasure, StepOf, TimeBuckets, TimeMeasure, Window,
 };
 
 use super::attribution::Whose;
@@ -347,7 +347,7 @@ impl<'a> Asked<'a> {
         let funnel = self.funnel;
         let mut columns: Vec<String> = Vec::new();
         columns.extend(funnel.interval.map(|_| "time".to_owned()));
-        columns.extend(funnel.breakdowns.iter().map(|breakdown| breakdown.label()));
+        columns.extend(funnel.breakdowns.iter().map(Breakdown::label));
         columns.extend(funnel.time_buckets.as_ref().map(|_| "time_to_convert".to_owned()));
         let fixed = [
             "step",
@@ -361,8 +361,8 @@ impl<'a> Asked<'a> {
             "median_time_from_start_s",
         ];
         columns.extend(fixed.map(str::to_owned));
-        columns.extend(funnel.measures.iter().map(|measure| measure.label()));
-        columns.extend(funnel.times.iter().map(|time| time.label()));
+        columns.extend(funnel.measures.iter().map(StepMeasure::label));
+        columns.extend(funnel.times.iter().map(TimeMeasure::label));
         if funnel.significance.is_some() {
             columns.extend(["confidence", "significant"].map(str::to_owned));
         }

@@ -1,7 +1,5 @@
 //! What holds of every funnel (T-7).
 
-#![expect(clippy::needless_pass_by_value, reason = "definitions are written where they are used")]
-
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};

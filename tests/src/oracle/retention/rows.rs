@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tallymark_report::{Aggregate, Question, Report, Retention, RetentionCell, RetentionMeasure, Scope};
+use tallymark_report::{
+    Aggregate, Breakdown, Question, Report, Retention, RetentionCell, RetentionMeasure, Scope,
+};
 
 use super::births::{Birth, Bracket, Cohort, brackets, cohorts};
 use crate::oracle::Table;
@@ -70,7 +72,7 @@ impl<'a> Asked<'a> {
     }
 
     fn columns(&self) -> Vec<String> {
-        let labels = self.retention.breakdowns.iter().map(|breakdown| breakdown.label());
+        let labels = self.retention.breakdowns.iter().map(Breakdown::label);
         let first = ["row", "time"].map(str::to_owned).into_iter();
         let rest = ["bucket", "from", "to", "size", "retained", "rate", "value", "is_complete"];
         first.chain(labels).chain(rest.map(str::to_owned)).collect()
@@ -97,7 +99,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Who was born in a cohort, of a line.
-    fn births<'c>(&self, cohort: &'c Cohort<'a>, line: &Line) -> Vec<&'c Birth<'a>> {
+    fn births<'c>(cohort: &'c Cohort<'a>, line: &Line) -> Vec<&'c Birth<'a>> {
         let is_in = |birth: &&Birth<'_>| {
             *line == Line::Overall || birth.segments.iter().any(|segment| line.has(segment))
         };
@@ -107,13 +109,13 @@ impl<'a> Asked<'a> {
     fn add_rows(&self, table: &mut Table, line: &Line) {
         let mut cells: Vec<Vec<Cell>> = vec![Vec::new(); self.brackets.len()];
         for cohort in &self.cohorts {
-            let births = self.births(cohort, line);
+            let births = Self::births(cohort, line);
             if *line != Line::Overall && births.is_empty() {
                 continue;
             }
-            for bucket in 0..self.brackets.len() {
+            for (bucket, cells) in cells.iter_mut().enumerate() {
                 let cell = self.cell(cohort, &births, bucket);
-                cells[bucket].push(cell);
+                cells.push(cell);
                 let rate = (cell.size > 0).then(|| cell.retained as f64 / cell.size as f64);
                 let measured = match &self.retention.measure {
                     RetentionMeasure::Rate => rate,
@@ -224,7 +226,7 @@ impl<'a> Asked<'a> {
             cell.bucket.is_none_or(|bucket| is_retained(bucket) != cell.dropped_off)
         };
         let cohorts = self.cohorts.iter().filter(|cohort| cohort.bucket.key == key);
-        let births = cohorts.flat_map(|cohort| self.births(cohort, &line));
+        let births = cohorts.flat_map(|cohort| Self::births(cohort, &line));
         births.filter(is_behind).map(|birth| birth.actor.clone()).collect()
     }
 }

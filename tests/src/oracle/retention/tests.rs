@@ -103,7 +103,7 @@ fn r_50_the_active_are_new_returning_or_resurrected() {
         let unit = definition.get("unit").cloned().unwrap_or(json!("day"));
         let lives = lifecycle(&world, &ask("lifecycle", json!({"unit": unit})), NOW).lines(&["users"]);
         let metrics = json!({"interval": unit, "metrics": [{"event": "Play"}]});
-        let active = crate::oracle::insights::answer(&world, &ask_insights(metrics), NOW);
+        let active = crate::oracle::insights::answer(&world, &ask_insights(&metrics), NOW);
         for (lives, active) in lives.chunks(4).zip(&active) {
             let count: f64 = lives[..3].iter().map(|count| count.parse::<f64>().unwrap()).sum();
             assert_eq!(Some(count), active.value);
@@ -113,7 +113,7 @@ fn r_50_the_active_are_new_returning_or_resurrected() {
         let days = stickiness(&world, &ask("stickiness", json!({})), NOW).lines(&["daily", "period"]);
         let metrics = json!({"interval": "day", "metrics": [{"event": "Play", "measure": "daily_active_users"},
             {"event": "Play", "measure": "monthly_active_users"}]});
-        let users = crate::oracle::insights::answer(&world, &ask_insights(metrics), NOW);
+        let users = crate::oracle::insights::answer(&world, &ask_insights(&metrics), NOW);
         let of = |metric: &str| {
             users.iter().filter(|row| row.metric == metric).filter_map(|row| row.value).collect::<Vec<_>>()
         };
@@ -123,7 +123,7 @@ fn r_50_the_active_are_new_returning_or_resurrected() {
 
         let weeks = frequency(&world, &ask("frequency", json!({})), NOW).lines(&["count", "users"]);
         let metrics = json!({"interval": "week", "metrics": [{"event": "Play"}]});
-        let users = crate::oracle::insights::answer(&world, &ask_insights(metrics), NOW);
+        let users = crate::oracle::insights::answer(&world, &ask_insights(&metrics), NOW);
         let at_least_one: Vec<&String> = weeks.iter().step_by(7).collect();
         let expected: Vec<String> =
             users.iter().filter_map(|row| row.value).map(|users| format!("1 {users}")).collect();
@@ -131,7 +131,7 @@ fn r_50_the_active_are_new_returning_or_resurrected() {
     });
 }
 
-fn ask_insights(more: Value) -> tallymark_report::Report {
+fn ask_insights(more: &Value) -> tallymark_report::Report {
     let mut definition = json!({"report": "insights", "range": "2024-03-25 to 2024-04-08"});
     definition.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     report(definition)

@@ -22,7 +22,7 @@ struct Step {
     event: String,
     count: u64,
     /// Of those of the step before, and of the first step.
-    step_conversion: Option<f64>,
+    from_before: Option<f64>,
     conversion: Option<f64>,
     /// Seconds since the step before.
     median_time: Option<f64>,
@@ -42,7 +42,7 @@ fn read(funnel: &Funnel, rows: &RecordBatch) -> Vec<Step> {
         labels: (first_label..first).map(|column| text(column, row)).collect(),
         event: text(first + 1, row),
         count: u64::try_from(rows.column(first + 2).as_primitive::<Int64Type>().value(row)).unwrap_or(0),
-        step_conversion: number(3, row),
+        from_before: number(3, row),
         conversion: number(4, row),
         median_time: number(6, row),
     };
@@ -105,12 +105,12 @@ fn longest_note(block: &[Step]) -> String {
 
 /// What else is to be said of a step.
 fn note(step: &Step) -> String {
-    let Some(conversion) = step.step_conversion else { return String::new() };
-    let mut note = format!("{} of the step before", share(conversion));
-    if let Some(seconds) = step.median_time {
-        note += &format!(", {}", time(seconds));
+    let Some(conversion) = step.from_before else { return String::new() };
+    let note = format!("{} of the step before", share(conversion));
+    match step.median_time {
+        Some(seconds) => format!("{note}, {}", time(seconds)),
+        None => note,
     }
-    note
 }
 
 /// A length of time, as short as it can be said.

@@ -160,11 +160,11 @@ pub(super) fn write(
         }
         let padding = " ".repeat(name_width - width(&line.name));
         let size = line.size.map(count).unwrap_or_default();
-        let cells: String = line.cells[..shown]
-            .iter()
-            .map(|cell| columns.cell(cell))
-            .map(|text| format!(" {}{text}", " ".repeat(cell_width - width(&text))))
-            .collect();
+        let mut cells = String::new();
+        for text in line.cells[..shown].iter().map(|cell| columns.cell(cell)) {
+            cells.push_str(&" ".repeat(1 + cell_width - width(&text)));
+            cells.push_str(&text);
+        }
         let start =
             format!("  {}{padding}  {}", line.name, page.paint.strong(format!("{size:>size_width$}")));
         writeln!(out, "{}", format!("{start}{cells}").trim_end())?;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 /// What an attempt goes through.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "the steps, of which the rest speaks")]
 pub(in crate::report) struct Steps {
     /// The steps, those to be repeated as often as they are (F-19).
     pub(in crate::report) steps: Vec<Step>,
@@ -378,7 +379,7 @@ impl Steps {
                 from -= 1;
             }
         }
-        for at in from..events.len() {
+        for (at, is_used) in used.iter().enumerate().skip(from) {
             let session = events.session(at);
             let is_out = match (stream.session, self.limit) {
                 (Some(only), _) => {
@@ -403,7 +404,7 @@ impl Steps {
             if is_out {
                 continue;
             }
-            let is_free = !used[at] && (at > wait.last_at || !taken.iter().any(|one| one.at as usize == at));
+            let is_free = !is_used && (at > wait.last_at || !taken.iter().any(|one| one.at as usize == at));
             if is_free
                 && stream.held.is_none_or(|held| events.held(at) == held)
                 && let Some(step) = self.step_at(events, at, wait.block, taken)

@@ -27,7 +27,7 @@ use tallymark_report::{Buckets, DefinitionError, Funnel, Instants, IntervalAttem
 
 use self::question::Asking;
 pub(super) use self::rows::schema;
-use self::tally::{Cell, Wanted};
+use self::tally::{Cell, Tally, Wanted};
 use super::asked::Asked;
 use super::insights::OTHER;
 use super::segments::Ranges;
@@ -94,7 +94,7 @@ async fn shown(asking: &Asking<'_>) -> Result<Shown> {
     let mut ranked: Vec<(u64, Vec<String>)> = tallies
         .segments
         .into_iter()
-        .map(|(labels, tallies)| (tallies.iter().map(|one| one.started()).sum(), labels))
+        .map(|(labels, tallies)| (tallies.iter().map(Tally::started).sum(), labels))
         .collect();
     ranked.retain(|(count, _)| *count > 0);
     ranked.sort_by(|(a_count, a), (b_count, b)| b_count.cmp(a_count).then_with(|| a.cmp(b)));

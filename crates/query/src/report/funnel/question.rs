@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, ListBuilder, StringViewArray, StringViewBuilder};
+use arrow::array::{Array, AsArray as _, ListBuilder, StringViewArray, StringViewBuilder};
 use arrow::compute::cast;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 use tallymark_report::{
     Attribution, Breakdown, ClickhouseMode, CountOf, EventChoice, EventSelector, Funnel, Instants, Property,
-    Reentry, Scope, StepOrder,
+    Reentry, Scope, StepOrder, Window,
 };
 
 use super::super::asked::{Asked, plan_error};
@@ -161,7 +161,7 @@ impl<'a> Asking<'a> {
             }
             let condition = self.condition(selected);
             starts.push(steps.len());
-            let within = step.within.and_then(|within| within.millis()).map(|millis| (millis, steps.len()));
+            let within = step.within.and_then(Window::millis).map(|millis| (millis, steps.len()));
             for _ in 0..step.times {
                 shape.reached_with.push(None);
                 steps.push(Step { condition, is_optional: step.optional, within });
@@ -312,7 +312,7 @@ impl<'a> Asking<'a> {
         shape.many = Some(ManyConditions { label: self.labels.len(), first });
         self.labels.push(call("met", convert::list_of_text(), many, |args| {
             let mut lists = ListBuilder::new(StringViewBuilder::new());
-            for row in 0..args.first().map_or(0, |condition| condition.len()) {
+            for row in 0..args.first().map_or(0, Array::len) {
                 for (number, condition) in args.iter().enumerate() {
                     let condition = condition.as_boolean();
                     if condition.is_valid(row) && condition.value(row) {
@@ -352,7 +352,7 @@ impl<'a> Asking<'a> {
         let users = UserScan::with_numbers(&asked.state, &events, conditions, labels, numbers);
         let users = users.map_err(plan_error)?;
         let failed = |source| Error::Run { source };
-        let layout = events.layout_of(&asked.state, &[self.within.clone()], users.inputs()).await;
+        let layout = events.layout_of(&asked.state, std::slice::from_ref(&self.within), users.inputs()).await;
         let layout = layout.map_err(failed)?;
         let walk = Walk { shape: Arc::clone(&self.shape), wanted };
         let pool = &asked.state.runtime_env().memory_pool;

@@ -6,7 +6,7 @@ use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use tallymark_report::{Aggregate, Funnel, Scope};
+use tallymark_report::{Aggregate, Funnel, Scope, StepMeasure, TimeMeasure};
 
 use super::super::asked::arrow_error;
 use super::super::insights::OVERALL;
@@ -54,8 +54,8 @@ pub(in super::super) fn schema(scope: &Scope, funnel: &Funnel) -> Result<SchemaR
     ] {
         add(name, DataType::Float64, true);
     }
-    let measures = funnel.measures.iter().map(|measure| measure.label());
-    for name in measures.chain(funnel.times.iter().map(|time| time.label())) {
+    let measures = funnel.measures.iter().map(StepMeasure::label);
+    for name in measures.chain(funnel.times.iter().map(TimeMeasure::label)) {
         add(&name, DataType::Float64, true);
     }
     if funnel.significance.is_some() {
@@ -120,7 +120,6 @@ pub(super) fn batch(asking: &Asking<'_>, segments: &[Vec<String>], tallies: Tall
             let tally = at(&tallies, bucket);
             // F-80, F-82: what a segment is compared with.
             let population = match (&labels, control) {
-                (None, _) => None,
                 (Some(_), None) => Some(at(&overall, bucket).counts),
                 (Some(labels), Some(control)) if labels != control => {
                     let control = control_tallies.as_ref().map(|tallies| at(tallies, bucket));

@@ -484,9 +484,9 @@ impl Walk {
         let of = |at: usize| One {
             reached: &reached[at * shape.step_count..(at + 1) * shape.step_count],
             passes: passes[at],
-            bucket: bucket.unwrap_or_else(|| match self.wanted.counts_only {
-                true => 0,
-                false => self.bucket(view.time(attempts.start(attempts.get(at)))),
+            bucket: bucket.unwrap_or_else(|| {
+                let start = attempts.start(attempts.get(at));
+                if self.wanted.counts_only { 0 } else { self.bucket(view.time(start)) }
             }),
         };
         if self.wanted.split_times {
@@ -590,8 +590,8 @@ impl Walk {
         tally.times.resize_with(self.shape.times_from.len(), || vec![Vec::new(); steps]);
         for (from, times) in self.shape.times_from.iter().zip(&mut tally.times) {
             let Some(start) = time(*from) else { continue };
-            for step in from + 1..steps {
-                times[step].extend(time(step).map(|now| (now - start).max(0)));
+            for (step, times) in times.iter_mut().enumerate().skip(from + 1) {
+                times.extend(time(step).map(|now| (now - start).max(0)));
             }
         }
         tally.numbers.resize_with(self.shape.measure_count, || vec![Vec::new(); steps]);
@@ -650,7 +650,9 @@ impl Walk {
         for (breakdown, of_user) in self.shape.breakdowns.iter().enumerate() {
             let codes = self.attributed(view, breakdown, *of_user, taken, reached);
             if let [code] = codes {
-                all.iter_mut().for_each(|segment| segment.push(*code));
+                for segment in &mut all {
+                    segment.push(*code);
+                }
                 continue;
             }
             all = all
@@ -661,22 +663,20 @@ impl Walk {
                 .collect();
         }
         for codes in all {
-            let segment = match by_codes.get(&codes) {
-                Some(segment) => *segment,
-                None => {
-                    let text = |(breakdown, code): (usize, &u32)| match *code {
-                        NO_LABEL => NOT_SET.to_owned(),
-                        code => view.user.text(breakdown, code).to_owned(),
-                    };
-                    let mut labels: Vec<String> = codes.iter().enumerate().map(text).collect();
-                    if self.wanted.other.as_ref().is_some_and(|shown| !shown.contains(&labels)) {
-                        labels.fill(OTHER.to_owned());
-                    }
-                    let segment = partial.segment(&labels);
-                    by_codes.insert(codes, segment);
-                    segment
-                }
+            if let Some(segment) = by_codes.get(&codes) {
+                each(*segment);
+                continue;
+            }
+            let text = |(breakdown, code): (usize, &u32)| match *code {
+                NO_LABEL => NOT_SET.to_owned(),
+                code => view.user.text(breakdown, code).to_owned(),
             };
+            let mut labels: Vec<String> = codes.iter().enumerate().map(text).collect();
+            if self.wanted.other.as_ref().is_some_and(|shown| !shown.contains(&labels)) {
+                labels.fill(OTHER.to_owned());
+            }
+            let segment = partial.segment(&labels);
+            by_codes.insert(codes, segment);
             each(segment);
         }
     }

@@ -1,5 +1,7 @@
 //! Attempts over plain events: the tables of section 6.
 
+use std::iter;
+
 use super::attempts::{Attempts, Events, Excluded, Limit, NOT_HELD, Step, Steps};
 
 const MINUTE: i64 = 60_000;
@@ -147,7 +149,7 @@ fn f_15_f_16_any_order_with_an_anchor() {
     assert_eq!(lengths(&any, "X0 Z1").1, [1]);
     assert_eq!(lengths(&any, "X0s Z3s Y4.5s").1, [3]);
     assert_eq!(lengths(&any, "X0s Z2s Y4.5s").1, [2]);
-    let both = Steps { blocks: vec![0..2], ..steps("XY", 60) };
+    let both = Steps { blocks: iter::once(0..2).collect(), ..steps("XY", 60) };
     assert_eq!(lengths(&both, "Y0 X10"), (Some(2), vec![2]));
 }
 
@@ -301,7 +303,7 @@ mod properties {
         #[test]
         fn t_7_any_order_converts_where_a_specific_one_does(events in histories()) {
             let specific = Steps { limit: Limit::Millis(i64::MAX), ..steps("ABC", 1) };
-            let any = Steps { blocks: vec![0..3], ..specific.clone() };
+            let any = Steps { blocks: iter::once(0..3).collect(), ..specific.clone() };
             prop_assert!(!converts(&specific, &events) || converts(&any, &events));
         }
 
