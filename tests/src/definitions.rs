@@ -31,7 +31,9 @@ pub fn lexicon() -> Value {
 }
 
 /// The saved cohorts that definitions name.
-pub const COHORTS: &[&str] = &["first", "second", "third"];
+pub const COHORTS: &[&str] = &["first", "second", "third", "companies"];
+/// Those of users among them.
+const OF_USERS: &[&str] = &["first", "second", "third"];
 
 pub(crate) fn one_of(values: Value) -> impl Strategy<Value = Value> {
     match values {
@@ -725,7 +727,7 @@ fn of_profiles() -> impl Strategy<Value = Value> {
         )
             .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of})),
     ];
-    let metric = (filter(Of::Users, COHORTS), measure)
+    let metric = (filter(Of::Users, OF_USERS), measure)
         .prop_map(|(profiles, measure)| json!({"profiles": profiles, "measure": measure}));
     let top = option::weighted(0.5, (1_usize..3, any::<bool>()));
     (scope(), vec(metric, 1..3), vec(breakdown(Of::Users), 0..3), top).prop_map(
@@ -840,10 +842,37 @@ fn cohort(others: &'static [&'static str]) -> BoxedStrategy<Value> {
         .boxed()
 }
 
+/// A cohort of companies (C-21).
+fn cohort_of_groups() -> impl Strategy<Value = Value> {
+    let in_order = |did: &Value| did.get("then").is_some() || did.get("then_not").is_some();
+    let did = || {
+        did(&[]).prop_filter("firsts are not in sequences", move |did| {
+            let has_first =
+                |field: &str| did.get(field).is_some_and(|event| event.get("first_time").is_some());
+            !(in_order(did) && ["event", "then", "then_not"].into_iter().any(has_first))
+        })
+    };
+    let did_not =
+        did().prop_map(|did| object([("event", did.get("event").cloned()), ("in", did.get("in").cloned())]));
+    let tier = (select(vec!["equals", "does_not_equal"]), select(vec!["gold", "tin"]))
+        .prop_map(|(how, tier)| json!({"property": "group.company.tier", how: tier}));
+    let groups = vec(select(vec!["A", "B", "5", "stranger"]), 0..3);
+    let condition = prop_oneof![
+        4 => did().prop_map(|did| json!({ "did": did })),
+        2 => did_not.prop_map(|did| json!({ "did_not": did })),
+        2 => tier.prop_map(|tier| json!({ "where": tier })),
+        1 => groups.prop_map(|groups| json!({ "groups": groups })),
+    ];
+    (select(vec!["all", "any"]), vec(condition, 1..3))
+        .prop_map(|(how, conditions)| json!({"group_key": "company", how: conditions}))
+        .boxed()
+}
+
 /// A cohort for each of the names; later ones may name those before.
 pub fn cohorts() -> impl Strategy<Value = BTreeMap<String, Value>> {
-    (cohort(&[]), cohort(&["first"]), cohort(&["first", "second"])).prop_map(|(first, second, third)| {
-        COHORTS.iter().map(|name| (*name).to_owned()).zip([first, second, third]).collect()
+    let users = (cohort(&[]), cohort(&["first"]), cohort(&["first", "second"]));
+    (users, cohort_of_groups()).prop_map(|((first, second, third), groups)| {
+        COHORTS.iter().map(|name| (*name).to_owned()).zip([first, second, third, groups]).collect()
     })
 }
 

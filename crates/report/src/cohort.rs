@@ -10,11 +10,15 @@ use crate::{
     Aggregate, DateRange, DefinitionError, EventSelector, Filter, Instant, Property, Result, Scope, Unit,
 };
 
-/// A set of users, by what they did and what they are (C-1). Of every user with an event or a
-/// profile (C-2), those are members who meet the conditions.
+/// A set of users, or of groups, by what they did and what they are (C-1). Of everyone with an event
+/// or a profile (C-2), those are members who meet the conditions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cohort {
+    /// The members are groups: the values of this event property, such as `company_id` (U-30, C-21).
+    /// Users if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_key: Option<String>,
     /// Whose conditions all hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all: Option<Vec<CohortCondition>>,
@@ -24,7 +28,7 @@ pub struct Cohort {
 }
 
 /// One condition of a cohort (C-3): exactly one of `did`, `where`, `in_cohort`, `not_in_cohort`,
-/// `users`, `all`, `any`, `not`.
+/// `users`, `groups`, `all`, `any`, `not`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CohortCondition {
@@ -34,8 +38,8 @@ pub struct CohortCondition {
     /// The user did not do this: the same as `times` equal to 0 (C-7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub did_not: Option<Did>,
-    /// The user's profile meets this (C-16). Only `user.` properties, `user_history` and cohorts can be
-    /// named.
+    /// The profile meets this (C-16). Only `user.` properties, `user_history` and cohorts can be named;
+    /// of groups only properties of their own, and cohorts of the same kind.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
     /// With `where`: what `user_history` names is as it was then (C-3 e); now if not said.
@@ -53,6 +57,9 @@ pub struct CohortCondition {
     /// The user is one of these, by any of their ids (C-17).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<Vec<String>>,
+    /// The group is one of these; in cohorts of groups (C-21).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
     /// All of these hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all: Option<Vec<CohortCondition>>,
@@ -160,24 +167,25 @@ impl Cohort {
             (None, Some(any)) => ("any", any),
             _ => return Err(DefinitionError::new("", "a cohort has either all or any")),
         };
-        check_all(field, conditions)?;
+        check_all(field, conditions, self.group_key.as_deref())?;
         crate::computed::check_cohort(self)
     }
 }
 
-fn check_all(field: &str, conditions: &[CohortCondition]) -> Result<()> {
+fn check_all(field: &str, conditions: &[CohortCondition], group_key: Option<&str>) -> Result<()> {
     if conditions.is_empty() {
         return Err(DefinitionError::new(field, "at least one condition"));
     }
     for (at, condition) in conditions.iter().enumerate() {
-        condition.check().map_err(|error| error.within(&format!("{field}[{at}]")))?;
+        condition.check(group_key).map_err(|error| error.within(&format!("{field}[{at}]")))?;
     }
     Ok(())
 }
 
 impl CohortCondition {
-    fn check(&self) -> Result<()> {
-        let Self { did, did_not, filter, at, range, in_cohort, not_in_cohort, users, all, any, not } = self;
+    fn check(&self, group_key: Option<&str>) -> Result<()> {
+        let Self { did, did_not, filter, at, range, in_cohort, not_in_cohort, users, groups, all, any, not } =
+            self;
         if (at.is_some() || range.is_some()) && filter.is_none() {
             let field = if at.is_some() { "at" } else { "in" };
             return Err(DefinitionError::new(field, "goes with where; the time of did stands within it"));
@@ -195,6 +203,7 @@ impl CohortCondition {
             in_cohort.is_some(),
             not_in_cohort.is_some(),
             users.is_some(),
+            groups.is_some(),
             all.is_some(),
             any.is_some(),
             not.is_some(),
@@ -202,10 +211,29 @@ impl CohortCondition {
         if kinds.into_iter().filter(|is| *is).count() != 1 {
             return Err(DefinitionError::new(
                 "",
-                "a condition is exactly one of did, did_not, where, in_cohort, not_in_cohort, users, all, any, not",
+                "a condition is exactly one of did, did_not, where, in_cohort, not_in_cohort, users, groups, all, any, not",
             ));
         }
+        if users.is_some() && group_key.is_some() {
+            return Err(DefinitionError::new("users", "a cohort with a group_key has groups"));
+        }
+        if groups.is_some() && group_key.is_none() {
+            return Err(DefinitionError::new("groups", "only a cohort with a group_key has groups"));
+        }
+        if let (Some(filter), Some(key)) = (filter, group_key) {
+            filter.check_of_group(key).map_err(|error| error.within("where"))?;
+        }
         filter.iter().try_for_each(|filter| filter.check(false).map_err(|error| error.within("where")))?;
+        for (field, did) in [("did", did), ("did_not", did_not)] {
+            let selectors =
+                did.iter().flat_map(|did| did.then.iter().chain(&did.then_not).chain([&did.event]));
+            let is_sequence = did.as_ref().is_some_and(|did| did.then.is_some() || did.then_not.is_some());
+            let has_first = selectors.into_iter().any(|selector| selector.first_time.is_some());
+            if group_key.is_some() && is_sequence && has_first {
+                let problem = "first_time is not possible in sequences of groups";
+                return Err(DefinitionError::new(field, problem));
+            }
+        }
         if let Some(did) = did {
             did.check().map_err(|error| error.within("did"))?;
         }
@@ -222,10 +250,10 @@ impl CohortCondition {
         }
         for (field, conditions) in [("all", all), ("any", any)] {
             if let Some(conditions) = conditions {
-                check_all(field, conditions)?;
+                check_all(field, conditions, group_key)?;
             }
         }
-        not.iter().try_for_each(|not| not.check().map_err(|error| error.within("not")))
+        not.iter().try_for_each(|not| not.check(group_key).map_err(|error| error.within("not")))
     }
 }
 

@@ -495,6 +495,34 @@ impl Filter {
         Ok(())
     }
 
+    /// Whether it can be asked of a group by this key (C-21, U-35): of its own properties.
+    pub(crate) fn check_of_group(&self, key: &str) -> Result<(), DefinitionError> {
+        let each = |field: &str, filters: &[Self]| {
+            filters.iter().enumerate().try_for_each(|(at, filter)| {
+                filter.check_of_group(key).map_err(|error| error.within(&format!("{field}[{at}]")))
+            })
+        };
+        let is_own = |property: &Property| match property {
+            Property::Group { group_key, .. } => group_key == key,
+            Property::Sql { .. } => true,
+            _ => false,
+        };
+        let property = match self {
+            Self::List(all) => return each("", all),
+            Self::All { all } => return each("all", all),
+            Self::Any { any } => return each("any", any),
+            Self::Not { not } => return not.check_of_group(key).map_err(|error| error.within("not")),
+            Self::Sql(_) | Self::InCohort { .. } | Self::NotInCohort { .. } => return Ok(()),
+            Self::ListContains(contains) => &contains.list,
+            Self::Condition(condition) => &condition.property,
+        };
+        if is_own(property) {
+            return Ok(());
+        }
+        Err(DefinitionError::new("property", "of a group is one of its own")
+            .hint(format!("it is written group.{key}.NAME")))
+    }
+
     /// Whether it can be asked of one object (P-33).
     fn check_of_object(&self) -> Result<(), DefinitionError> {
         let each = |field: &str, filters: &[Self]| {

@@ -26,6 +26,9 @@ pub enum Part<'a> {
     Range(&'a DateRange),
     /// The name of a saved cohort.
     Cohort(&'a str),
+    /// The same of a cohort whose members have to be of the kind that is asked about: users, or groups
+    /// by the key of a cohort.
+    ProfileCohort(&'a str),
     /// The name of an event, stored or saved.
     Event(&'a str),
 }
@@ -188,6 +191,7 @@ fn of_profiles(part: Part<'_>) -> Part<'_> {
     match part {
         Part::Condition(sql) => Part::ProfileCondition(sql),
         Part::Value(sql) => Part::ProfileValue(sql),
+        Part::Cohort(name) => Part::ProfileCohort(name),
         other => other,
     }
 }
@@ -283,8 +287,8 @@ fn condition_of_cohort<'a>(condition: &'a CohortCondition, each: Each<'_, 'a>) -
     at("did", &condition.did, each, did)?;
     at("did_not", &condition.did_not, each, did)?;
     at("where", &condition.filter, each, of_profile)?;
-    at("in_cohort", &condition.in_cohort, each, |name, each| each(Part::Cohort(name)))?;
-    at("not_in_cohort", &condition.not_in_cohort, each, |name, each| each(Part::Cohort(name)))?;
+    at("in_cohort", &condition.in_cohort, each, |name, each| each(Part::ProfileCohort(name)))?;
+    at("not_in_cohort", &condition.not_in_cohort, each, |name, each| each(Part::ProfileCohort(name)))?;
     at_each("all", condition.all.as_deref().unwrap_or_default(), each, condition_of_cohort)?;
     at_each("any", condition.any.as_deref().unwrap_or_default(), each, condition_of_cohort)?;
     at("not", condition.not.as_deref(), each, condition_of_cohort)

@@ -219,7 +219,7 @@ fn collect_cohorts<'a>(json: &'a Value, names: &mut BTreeSet<&'a str>) {
     }
 }
 
-/// Only conditions of cohorts have a field `users`.
+/// Only conditions of cohorts have a field `users`; groups are no users.
 fn take_off_lists(json: &mut Value, ids: &[String]) -> bool {
     match json {
         Value::Object(fields) => fields.iter_mut().fold(false, |changed, (field, value)| match value {

@@ -315,6 +315,23 @@ fn what_lists_texts_and_segments_cannot_be_asked() {
 }
 
 #[test]
+fn c_21_what_cohorts_of_groups_cannot_say() {
+    let cohort = |rest: &str| wrong(&format!(r#"{{"report": "cohort", "group_key": "company", {rest}}}"#));
+    let first = r#"{"event": {"event": "a", "first_time": "ever"}, "then": "b"}"#;
+    let errors = [
+        cohort(r#""all": [{"users": ["u1"]}]"#),
+        wrong(r#"{"report": "cohort", "all": [{"not": {"groups": ["A"]}}]}"#),
+        cohort(r#""any": [{"where": {"property": "user.plan", "equals": "pro"}}]"#),
+        cohort(r#""any": [{"where": {"any": [{"property": "group.account.plan", "equals": "pro"}]}}]"#),
+        cohort(&format!(r#""all": [{{"did": {first}}}]"#)),
+        cohort(
+            r#""all": [{"where": {"property": {"user_history": "plan"}, "equals": "pro"}, "at": "2024-07-01"}]"#,
+        ),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
 fn the_schema_is_one_of_the_reports() {
     let schema = Report::json_schema();
     let kinds: Vec<_> = schema["oneOf"]

@@ -66,6 +66,28 @@ super::cases! {
         c_3_first_time_in_the_last_seven_days:
             r#"{"all": [{"did": {"event": {"event": "Play", "first_time": "ever"}, "in": "last 7 days"}}]}"# => All ["u6"];
     }
+    people {
+        c_21_groups_by_what_was_done_for_them:
+            r#"{"group_key": "company", "all": [{"did": {"event": "Work", "times": {"at_least": 2}}}]}"# => All ["A"];
+        c_21_groups_that_did_not:
+            r#"{"group_key": "company", "all": [{"did_not": {"event": "Work"}}]}"# => All ["Z"];
+        c_21_groups_by_their_profiles:
+            r#"{"group_key": "company", "any": [{"where": {"property": "group.company.tier", "equals": "tin"}}, {"groups": ["Z", "Y"]}]}"#
+            => All ["B", "Z"];
+        c_21_first_time_of_each_group:
+            r#"{"group_key": "company", "all": [{"did": {"event": {"event": "$all_events", "first_time": "ever"}, "in": "2024-01-03 to 2024-01-03"}}]}"#
+            => All ["Z"];
+        c_21_groups_one_thing_then_another:
+            r#"{"group_key": "company", "all": [{"did": {"event": "Work", "then": "Idle"}}, {"in_cohort": "gold"}]}"# => All ["A"];
+        c_21_events_of_groups_in_a_cohort:
+            r#"{"metrics": [{"event": ["Work", "Idle"], "measure": "total_events", "where": {"in_cohort": "gold"}},
+                            {"event": ["Work", "Idle"], "measure": "total_events", "where": {"not_in_cohort": "gold"}},
+                            {"cohort": "gold"}]}"#
+            => All ["A: 3", "B: 3", "C: 1"];
+        c_21_b_23_in_a_cohort_of_groups_or_not:
+            r#"{"metrics": [{"event": ["Work", "Idle"], "measure": "total_events"}], "breakdowns": [{"cohorts": ["gold"]}]}"#
+            => All ["A [$overall]: 6", "A [In gold]: 3", "A [Not In gold]: 1"];
+    }
     planned {
         c_3_e_what_a_profile_was_at_a_time:
             r#"{"all": [{"where": {"property": {"user_history": "plan"}, "equals": "pro"}, "at": "2024-07-01"}]}"# => All ["u1"];

@@ -355,7 +355,10 @@ impl Fixture {
             json!({"$group_key": "company", "$group_id": "A", "$set": {"tier": "gold", "size": 10}}),
             json!({"$group_key": "company", "$group_id": "B", "$set": {"tier": "tin"}}),
         ];
-        Self::new("2024-01-07T12:00:00Z", "2024-01-01 to 2024-01-07", records)
+        Self::new("2024-01-07T12:00:00Z", "2024-01-01 to 2024-01-07", records).with_cohorts([
+            ("gold", json!({"group_key": "company", "all": [{"where": {"property": "group.company.tier", "equals": "gold"}}]})),
+            ("workers", json!({"all": [{"did": {"event": "Work", "in": "last 7 days"}}]})),
+        ])
     }
 
     /// Events at the edges of days and hours of zones.

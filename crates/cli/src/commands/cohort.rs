@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use serde_json::json;
-use tallymark::report::Report;
+use serde_json::{Value, json};
+use tallymark::report::{Question, Report};
 use tallymark::{DefinitionKind, Engine};
 
 use super::definitions::{self, Definition};
@@ -60,9 +60,14 @@ async fn members(
 
 /// The cohort that is saved under a name, else the one that a file defines.
 fn definition(engine: &Engine, cohort: &str) -> anyhow::Result<Definition> {
-    let is_saved = engine.definitions().iter().any(|saved| saved.kind == KIND && saved.name == cohort);
-    if is_saved {
-        let condition = json!({ "report": "cohort", "all": [{ "in_cohort": cohort }] });
+    let mut definitions = engine.definitions().into_iter();
+    let saved = definitions.find(|saved| saved.kind == KIND && saved.name == cohort);
+    if let Some(saved) = saved {
+        let mut condition = json!({ "report": "cohort", "all": [{ "in_cohort": cohort }] });
+        let saved: Value = serde_json::from_str(&saved.json)?;
+        if let Some(key) = saved.get("group_key") {
+            condition["group_key"] = key.clone();
+        }
         return Ok(Definition::made(condition, format!("cohort {cohort:?}")));
     }
     if cohort == "-" || Path::new(cohort).is_file() {
@@ -73,18 +78,25 @@ fn definition(engine: &Engine, cohort: &str) -> anyhow::Result<Definition> {
 
 fn members_query(report: &Report, columns: &[String]) -> String {
     let definition = sql_literal(&report.to_value().to_string());
-    let members = format!("SELECT user_id FROM cohort({definition})");
+    let group_key = match &report.question {
+        Question::Cohort(cohort) => cohort.group_key.as_deref(),
+        _ => None,
+    };
+    let (profiles, id) = if group_key.is_some() { ("groups", "group_id") } else { ("users", "user_id") };
+    let members = format!("SELECT {id} FROM cohort({definition})");
     if columns.is_empty() {
-        return format!("{members} ORDER BY user_id");
+        return format!("{members} ORDER BY {id}");
     }
-    let wanted = columns.iter().filter(|name| *name != "user_id");
-    let shown: Vec<String> = std::iter::once("members.user_id".to_owned())
-        .chain(wanted.map(|name| format!("users.{}", sql_name(name))))
+    let wanted = columns.iter().filter(|name| *name != id);
+    let shown: Vec<String> = std::iter::once(format!("members.{id}"))
+        .chain(wanted.map(|name| format!("{profiles}.{}", sql_name(name))))
         .collect();
+    let of_key = group_key.map(|key| format!(" AND groups.group_key = {}", sql_literal(key)));
     format!(
-        "SELECT {} FROM ({members}) AS members \
-         LEFT JOIN users ON users.user_id = members.user_id ORDER BY members.user_id",
-        shown.join(", ")
+        "SELECT {} FROM ({members}) AS members LEFT JOIN {profiles} \
+         ON {profiles}.{id} = members.{id}{} ORDER BY members.{id}",
+        shown.join(", "),
+        of_key.unwrap_or_default()
     )
 }
 

@@ -65,3 +65,23 @@ fn s_28_s_79_texts_and_compared_segments_are_rows() {
                     {"event": "Listen", "measure": "total_events"}]}"#;
     insta::assert_snapshot!(place.feed(&["report", "-"], report.as_bytes()).ok().out);
 }
+
+#[test]
+fn c_21_members_of_a_cohort_of_groups_are_listed_with_properties_of_theirs() {
+    let place = place();
+    place
+        .feed(
+            &["import", "-"],
+            br#"{"event":"Play","properties":{"time":1711843200,"distinct_id":"ann","company":"Acme"}}
+{"$group_key":"company","$group_id":"Acme","$set":{"size":7}}
+"#,
+        )
+        .ok();
+    let firms = br#"{"group_key": "company", "all": [{"did": {"event": "Play"}}]}"#;
+    place.feed(&["cohort", "save", "Firms", "-"], firms).ok();
+    let members = place.run(&["cohort", "members", "Firms", "--columns", "size", "--output", "csv"]).ok().out;
+    assert_eq!(members, "group_id,size\nAcme,7\n");
+    let size =
+        place.run(&["cohort", "size", "Firms", "--range", "2024-03-31 to 2024-03-31", "--output", "json"]);
+    assert_eq!(size.ok().json()[0]["value"], 1.0);
+}

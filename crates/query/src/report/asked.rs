@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{Array as _, AsArray as _, ListBuilder, StringViewBuilder, UInt32Array};
+use arrow::array::{Array as _, AsArray as _, BooleanArray, ListBuilder, StringViewBuilder, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
@@ -57,6 +57,11 @@ pub(super) struct Asked {
     pub(super) hidden_events: Arc<BTreeSet<String>>,
     /// What expressions are over: the events, or the profiles, which have no properties of events.
     pub(super) is_of_profiles: bool,
+    /// By which key those are groups who are asked about, where expressions are over profiles of
+    /// groups; their ids are in place of those of users (C-21).
+    pub(super) groups_of: Option<String>,
+    /// The keys of cohorts of groups, by their names.
+    pub(super) group_cohorts: Arc<BTreeMap<String, String>>,
     /// Conditions on lists of which breakdowns and measures see only what met them (P-32).
     pub(super) matching: Arc<Vec<Filter>>,
     /// Where in an item of a list the object is whose properties are meant (P-33).
@@ -95,6 +100,8 @@ impl Asked {
             members: HashMap::new(),
             hidden_events: Arc::default(),
             is_of_profiles: false,
+            groups_of: None,
+            group_cohorts: Arc::default(),
             matching: Arc::default(),
             object_at: None,
             first_times: Arc::default(),
@@ -104,6 +111,11 @@ impl Asked {
             computed: Arc::default(),
             window: None,
         })
+    }
+
+    /// The same for expressions over profiles: of users, or of groups by a key.
+    pub(super) fn of_profiles(&self, group_key: Option<&str>) -> Self {
+        Self { is_of_profiles: true, groups_of: group_key.map(str::to_owned), ..self.clone() }
     }
 
     pub(super) fn events(&self) -> Arc<EventsTable> {
@@ -200,6 +212,8 @@ impl Asked {
                     _ => values,
                 }
             }
+            // U-35.
+            Property::User { .. } if self.groups_of.is_some() => Values::default(),
             Property::User { name } => {
                 let users = self.tables.users();
                 let column = |lane: &str| profile_of_user(&users, lane);
@@ -207,6 +221,10 @@ impl Asked {
             }
             Property::Group { group_key, name } => {
                 let groups = self.tables.groups();
+                if self.groups_of.as_ref() == Some(group_key) {
+                    let column = |lane: &str| profile_of_group(&groups, group_key, &column(USER_ID), lane);
+                    return Ok(Values::of_property(groups.catalog(), name, &column));
+                }
                 let keys = self.group_keys(group_key)?;
                 let no_text = || lit(ScalarValue::Utf8View(None));
                 let scalar = keys.scalar_text().unwrap_or_else(no_text);
@@ -313,7 +331,10 @@ impl Asked {
                     let keys = self.group_keys_known();
                     let key = keys.into_iter().rev().find(|key| rest.starts_with(&format!("{key}.")));
                     let key = key.unwrap_or_default();
-                    let of_key = self.group_keys(key).ok().and_then(|values| values.scalar_text());
+                    let of_key = match &self.groups_of {
+                        Some(own) if own == key => Some(column(USER_ID)),
+                        _ => self.group_keys(key).ok().and_then(|values| values.scalar_text()),
+                    };
                     let of_key = of_key.unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
                     let lane = rest.get(key.len() + 1..).unwrap_or_default();
                     Transformed::yes(profile_of_group(&groups, key, &of_key, lane))
@@ -439,11 +460,34 @@ impl Asked {
         found.map(drop).map_err(plan_error)
     }
 
-    /// Whether the event's user is in a cohort; null for nobody.
+    /// Whether the event's user, or one of its groups, is in a cohort; null for nobody.
     pub(super) fn in_cohort(&self, name: &str) -> Expr {
         let members = self.members.get(name).cloned().unwrap_or_default();
-        is_among(format!("cohort({name})"), members)
+        let called = format!("cohort({name})");
+        match self.group_cohorts.get(name).filter(|key| self.groups_of.as_ref() != Some(key)) {
+            None => is_among(called, members),
+            // Without a property of that name there are no groups.
+            Some(key) => match self.groups_by(key) {
+                Ok(groups) => is_any_among(called, groups.label, members),
+                Err(_) => lit(ScalarValue::Boolean(None)),
+            },
+        }
     }
+}
+
+/// Whether any of the groups is one of these, by an id or a list of them; null for none.
+fn is_any_among(name: String, ids: Expr, members: Arc<UserIds>) -> Expr {
+    call(name, DataType::Boolean, vec![ids], move |args| {
+        if let DataType::List(_) = args[0].data_type() {
+            let is_member =
+                |ids: Vec<String>| (!ids.is_empty()).then(|| ids.iter().any(|id| members.contains(id)));
+            let ids = convert::texts_of(&args[0])?.into_iter();
+            return Ok(Arc::new(ids.map(is_member).collect::<BooleanArray>()));
+        }
+        let ids = cast(&args[0], &TEXT)?;
+        let is_member = |id: Option<&str>| id.map(|id| members.contains(id));
+        Ok(Arc::new(ids.as_string_view().iter().map(is_member).collect::<BooleanArray>()))
+    })
 }
 
 /// `cohort('NAME')`.

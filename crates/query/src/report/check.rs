@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::DataFusionError;
 use datafusion::logical_expr::{Expr, ExprSchemable as _};
 use tallymark_event::columns::USER_ID;
-use tallymark_report::{Cohort, DateRange, DefinitionError, EventSelector, Part, Report};
+use tallymark_report::{Cohort, DateRange, DefinitionError, EventSelector, Part, Question, Report};
 
 use super::asked::{Asked, Cohorts};
 use crate::{Error, Result};
@@ -34,7 +34,11 @@ impl Asked {
     /// Whether a report, and the saved cohorts and events it names, can be asked of this dataset.
     pub(super) fn check(&self, report: &Report, cohorts: &Cohorts) -> Result<()> {
         let mut named = Named::default();
-        report.try_parts(&mut |part| self.check_part(part, cohorts, &mut named))?;
+        let group_key = match &report.question {
+            Question::Cohort(cohort) => cohort.group_key.as_deref(),
+            _ => None,
+        };
+        report.try_parts(&mut |part| self.check_part(part, group_key, cohorts, &mut named))?;
         let mut checked = BTreeSet::new();
         // What is named may name more.
         while let Some(one) = named.0.pop_first() {
@@ -47,7 +51,11 @@ impl Asked {
                         (self.saved_events.get(name).map(Definition::Event), format!("event \"{name}\""))
                     }
                 };
-                let mut each = |part: Part<'_>| self.check_part(part, cohorts, &mut named);
+                let group_key = match &of {
+                    Some(Definition::Cohort(cohort)) => cohort.group_key.as_deref(),
+                    _ => None,
+                };
+                let mut each = |part: Part<'_>| self.check_part(part, group_key, cohorts, &mut named);
                 let found = match of {
                     Some(Definition::Cohort(cohort)) => cohort.try_parts(&mut each),
                     // The names in a saved event are those of stored ones.
@@ -63,15 +71,32 @@ impl Asked {
         Ok(())
     }
 
-    fn check_part(&self, part: Part<'_>, cohorts: &Cohorts, named: &mut Named) -> Checked {
+    /// `group_key` is by which key those are groups whose profiles are asked about.
+    fn check_part(
+        &self,
+        part: Part<'_>,
+        group_key: Option<&str>,
+        cohorts: &Cohorts,
+        named: &mut Named,
+    ) -> Checked {
         match part {
             Part::Condition(sql) => self.check_condition(sql, cohorts, named).map(drop),
             Part::Value(sql) => self.check_sql(sql).map(drop),
             Part::ProfileCondition(sql) => {
-                let expr = self.check_condition(sql, cohorts, named)?;
+                let expr = self.of_profiles(group_key).check_condition(sql, cohorts, named)?;
                 check_of_profile(sql, &expr)
             }
-            Part::ProfileValue(sql) => check_of_profile(sql, &self.check_sql(sql)?),
+            Part::ProfileValue(sql) => check_of_profile(sql, &self.of_profiles(group_key).check_sql(sql)?),
+            Part::ProfileCohort(name) => {
+                check_cohort(name, cohorts, named)?;
+                let key = cohorts.get(name).and_then(|cohort| cohort.group_key.as_deref());
+                if key == group_key {
+                    return Ok(());
+                }
+                let of = |key: Option<&str>| key.map_or("users".to_owned(), |key| format!("groups by {key}"));
+                let problem = format!("cohort {} is of {}, not of {}", quoted(name), of(key), of(group_key));
+                Err(DefinitionError::new("", problem))
+            }
             Part::Day(day) => self.calendar.day_of(day).map(drop),
             // Of the past it may not have begun (C-20).
             Part::Range(DateRange::Since(since)) => self.calendar.start_of(since).map(drop),

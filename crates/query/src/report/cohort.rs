@@ -18,7 +18,7 @@ use tallymark_event::columns::{SEQUENCE, TIME, USER_ID, timestamp_type};
 use tallymark_memory::UserSet;
 use tallymark_report::{
     Aggregate, Cohort, CohortCondition, DateRange, DefinitionError, Did, EventSelector, Filter, Instants,
-    Measure, Property, Times,
+    Measure, Metric, Property, Times,
 };
 use tokio::sync::OnceCell;
 
@@ -27,7 +27,8 @@ use super::check::no_cohort;
 use super::chosen::metric_of;
 use super::computed::History;
 use super::convert::TEXT;
-use super::insights::measure::over_column;
+use super::insights::measure::{USER, over_column};
+use super::segments::Segment;
 use crate::functions::time_bucket;
 use crate::resident::among::UserIds;
 use crate::resident::by_user::{Matcher, Record, UserEvents, UserScan};
@@ -35,11 +36,21 @@ use crate::{Error, Result};
 
 /// Everyone with an event up to now, or a profile (C-2): found when first asked for.
 #[derive(Default)]
-struct Universe(OnceCell<UserIds>);
+struct Universe {
+    /// By which key its members are groups (C-21).
+    group_key: Option<String>,
+    found: OnceCell<UserIds>,
+}
 
 impl Universe {
     async fn ids(&self, asked: &Asked) -> Result<&UserIds> {
-        self.0.get_or_try_init(|| asked.universe()).await
+        let found = || async {
+            match &self.group_key {
+                Some(key) => asked.universe_of_groups(key).await,
+                None => asked.universe().await,
+            }
+        };
+        self.found.get_or_try_init(found).await
     }
 
     /// Everyone but these.
@@ -103,7 +114,8 @@ impl Asked {
     ) -> Pin<Box<dyn Future<Output = Result<UserIds>> + Send + 'a>> {
         Box::pin(async move {
             let (conditions, all) = cohort.conditions();
-            self.combined(conditions, all, &Universe::default(), cohorts, within).await
+            let universe = Universe { group_key: cohort.group_key.clone(), found: OnceCell::new() };
+            self.combined(conditions, all, &universe, cohorts, within).await
         })
     }
 
@@ -129,6 +141,22 @@ impl Asked {
             users.extend(ids_of(&batch)?);
         }
         Ok(users.into_iter().collect::<UserIds>().or(&own))
+    }
+
+    /// Every group by a key with an event up to now, or a profile.
+    async fn universe_of_groups(&self, group_key: &str) -> Result<UserIds> {
+        let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
+        let actor = self.groups_by(group_key)?;
+        let plan = self.scan()?.filter(self.within(&ever)).map_err(plan_error)?;
+        let plan = by_actor(plan, actor, Vec::new())?
+            .aggregate([column(USER)], Vec::<Expr>::new())
+            .map_err(plan_error)?;
+        let groups = self.tables.snapshot().profiles.groups().filter(|(key, _, _)| *key == group_key);
+        let mut found: Vec<String> = groups.map(|(_, id, _)| id.to_owned()).collect();
+        for batch in self.collect(plan).await? {
+            found.extend(ids_of(&batch)?);
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// The users whose events pass a test: those of a range that meet any of the conditions, in
@@ -212,7 +240,11 @@ impl Asked {
                 self.work_out_one(&name, cohorts, within).await?;
             }
             let times = self.times_of_profiles(condition, filter)?;
-            return self.who_is(filter, &times, universe.ids(self).await?).await;
+            let everyone = universe.ids(self).await?;
+            return match &universe.group_key {
+                Some(key) => self.of_profiles(Some(key)).who_is(filter, &times, everyone).await,
+                None => self.who_is(filter, &times, everyone).await,
+            };
         }
         if let Some(name) = &condition.in_cohort {
             let members = self.work_out_one(name, cohorts, within).await?;
@@ -228,6 +260,10 @@ impl Asked {
             let users = users.iter().map(|id| identities.canonical(id));
             let everyone = universe.ids(self).await?;
             return Ok(users.filter(|id| everyone.contains(id)).map(str::to_owned).collect());
+        }
+        if let Some(groups) = &condition.groups {
+            let everyone = universe.ids(self).await?;
+            return Ok(groups.iter().filter(|id| everyone.contains(id)).cloned().collect());
         }
         if let Some(all) = &condition.all {
             return self.combined(all, true, universe, cohorts, within).await;
@@ -266,7 +302,7 @@ impl Asked {
         Ok(times)
     }
 
-    /// Those users whose profile passes (C-16), at any of the times it may have become another.
+    /// Those whose profile passes (C-16), at any of the times it may have become another.
     async fn who_is(&self, filter: &Filter, times: &ProfileTimes, universe: &UserIds) -> Result<UserIds> {
         let ProfileTimes { from, to, histories } = times;
         let (mut ids, mut instants) = (Vec::new(), Vec::new());
@@ -300,7 +336,7 @@ impl Asked {
         Ok(found.into_iter().collect())
     }
 
-    /// Those users who did something so often, or so much (C-4 … C-9).
+    /// Those who did something so often, or so much (C-4 … C-9).
     async fn who_did(&self, did: &Did, universe: &Universe) -> Result<UserIds> {
         let range = match &did.range {
             // Of the past, a range may not have begun (C-20): nobody has done anything in it.
@@ -313,12 +349,14 @@ impl Asked {
         if let Some((then, wanted)) =
             did.then.as_ref().map(|then| (then, true)).or(did.then_not.as_ref().map(|then| (then, false)))
         {
-            return self.who_then(&did.event, then, wanted, &range).await;
+            let group_key = universe.group_key.as_deref();
+            return self.who_then(&did.event, then, wanted, &range, group_key).await;
         }
         let at_least_once = Times { at_least: Some(1.0), ..Times::default() };
         let times = did.times.as_ref().unwrap_or(&at_least_once);
-        let chosen = self.within(&range).and(self.selected(&did.event).await?);
-        if times.of.is_none() && times.distinct.is_none() {
+        let metric = metric_of(&did.event, universe.group_key.as_deref());
+        let chosen = self.within(&range).and(self.selected(&metric).await?);
+        if times.of.is_none() && times.distinct.is_none() && universe.group_key.is_none() {
             let accepts = times.clone();
             // C-7: who never did it counts too, where that is often enough; then those are looked for who
             // did it otherwise.
@@ -336,18 +374,15 @@ impl Asked {
             }
             (None, _) => (None, None),
         };
-        let mut projected = vec![column(USER_ID)];
+        let mut projected = Vec::new();
         if let Some(value) = &value {
             projected.push(value.label.clone().alias("value"));
         }
         if let Some(unit) = times.distinct {
             projected.push(time_bucket::of(unit, column(TIME), self.calendar).alias("bucket"));
         }
-        let mut plan = self
-            .scan()?
-            .filter(chosen.and(column(USER_ID).is_not_null()))
-            .and_then(|plan| plan.project(projected))
-            .map_err(plan_error)?;
+        let plan = self.scan()?.filter(chosen).map_err(plan_error)?;
+        let mut plan = by_actor(plan, self.counted(&metric).await?, projected)?;
         if value.as_ref().is_some_and(|value| value.is_list) {
             plan = plan.unnest_column("value").map_err(plan_error)?;
         }
@@ -356,7 +391,7 @@ impl Asked {
             (None, Some(_)) => aggregate::count_distinct(column("bucket")),
             (None, None) => aggregate::count(lit(1i64)),
         };
-        let plan = plan.aggregate([column(USER_ID)], [number.alias("value")]).map_err(plan_error)?;
+        let plan = plan.aggregate([column(USER)], [number.alias("value")]).map_err(plan_error)?;
         // C-8: of nothing, counts and sums are 0, everything else is no number.
         let is_zero_of_nothing = matches!(of, None | Some(Aggregate::Sum | Aggregate::Distinct));
         let of_nothing = is_zero_of_nothing.then_some(0.0);
@@ -380,10 +415,11 @@ impl Asked {
     }
 
     /// Whether an event is one of those selected, first times included (C-3 g).
-    async fn selected(&self, event: &EventSelector) -> Result<Expr> {
+    async fn selected(&self, metric: &Metric) -> Result<Expr> {
+        let Some(event) = &metric.event else { return Ok(lit(false)) };
         let selects = self.selects(event)?;
         Ok(match event.first_time {
-            Some(first_time) => selects.and(self.is_first(&metric_of(event, None), first_time).await?),
+            Some(first_time) => selects.and(self.is_first(metric, first_time).await?),
             None => selects,
         })
     }
@@ -395,15 +431,19 @@ impl Asked {
         then: &EventSelector,
         wanted: bool,
         range: &Instants,
+        group_key: Option<&str>,
     ) -> Result<UserIds> {
-        let (is_first, is_then) = (self.selected(first).await?, self.selected(then).await?);
+        let (first, then) = (metric_of(first, group_key), metric_of(then, group_key));
+        let (is_first, is_then) = (self.selected(&first).await?, self.selected(&then).await?);
         let within = || self.within(range);
         let conditions = vec![within().and(is_first.clone()), within().and(is_then.clone())];
         let test = move |records: &[Record]| {
             let Some(first) = records.iter().position(|record| record.meets(0)) else { return false };
             records[first + 1..].iter().any(|record| record.meets(1)) == wanted
         };
-        if let Some(users) = self.users_where(range, conditions, Often::Always, test).await? {
+        if group_key.is_none()
+            && let Some(users) = self.users_where(range, conditions, Often::Always, test).await?
+        {
             return Ok(users);
         }
         let chosen = within().and(is_first.clone().or(is_then.clone()));
@@ -414,14 +454,12 @@ impl Asked {
                 Case { expr: None, when_then_expr: vec![(Box::new(is), Box::new(place()))], else_expr: None };
             Expr::Case(case)
         };
-        let projected = [column(USER_ID), when(is_first).alias("first"), when(is_then).alias("then")];
+        let projected = vec![when(is_first).alias("first"), when(is_then).alias("then")];
         let bounds =
             [aggregate::min(column("first")).alias("first"), aggregate::max(column("then")).alias("then")];
-        let plan = self
-            .scan()?
-            .filter(chosen.and(column(USER_ID).is_not_null()))
-            .and_then(|plan| plan.project(projected))
-            .and_then(|plan| plan.aggregate([column(USER_ID)], bounds))
+        let plan = self.scan()?.filter(chosen).map_err(plan_error)?;
+        let plan = by_actor(plan, self.actor(&first)?, projected)?
+            .aggregate([column(USER)], bounds)
             .map_err(plan_error)?;
         let mut found = Vec::new();
         for batch in self.collect(plan).await? {
@@ -440,6 +478,18 @@ impl Asked {
         }
         Ok(found.into_iter().collect())
     }
+}
+
+/// Events with whom each counts for, and what else is to be known of them; those that count for
+/// nobody are left out (G-12).
+fn by_actor(plan: LogicalPlanBuilder, actor: Segment, projected: Vec<Expr>) -> Result<LogicalPlanBuilder> {
+    let Segment { label, is_list, .. } = actor;
+    let plan = if is_list { plan } else { plan.filter(label.clone().is_not_null()).map_err(plan_error)? };
+    let plan = plan.project([label.alias(USER)].into_iter().chain(projected)).map_err(plan_error)?;
+    if !is_list {
+        return Ok(plan);
+    }
+    plan.unnest_column(USER).and_then(|plan| plan.filter(column(USER).is_not_null())).map_err(plan_error)
 }
 
 /// The times that profiles are looked at.

@@ -110,7 +110,8 @@ pub(crate) use self::table::register;
 /// (Int64, from 0), `label` (Utf8), `count` (Int64), `conversion` (Float64: of the parent's count)
 /// (W-20).
 ///
-/// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending.
+/// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending; a cohort of
+/// groups has `group_id` instead (C-21).
 ///
 /// Sessions have `user_id` (Utf8), `start` and `end` (Timestamp(ms) in the report's time zone; of the
 /// first and the last event), `duration_s` (Float64), `event_count` (Int64), `origin_start` and
@@ -150,6 +151,8 @@ async fn answer(
     asked.hidden_events = Arc::new(definitions::hidden_events(&snapshot)?);
     asked.merged = Arc::new(merged::Merged::of(&definitions::lexicon(&snapshot)?));
     asked.saved_events = Arc::new(definitions::events(&snapshot)?);
+    let keys = cohorts.iter().filter_map(|(name, cohort)| Some((name.clone(), cohort.group_key.clone()?)));
+    asked.group_cohorts = Arc::new(keys.collect());
     asked.check(report, &cohorts)?;
     asked.load_lookups(report, &cohorts).await?;
     asked.compute(report, &cohorts).await?;
@@ -265,7 +268,7 @@ fn cohorts_named(asked: &Asked, report: &Report) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     let mut found: Result<()> = Ok(());
     let mut each = |part: Part<'_>| match part {
-        Part::Cohort(name) => {
+        Part::Cohort(name) | Part::ProfileCohort(name) => {
             names.insert(name.to_owned());
             Ok(())
         }

@@ -16,6 +16,9 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
     let insights = match &report.question {
         Question::Insights(insights) if insights.users_of.is_none() => insights,
         Question::Sessions(list) => return super::sessions::list::schema(&report.scope, list),
+        Question::Cohort(cohort) if cohort.group_key.is_some() => {
+            return Ok(Arc::new(Schema::new(vec![Field::new("group_id", DataType::Utf8, false)])));
+        }
         Question::Retention(retention) if retention.users_of.is_none() => {
             return super::retention::schema(&report.scope, retention);
         }

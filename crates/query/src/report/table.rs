@@ -71,7 +71,10 @@ impl ReportFunction {
         if self.kind == COHORT && !text.trim_start().starts_with('{') {
             let condition =
                 CohortCondition { in_cohort: Some(text.to_owned()), ..CohortCondition::default() };
-            let cohort = Cohort { all: Some(vec![condition]), any: None };
+            // Without such a cohort it is one of users, which says so when it is asked for.
+            let saved = definitions::cohorts(self.tables.snapshot())?.remove(text);
+            let group_key = saved.and_then(|saved| saved.group_key);
+            let cohort = Cohort { group_key, all: Some(vec![condition]), any: None };
             return Ok(Report { scope: Scope::default(), question: Question::Cohort(cohort) });
         }
         let mut value: serde_json::Value = serde_json::from_str(text)

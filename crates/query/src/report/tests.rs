@@ -381,6 +381,8 @@ async fn what_the_dataset_tells_to_be_wrong_is_told_with_its_place() {
     dataset.set(ProfileKey::User("u1".to_owned()), r#"{"plan": "pro"}"#);
     let active = r#"{"all": [{"did": {"event": {"event": "Play", "where": "mns > 3"}}}]}"#;
     dataset.save(DefinitionKind::Cohort, "Active", active);
+    let firms = r#"{"group_key": "company", "all": [{"did": {"event": "Play"}}]}"#;
+    dataset.save(DefinitionKind::Cohort, "Firms", firms);
     dataset.save(DefinitionKind::Event, "Long", r#"["Buy", {"event": "Play", "where": "mns > 3"}]"#);
     let session = dataset.resident_session();
     let mut errors = Vec::new();
@@ -400,6 +402,7 @@ async fn what_the_dataset_tells_to_be_wrong_is_told_with_its_place() {
         r#"{"profiles": "mins > 3"}"#,
         r#"{"profiles": {"all": []}, "measure": {"aggregate": "sum", "of": {"sql": "mins"}}}"#,
         r#"{"saved": "Hours"}"#,
+        r#"{"profiles": {"in_cohort": "Firms"}}"#,
     ] {
         let definition = format!(r#"{{"report": "insights", "metrics": [{metric}]}}"#);
         errors.push(wrong(&session, &definition).await);
@@ -410,6 +413,24 @@ async fn what_the_dataset_tells_to_be_wrong_is_told_with_its_place() {
     errors.push(wrong(&session, range).await);
     errors.push(wrong(&session, r#"{"report": "sessions", "properties": [{"sql": "gener"}]}"#).await);
     insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[tokio::test]
+async fn c_21_the_members_of_a_cohort_of_groups_are_listed_as_such() {
+    let mut dataset = dataset(&[
+        ("u1", "10:00", "Play", r#"{"company": "A"}"#),
+        ("u1", "11:00", "Play", r#"{"company": ["A", "B"]}"#),
+    ])
+    .await;
+    let firms = r#"{"group_key": "company", "all": [{"did": {"event": "Play", "times": {"at_least": 2}}}]}"#;
+    dataset.save(DefinitionKind::Cohort, "Firms", firms);
+    let key = |id: &str| ProfileKey::Group { key: "company".to_owned(), id: id.to_owned() };
+    dataset.set(key("A"), r#"{"size": 7}"#);
+    dataset.set(key("C"), r#"{"size": 9}"#);
+    let session = dataset.resident_session();
+    assert_eq!(rows(&session, "SELECT group_id FROM cohort('Firms')").await, ["A"]);
+    let large = r#"{"group_key": "company", "all": [{"where": "group.company.size > 5"}, {"not_in_cohort": "Firms"}]}"#;
+    assert_eq!(rows(&session, &format!("SELECT group_id FROM cohort('{large}')")).await, ["C"]);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ impl<'a> Whose<'a> {
 
     /// The actor alone.
     fn actor(self) -> Subject<'a> {
-        Subject { event: None, user: self.stream.user.as_deref(), object: None, at: None }
+        Subject { event: None, user: self.stream.user.as_deref(), object: None, at: None, group: None }
     }
 
     /// What gives the value of a property for the whole attempt (F-51).

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use tallymark_report::{AttributionModel, Breakdown, Buckets, CastType, DateUnit, Property, Recurring};
 
-use super::filter::is_member;
+use super::filter::{asked_about, is_member};
 use super::other_events::{credits, touches};
 use super::property::value;
 use super::ranges::{Ranges, spell};
@@ -90,14 +90,14 @@ impl<'a> Splitter<'a> {
     pub(in crate::oracle) fn labels(&self, view: View<'_>, subject: Subject<'_>) -> BTreeSet<String> {
         match self.breakdown {
             // B-23; nobody is neither in nor out.
-            Breakdown::Cohorts { cohorts } if subject.user.is_some() => cohorts
+            Breakdown::Cohorts { cohorts } => cohorts
                 .iter()
+                .filter(|cohort| !asked_about(view, cohort, subject).is_empty())
                 .map(|cohort| {
                     let is = if is_member(view, cohort, subject) { "In" } else { "Not In" };
                     format!("{is} {cohort}")
                 })
                 .collect(),
-            Breakdown::Cohorts { .. } => BTreeSet::new(),
             Breakdown::Property { .. } if self.is_attributed() => {
                 self.credits(view, subject).into_keys().collect()
             }

@@ -13,36 +13,58 @@ use super::selector::{Occurrence, occurrences};
 use super::value::number_of;
 use super::world::{Event, Subject, View};
 
-/// Who of the universe meets the conditions as of now (C-1, C-2).
+/// Who of the universe meets the conditions as of now (C-1, C-2, C-21).
 pub(in crate::oracle) fn members(view: View<'_>, cohort: &Cohort) -> BTreeSet<String> {
     let (conditions, all) = cohort.conditions();
-    let mut universe = view.universe();
-    universe.retain(|user| meet(view, conditions, all, user));
+    let key = cohort.group_key.as_deref();
+    let mut universe = key.map_or_else(|| view.universe(), |key| view.groups(key));
+    universe.retain(|id| meet(Who { view, key, id }, conditions, all));
     universe
 }
 
-fn meet(view: View<'_>, conditions: &[CohortCondition], all: bool, user: &str) -> bool {
-    let mut met = conditions.iter().map(|condition| meets(view, condition, user));
+/// A user, or with a key a group.
+#[derive(Debug, Clone, Copy)]
+struct Who<'a> {
+    view: View<'a>,
+    key: Option<&'a str>,
+    id: &'a str,
+}
+
+impl<'a> Who<'a> {
+    fn subject(self) -> Subject<'a> {
+        match self.key {
+            None => Subject::of_user(self.id),
+            Some(key) => Subject::of_group(key, self.id),
+        }
+    }
+}
+
+fn meet(who: Who<'_>, conditions: &[CohortCondition], all: bool) -> bool {
+    let mut met = conditions.iter().map(|condition| meets(who, condition));
     if all { met.all(|met| met) } else { met.any(|met| met) }
 }
 
-fn meets(view: View<'_>, condition: &CohortCondition, user: &str) -> bool {
-    let CohortCondition { did, did_not, filter, in_cohort, not_in_cohort, users, all, any, not, .. } =
-        condition;
-    did.iter().all(|did| has_done(view, did, user))
-        && did_not.iter().all(|did| !has_done(view, did, user))
-        && filter.iter().all(|filter| was(view, condition, filter, user))
-        && in_cohort.iter().all(|cohort| view.members(cohort).contains(user))
-        && not_in_cohort.iter().all(|cohort| !view.members(cohort).contains(user))
-        && users.iter().all(|ids| ids.iter().any(|id| view.world.ids.get(id).unwrap_or(id) == user))
-        && all.iter().all(|all| meet(view, all, true, user))
-        && any.iter().all(|any| meet(view, any, false, user))
-        && not.iter().all(|not| !meets(view, not, user))
+fn meets(who: Who<'_>, condition: &CohortCondition) -> bool {
+    let CohortCondition {
+        did, did_not, filter, in_cohort, not_in_cohort, users, groups, all, any, not, ..
+    } = condition;
+    let Who { view, id: own, .. } = who;
+    did.iter().all(|did| has_done(who, did))
+        && did_not.iter().all(|did| !has_done(who, did))
+        && filter.iter().all(|filter| was(who, condition, filter))
+        && in_cohort.iter().all(|cohort| view.members(cohort).contains(own))
+        && not_in_cohort.iter().all(|cohort| !view.members(cohort).contains(own))
+        && users.iter().all(|ids| ids.iter().any(|id| view.world.ids.get(id).unwrap_or(id) == own))
+        && groups.iter().all(|ids| ids.iter().any(|id| id == own))
+        && all.iter().all(|all| meet(who, all, true))
+        && any.iter().all(|any| meet(who, any, false))
+        && not.iter().all(|not| !meets(who, not))
 }
 
 /// Whether the profile passes, as it is or as it was at the time, or any time, that is said (C-3 e).
-fn was(view: View<'_>, condition: &CohortCondition, filter: &Filter, user: &str) -> bool {
-    let passes_at = |time: i64| passes(view, filter, Subject { at: Some(time), ..Subject::of_user(user) });
+fn was(who: Who<'_>, condition: &CohortCondition, filter: &Filter) -> bool {
+    let view = who.view;
+    let passes_at = |time: i64| passes(view, filter, Subject { at: Some(time), ..who.subject() });
     if let Some(range) = &condition.range {
         let span = resolve(view.civil, range, view.now).span;
         let to = span.to.min(view.now + 1);
@@ -57,34 +79,34 @@ fn was(view: View<'_>, condition: &CohortCondition, filter: &Filter, user: &str)
 }
 
 /// C-4, C-9.
-fn has_done(view: View<'_>, did: &Did, user: &str) -> bool {
-    let events = events_of(view, did, &did.event, user);
+fn has_done(who: Who<'_>, did: &Did) -> bool {
+    let events = events_of(who, did, &did.event);
     let first = events.first();
     match (&did.then, &did.then_not) {
-        (Some(then), _) => first.is_some_and(|first| has_later(view, did, then, user, first)),
-        (_, Some(then_not)) => first.is_some_and(|first| !has_later(view, did, then_not, user, first)),
+        (Some(then), _) => first.is_some_and(|first| has_later(who, did, then, first)),
+        (_, Some(then_not)) => first.is_some_and(|first| !has_later(who, did, then_not, first)),
         (None, None) => match &did.times {
             None => first.is_some(),
-            Some(times) => times.accepts(how_much(view, times, &events)),
+            Some(times) => times.accepts(how_much(who.view, times, &events)),
         },
     }
 }
 
-/// The user's events of a kind within the time of the condition (C-6), in order.
-fn events_of<'a>(view: View<'a>, did: &Did, selector: &EventSelector, user: &str) -> Vec<&'a Event> {
+/// Somebody's events of a kind within the time of the condition (C-6), in order.
+fn events_of<'a>(who: Who<'a>, did: &Did, selector: &EventSelector) -> Vec<&'a Event> {
+    let Who { view, key, id } = who;
     let range = did.range.as_ref().map(|range| resolve(view.civil, range, view.now).span);
-    occurrences(view, selector, None)
+    occurrences(view, selector, key)
         .into_iter()
-        .filter(|Occurrence { actors, .. }| actors.iter().any(|actor| actor == user))
+        .filter(|Occurrence { actors, .. }| actors.iter().any(|actor| actor == id))
         .map(|occurrence| occurrence.event)
         .filter(|event| range.is_none_or(|range| range.contains(event.time)))
         .collect()
 }
 
 /// Whether one of them comes after an event in the order of all (G-1).
-fn has_later(view: View<'_>, did: &Did, selector: &EventSelector, user: &str, first: &Event) -> bool {
-    let place = |event: &Event| event.place;
-    events_of(view, did, selector, user).into_iter().any(|event| place(event) > place(first))
+fn has_later(who: Who<'_>, did: &Did, selector: &EventSelector, first: &Event) -> bool {
+    events_of(who, did, selector).into_iter().any(|event| event.place > first.place)
 }
 
 /// The number that is compared (C-4, C-5, C-8).

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tallymark_report::{Condition, Filter, Items, Operator, Period, Scalar, Unit};
 
 use super::civil::{Span, shifted};
-use super::property::value;
+use super::property::{groups, value};
 use super::range::{Said, last, read};
 use super::value::{Date, cast, date_of, number_of};
 use super::world::{Subject, View};
@@ -33,9 +33,19 @@ pub(super) fn object_passes(view: View<'_>, filter: &Filter, item: &Value) -> bo
     item.as_object().is_some_and(|object| passes(view, filter, Subject::of_object(object)))
 }
 
-/// Nobody is no member (G-12).
+/// Nobody is no member (G-12); of several groups any may be one (C-21).
 pub(in crate::oracle) fn is_member(view: View<'_>, cohort: &str, subject: Subject<'_>) -> bool {
-    subject.user.is_some_and(|user| view.members(cohort).contains(user))
+    let members = view.members(cohort);
+    asked_about(view, cohort, subject).iter().any(|one| members.contains(one))
+}
+
+/// Those of whom it is asked whether they are in a cohort: the user, or the groups by its key.
+pub(super) fn asked_about(view: View<'_>, cohort: &str, subject: Subject<'_>) -> Vec<String> {
+    match (&view.world.cohorts[cohort].group_key, subject.group) {
+        (None, _) => subject.user.iter().map(|user| (*user).to_owned()).collect(),
+        (Some(_), Some((_, id))) => vec![id.to_owned()],
+        (Some(key), None) => groups(subject, key),
+    }
 }
 
 /// Whether a value, whatever property it is of, meets a condition.

@@ -34,7 +34,8 @@ pub(in crate::oracle) struct Hit<'a> {
 
 impl Hit<'_> {
     pub(in crate::oracle) fn subject(&self) -> Subject<'_> {
-        Subject { event: self.event.as_deref(), user: self.user, object: None, at: self.time() }
+        let event = self.event.as_deref();
+        Subject { event, user: self.user, object: None, at: self.time(), group: None }
     }
 
     fn time(&self) -> Option<i64> {

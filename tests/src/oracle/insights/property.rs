@@ -72,6 +72,9 @@ fn group_value(view: View<'_>, subject: Subject<'_>, group_key: &str, name: &str
         let profile = view.world.groups.get(&(group_key.to_owned(), text_of(group)))?;
         reach(name, |name| profile.get(name))
     };
+    if let Some((key, id)) = subject.group {
+        return if key == group_key { of_group(&Value::from(id)) } else { None };
+    }
     match event_value(subject, group_key)? {
         Value::Array(groups) => {
             let found: Vec<Value> = groups.iter().filter_map(of_group).collect();

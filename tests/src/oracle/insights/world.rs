@@ -7,6 +7,7 @@ use tallymark_report::{Cohort, EventSelector, Unit};
 
 use super::civil::{Civil, Span};
 use super::cohort::members;
+use super::property::groups;
 use crate::lookups::Lookup;
 use crate::oracle::{Change, Dataset};
 
@@ -125,6 +126,13 @@ impl<'a> View<'a> {
         active.chain(self.world.users.keys().cloned()).collect()
     }
 
+    /// Every group by a key with an event by now, or a profile (C-2, C-21).
+    pub(super) fn groups(self, key: &str) -> BTreeSet<String> {
+        let active = self.events().flat_map(|event| groups(Subject::of_event(event), key));
+        let profiles = self.world.groups.keys().filter(|(of, _)| of == key).map(|(_, id)| id.clone());
+        active.chain(profiles).collect()
+    }
+
     /// The members of a saved cohort as of now (C-15).
     pub(in crate::oracle) fn members(self, cohort: &str) -> BTreeSet<String> {
         match self.world.cohorts.get(cohort) {
@@ -142,18 +150,30 @@ pub(in crate::oracle) struct Subject<'a> {
     pub(in crate::oracle) object: Option<&'a Map<String, Value>>,
     /// When a profile is looked at as it was.
     pub(in crate::oracle) at: Option<i64>,
+    /// A group, by key and id.
+    pub(in crate::oracle) group: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> Subject<'a> {
     pub(in crate::oracle) fn of_event(event: &'a Event) -> Self {
-        Self { event: Some(event), user: event.user.as_deref(), object: None, at: Some(event.time) }
+        Self {
+            event: Some(event),
+            user: event.user.as_deref(),
+            object: None,
+            at: Some(event.time),
+            group: None,
+        }
     }
 
     pub(in crate::oracle) fn of_user(user: &'a str) -> Self {
-        Self { event: None, user: Some(user), object: None, at: None }
+        Self { event: None, user: Some(user), object: None, at: None, group: None }
     }
 
     pub(in crate::oracle) fn of_object(object: &'a Map<String, Value>) -> Self {
-        Self { event: None, user: None, object: Some(object), at: None }
+        Self { event: None, user: None, object: Some(object), at: None, group: None }
+    }
+
+    pub(in crate::oracle) fn of_group(key: &'a str, id: &'a str) -> Self {
+        Self { event: None, user: None, object: None, at: None, group: Some((key, id)) }
     }
 }

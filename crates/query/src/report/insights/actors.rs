@@ -115,7 +115,12 @@ impl Asked {
         let Some(key) = &metric.count_by else {
             return Ok(Segment { label: column(USER_ID), is_list: false, is_credited: false });
         };
-        let values = self.values(&Property::Event { name: key.clone() })?;
+        self.groups_by(key)
+    }
+
+    /// The groups of an event by a key.
+    pub(in super::super) fn groups_by(&self, key: &str) -> Result<Segment> {
+        let values = self.values(&Property::Event { name: key.to_owned() })?;
         let scalar = values.scalar_text().unwrap_or_else(|| lit(ScalarValue::Utf8View(None)));
         // G-12: the empty id is nobody.
         let scalar = nullif(scalar, utf8(""));

@@ -31,7 +31,7 @@ use crate::Result;
 use crate::functions::{percentile_cont_exact_udaf, time_bucket};
 
 pub(super) const BUCKET: &str = "bucket";
-pub(super) const USER: &str = "user";
+pub(in super::super) const USER: &str = "user";
 pub(super) const VALUE: &str = "value";
 /// Of two aggregations, what the first one gives.
 const INNER: &str = "inner";

@@ -46,7 +46,7 @@ pub(super) async fn measured(
     automatic: &BTreeMap<usize, Option<Ranges>>,
     except: Option<&[Vec<String>]>,
 ) -> Result<Vec<Cell>> {
-    let asked = Asked { is_of_profiles: true, ..asked.clone() };
+    let asked = asked.of_profiles(None);
     let segments = asked.segments(breakdowns, automatic)?;
     let value = asked.value(&metric.measure)?;
     let labels = segments.iter().enumerate();

@@ -209,7 +209,7 @@ pub(in super::super) async fn chosen_ranges(
     };
     let asked = &asked.within_time_of(&question);
     let showing = match metric.profiles {
-        Some(_) => Asked { is_of_profiles: true, ..asked.as_ref().clone() },
+        Some(_) => asked.of_profiles(None),
         None => asked.showing(&question),
     };
     let mut chosen = BTreeMap::new();

@@ -46,7 +46,7 @@ pub(in super::super) async fn behind(
         return Ok(members.iter().map(str::to_owned).collect());
     }
     if let Some(filter) = &metric.profiles {
-        let of_profiles = Asked { is_of_profiles: true, ..asked.clone() };
+        let of_profiles = asked.of_profiles(None);
         let plan = profiles::matching(&of_profiles, filter)?;
         return users_in(asked, plan.project([column(USER_ID)])).await;
     }
