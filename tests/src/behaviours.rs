@@ -460,6 +460,16 @@ fn as_asked(definitions: impl Strategy<Value = Value>) -> impl Strategy<Value = 
             for step in steps.filter(|_| is_of_groups).filter_map(Value::as_object_mut) {
                 step.shift_remove("first_time");
             }
+            // Attempts are not split or filtered by cohorts of groups.
+            if definition["report"] == "funnel" {
+                for field in ["breakdowns", "where"] {
+                    let written =
+                        definition.get(field).map(|of| of.to_string().replace("companies", "first"));
+                    if let Some(of) = written.and_then(|of| serde_json::from_str::<Value>(&of).ok()) {
+                        definition[field] = of;
+                    }
+                }
+            }
             definition
         })
 }

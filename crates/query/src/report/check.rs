@@ -39,6 +39,7 @@ impl Asked {
             _ => None,
         };
         report.try_parts(&mut |part| self.check_part(part, group_key, cohorts, &mut named))?;
+        self.check_of_attempts(report)?;
         let mut checked = BTreeSet::new();
         // What is named may name more.
         while let Some(one) = named.0.pop_first() {
@@ -72,6 +73,23 @@ impl Asked {
     }
 
     /// `group_key` is by which key those are groups whose profiles are asked about.
+    /// Attempts are those of users: which of the groups of their events is meant, F-52 does not say.
+    fn check_of_attempts(&self, report: &Report) -> Checked {
+        let mut whole = report.clone();
+        let Question::Funnel(funnel) = &mut whole.question else { return Ok(()) };
+        // Steps ask about single events, whose groups are known.
+        funnel.steps.clear();
+        funnel.exclude.clear();
+        whole.try_parts(&mut |part| match part {
+            Part::Cohort(name) if self.group_cohorts.contains_key(name) => {
+                let problem = format!("\"{name}\" is a cohort of groups");
+                Err(DefinitionError::new("", problem)
+                    .hint("a funnel is split and filtered by cohorts of users"))
+            }
+            _ => Ok(()),
+        })
+    }
+
     fn check_part(
         &self,
         part: Part<'_>,
