@@ -4,14 +4,17 @@
 //! 2. [`attempts`]: the events of one actor → their attempts. Plain code over numbers.
 //! 3. [`filter`]: whether an attempt passes the filter of the report, by the values of its steps.
 //! 4. [`tally`]: attempts → counts, times and numbers for each segment, added up over actors.
+//!    [`attribution`] says in which segments an attempt is, [`levels`] counts as ClickHouse does.
 //! 5. [`groups`]: the same where actors are groups.
 //! 6. [`explain`]: the attempts of one user, step by step.
 //! 7. [`rows`]: the answer, with [`significance`].
 
 pub(super) mod attempts;
+mod attribution;
 mod explain;
 mod filter;
 mod groups;
+mod levels;
 pub(super) mod question;
 mod rows;
 mod significance;

@@ -4,12 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use tallymark_report::{Attribution, CountOf, Instants};
+use tallymark_report::{CountOf, Instants};
 
-use super::super::insights::OTHER;
-use super::super::segments::{NOT_SET, Ranges};
+use super::super::segments::Ranges;
 use super::attempts::{Attempts, Events, NO_SESSION, NOT_HELD, Taken};
-use super::filter::{Leaf, Verdict};
 use super::question::{ManyConditions, Shape};
 use crate::functions::{record, window_funnel};
 use crate::resident::by_user::{Matcher, UserEvents};
@@ -17,9 +15,7 @@ use crate::resident::by_user::{Matcher, UserEvents};
 /// The attempt did not get to the step its time is asked of (F-72).
 const DID_NOT_CONVERT: &str = "Did not convert";
 /// A step that was not reached.
-const NOT_REACHED: u32 = u32::MAX;
-/// The code of [`NOT_SET`] where no event has it.
-const NO_LABEL: u32 = u32::MAX;
+pub(super) const NOT_REACHED: u32 = u32::MAX;
 
 /// What is to be found out.
 #[derive(Debug, Clone, Default)]
@@ -111,12 +107,12 @@ pub(super) struct Walk {
 /// What some actors come to.
 #[derive(Debug, Default)]
 pub(super) struct Partial {
-    overall: Vec<Tally>,
-    segments: Vec<(Vec<String>, Vec<Tally>)>,
+    pub(super) overall: Vec<Tally>,
+    pub(super) segments: Vec<(Vec<String>, Vec<Tally>)>,
     by_text: HashMap<Vec<String>, u32>,
     time_labels: HashMap<String, i64>,
     split_times: Vec<i64>,
-    actors: Vec<u32>,
+    pub(super) actors: Vec<u32>,
     scratch: Scratch,
 }
 
@@ -124,11 +120,11 @@ pub(super) struct Partial {
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     pub(super) attempts: Attempts,
-    records: Vec<record::Record<u64>>,
-    levels: window_funnel::Scratch,
+    pub(super) records: Vec<record::Record<u64>>,
+    pub(super) levels: window_funnel::Scratch,
     sessions: Vec<u32>,
     held: Vec<u32>,
-    met: Met,
+    pub(super) met: Met,
     /// Several values held together.
     held_together: HashMap<Vec<u32>, u32>,
     /// Of each attempt, the event of each step.
@@ -136,14 +132,14 @@ pub(super) struct Scratch {
     /// Of each attempt, whether it passes the filter.
     passes: Vec<bool>,
     /// Segments by the codes of their labels.
-    by_codes: HashMap<Vec<u32>, u32>,
+    pub(super) by_codes: HashMap<Vec<u32>, u32>,
     /// Segments and attempts.
     of_segments: Vec<(u32, u32)>,
 }
 
 /// The conditions of events that are told by labels.
 #[derive(Debug, Default)]
-struct Met {
+pub(super) struct Met {
     /// Those before are conditions of the scan; all of them if there are no others.
     first: usize,
     /// Event i meets `conditions[starts[i]..starts[i + 1]]`.
@@ -152,7 +148,7 @@ struct Met {
 }
 
 impl Met {
-    fn read(&mut self, user: &UserEvents<'_>, many: Option<ManyConditions>) {
+    pub(super) fn read(&mut self, user: &UserEvents<'_>, many: Option<ManyConditions>) {
         let Some(ManyConditions { label, first }) = many else {
             self.first = usize::MAX;
             return;
@@ -183,16 +179,16 @@ fn position(user: &UserEvents<'_>, time: i64) -> usize {
 }
 
 /// The events of a range.
-fn in_range(user: &UserEvents<'_>, range: &Instants) -> Range<usize> {
+pub(super) fn in_range(user: &UserEvents<'_>, range: &Instants) -> Range<usize> {
     position(user, range.from)..position(user, range.to)
 }
 
 /// The events of an actor as attempts look at them.
 pub(super) struct View<'a> {
     pub(super) user: &'a UserEvents<'a>,
-    sessions: &'a [u32],
-    held: &'a [u32],
-    met: &'a Met,
+    pub(super) sessions: &'a [u32],
+    pub(super) held: &'a [u32],
+    pub(super) met: &'a Met,
 }
 
 impl Events for View<'_> {
@@ -260,7 +256,7 @@ fn merge_buckets(total: &mut Vec<Tally>, later: Vec<Tally>) {
 
 impl Partial {
     /// The position of a segment, which is added if it is new.
-    fn segment(&mut self, labels: &[String]) -> u32 {
+    pub(super) fn segment(&mut self, labels: &[String]) -> u32 {
         if let Some(at) = self.by_text.get(labels) {
             return *at;
         }
@@ -282,7 +278,7 @@ impl Partial {
     }
 }
 
-fn bucket_of(tallies: &mut Vec<Tally>, bucket: usize) -> &mut Tally {
+pub(super) fn bucket_of(tallies: &mut Vec<Tally>, bucket: usize) -> &mut Tally {
     if tallies.len() <= bucket {
         tallies.resize_with(bucket + 1, Tally::default);
     }
@@ -337,85 +333,6 @@ impl Walk {
         }
         scratch.sessions = sessions;
         scratch.held = held;
-        scratch.met = met;
-    }
-
-    /// Adds the step a user comes to as ClickHouse counts (F-34).
-    fn level(
-        &self,
-        funnel: &window_funnel::Funnel,
-        user: &UserEvents<'_>,
-        scratch: &mut Scratch,
-        partial: &mut Partial,
-    ) {
-        let steps = &self.shape.steps.steps;
-        let range = in_range(user, &self.shape.range);
-        let mut met = std::mem::take(&mut scratch.met);
-        met.read(user, self.shape.many);
-        let view = View { user, sessions: &[], held: &[], met: &met };
-        let level = if steps.len() <= 64 {
-            let records = &mut scratch.records;
-            records.clear();
-            records.extend(range.clone().map(|at| {
-                let met = steps.iter().enumerate().filter(|(_, step)| view.meets(at, step.condition));
-                let conditions = met.fold(0u64, |met, (step, _)| met | 1 << step);
-                record::Record { time: view.time(at), conditions }
-            }));
-            record::sort(records);
-            funnel.level(records, &mut scratch.levels)
-        } else {
-            let words = steps.len().div_ceil(64);
-            let mut masks = vec![0u64; words * range.len()];
-            for (at, mask) in range.clone().zip(masks.chunks_mut(words)) {
-                for (step, of_step) in steps.iter().enumerate() {
-                    mask[step / 64] |= u64::from(view.meets(at, of_step.condition)) << (step % 64);
-                }
-            }
-            let masks = range.clone().zip(masks.chunks(words));
-            let mut records: Vec<record::Record<&[u64]>> =
-                masks.map(|(at, conditions)| record::Record { time: view.time(at), conditions }).collect();
-            record::sort(&mut records);
-            funnel.level(&records, &mut scratch.levels)
-        };
-        if level == 0 {
-            scratch.met = met;
-            return;
-        }
-        let cell = self.wanted.users_of.as_ref();
-        let is_asked =
-            cell.is_some_and(|cell| level > cell.step && !(cell.dropped_off && level > cell.step + 1));
-        let count = |tallies: &mut Vec<Tally>| {
-            let tally = bucket_of(tallies, 0);
-            tally.counts.resize(self.shape.step_count, 0);
-            tally.counts[..level].iter_mut().for_each(|count| *count += 1);
-        };
-        if cell.is_none() {
-            count(&mut partial.overall);
-        }
-        let is_split = !self.shape.breakdowns.is_empty();
-        let mut is_found = is_asked && cell.is_some_and(|cell| cell.segments.is_none());
-        if is_split && cell.is_none_or(|cell| cell.segments.is_some()) {
-            let at = range.start as u32;
-            let taken = [Taken { step: 0, at }];
-            let mut found = Vec::new();
-            self.segments_of(&view, &taken, &[at], &mut scratch.by_codes, partial, |segment| {
-                found.push(segment as usize);
-            });
-            found.sort_unstable();
-            found.dedup();
-            for segment in found {
-                match cell {
-                    None => count(&mut partial.segments[segment].1),
-                    Some(cell) => {
-                        let is_segment = cell.segments.as_ref() == Some(&partial.segments[segment].0);
-                        is_found |= is_asked && is_segment;
-                    }
-                }
-            }
-        }
-        if is_found {
-            partial.actors.push(user.user);
-        }
         scratch.met = met;
     }
 
@@ -635,111 +552,6 @@ impl Walk {
         labels.push(label);
         partial.segment(&labels) as usize
     }
-
-    /// The segments an attempt is in (F-50, F-51).
-    fn segments_of(
-        &self,
-        view: &View<'_>,
-        taken: &[Taken],
-        reached: &[u32],
-        by_codes: &mut HashMap<Vec<u32>, u32>,
-        partial: &mut Partial,
-        mut each: impl FnMut(u32),
-    ) {
-        let mut all: Vec<Vec<u32>> = vec![Vec::new()];
-        for (breakdown, of_user) in self.shape.breakdowns.iter().enumerate() {
-            let codes = self.attributed(view, breakdown, *of_user, taken, reached);
-            if let [code] = codes {
-                for segment in &mut all {
-                    segment.push(*code);
-                }
-                continue;
-            }
-            all = all
-                .iter()
-                .flat_map(|before| {
-                    codes.iter().map(|code| before.iter().copied().chain([*code]).collect::<Vec<_>>())
-                })
-                .collect();
-        }
-        for codes in all {
-            if let Some(segment) = by_codes.get(&codes) {
-                each(*segment);
-                continue;
-            }
-            let text = |(breakdown, code): (usize, &u32)| match *code {
-                NO_LABEL => NOT_SET.to_owned(),
-                code => view.user.text(breakdown, code).to_owned(),
-            };
-            let mut labels: Vec<String> = codes.iter().enumerate().map(text).collect();
-            if self.wanted.other.as_ref().is_some_and(|shown| !shown.contains(&labels)) {
-                labels.fill(OTHER.to_owned());
-            }
-            let segment = partial.segment(&labels);
-            by_codes.insert(codes, segment);
-            each(segment);
-        }
-    }
-
-    /// The labels of a breakdown for an attempt.
-    fn attributed<'a>(
-        &self,
-        view: &View<'a>,
-        breakdown: usize,
-        of_user: bool,
-        taken: &[Taken],
-        reached: &[u32],
-    ) -> &'a [u32] {
-        let labels = |at: u32| view.user.labels(breakdown, &view.user.records[at as usize]);
-        let is_set = |labels: &&[u32]| {
-            !labels.is_empty() && labels.iter().any(|label| view.user.text(breakdown, *label) != NOT_SET)
-        };
-        let events = of_steps(reached);
-        let found = if of_user {
-            // F-52.
-            taken.first().map(|first| labels(first.at))
-        } else {
-            match self.shape.attribution {
-                Attribution::Step(step) => {
-                    let at = reached[step - 1];
-                    (at != NOT_REACHED).then(|| labels(at))
-                }
-                Attribution::FirstStepDefined => events.map(labels).find(is_set),
-                Attribution::LastStepDefined => events.rev().map(labels).find(is_set),
-            }
-        };
-        found.unwrap_or(&[NO_LABEL])
-    }
-
-    /// F-60, F-61.
-    pub(super) fn passes(&self, view: &View<'_>, taken: &[Taken], reached: &[u32]) -> bool {
-        let Some(filter) = &self.shape.filter else { return true };
-        filter.passes(&|leaf: &Leaf| {
-            let verdict = |at: u32| {
-                let labels = view.user.labels(leaf.label, &view.user.records[at as usize]);
-                Verdict::read(labels.first().map_or("", |label| view.user.text(leaf.label, *label)))
-            };
-            let events = of_steps(reached);
-            let Some(of_nothing) = leaf.of_nothing else {
-                return taken.first().is_some_and(|first| verdict(first.at).is_met);
-            };
-            let found = match self.shape.attribution {
-                Attribution::Step(step) => {
-                    let at = reached[step - 1];
-                    (at != NOT_REACHED).then(|| verdict(at))
-                }
-                Attribution::FirstStepDefined => events.map(verdict).find(|verdict| verdict.is_set),
-                Attribution::LastStepDefined => events.rev().map(verdict).find(|verdict| verdict.is_set),
-            };
-            found.map_or(of_nothing, |verdict| verdict.is_met)
-        })
-    }
-}
-
-/// The events of the steps that were reached, in the order of the steps: repeats before the last have
-/// no say (F-19).
-fn of_steps(reached: &[u32]) -> impl DoubleEndedIterator<Item = u32> {
-    reached.iter().copied().filter(|at| *at != NOT_REACHED)
 }
 
 /// An attempt.
