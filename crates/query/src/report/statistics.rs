@@ -19,11 +19,13 @@ pub(super) fn aggregate(of: Aggregate, mut numbers: Vec<f64>) -> Option<f64> {
             Some(numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / count)
         }
         Aggregate::Percentile(percent) => {
-            numbers.sort_by(f64::total_cmp);
-            // G-11.
+            // G-11. Of many numbers only those around the rank have to be in their places.
             let rank = (count - 1.0) * percent / 100.0;
-            let (below, above) = (numbers[rank.floor() as usize], numbers[rank.ceil() as usize]);
-            Some(below + (above - below) * rank.fract())
+            let (_, below, rest) = numbers.select_nth_unstable_by(rank.floor() as usize, f64::total_cmp);
+            let below = *below;
+            let between = rank.fract() > 0.0;
+            let above = rest.iter().copied().min_by(f64::total_cmp).filter(|_| between);
+            Some(above.map_or(below, |above| below + (above - below) * rank.fract()))
         }
         Aggregate::Distinct => {
             let distinct = distribution(numbers);
@@ -49,4 +51,29 @@ pub(super) fn distribution(mut numbers: Vec<f64>) -> Vec<(f64, f64)> {
         }
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g_11_percentiles_lie_between_neighbours() {
+        let percentile = |percent: f64, numbers: &[f64]| {
+            let mut turned = numbers.to_vec();
+            turned.reverse();
+            let found = aggregate(Aggregate::Percentile(percent), numbers.to_vec());
+            assert_eq!(aggregate(Aggregate::Percentile(percent), turned), found);
+            found
+        };
+        let close = |found: Option<f64>, expected: f64| {
+            assert!(found.is_some_and(|found| (found - expected).abs() < 1e-12), "{found:?} {expected}");
+        };
+        close(percentile(50.0, &[4.0, 1.0, 3.0, 2.0]), 2.5);
+        close(percentile(90.0, &(1..=10).map(f64::from).collect::<Vec<_>>()), 9.1);
+        close(percentile(25.0, &[20.0, 10.0, 30.0]), 15.0);
+        close(percentile(100.0, &[20.0, 10.0, 30.0]), 30.0);
+        close(percentile(0.0, &[20.0]), 20.0);
+        assert_eq!(percentile(50.0, &[]), None);
+    }
 }

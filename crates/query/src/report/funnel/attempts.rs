@@ -62,6 +62,11 @@ pub(in crate::report) trait Events {
     /// Milliseconds.
     fn time(&self, at: usize) -> i64;
     fn meets(&self, at: usize, condition: usize) -> bool;
+    /// Whether an event may meet any of the conditions whose bits are set; most that meet none can be
+    /// passed over without a closer look.
+    fn may_meet(&self, _at: usize, _conditions: u64) -> bool {
+        true
+    }
     /// The number of the session, growing; [`NO_SESSION`] outside of all.
     fn session(&self, at: usize) -> u32;
     /// What stands for the held values; [`NOT_HELD`] if one is missing (F-40).
@@ -379,6 +384,7 @@ impl Steps {
                 from -= 1;
             }
         }
+        let wanted = self.wanted(wait.block);
         for (at, is_used) in used.iter().enumerate().skip(from) {
             let session = events.session(at);
             let is_out = match (stream.session, self.limit) {
@@ -401,7 +407,7 @@ impl Steps {
                     session == NO_SESSION || session < start_session
                 }
             };
-            if is_out {
+            if is_out || !events.may_meet(at, wanted) {
                 continue;
             }
             let is_free = !is_used && (at > wait.last_at || !taken.iter().any(|one| one.at as usize == at));
@@ -418,6 +424,21 @@ impl Steps {
             }
         }
         Err(End::TimedOut)
+    }
+
+    /// The bits of the conditions that matter while a block is waited for.
+    fn wanted(&self, block: usize) -> u64 {
+        let bit = |condition: usize| if condition < 64 { 1u64 << condition } else { u64::MAX };
+        let block = self.blocks[block].clone();
+        let mut wanted = 0;
+        for (at, step) in self.steps.iter().enumerate().skip(block.start) {
+            wanted |= bit(step.condition);
+            if at + 1 >= block.end && !step.is_optional {
+                break;
+            }
+        }
+        let ending = self.exclusions.iter().map(|one| one.condition).chain(self.strict);
+        ending.fold(wanted, |wanted, condition| wanted | bit(condition))
     }
 
     /// The lowest step that is open and that an event meets (F-16, F-18).

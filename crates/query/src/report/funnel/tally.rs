@@ -208,6 +208,10 @@ impl Events for View<'_> {
         }
     }
 
+    fn may_meet(&self, at: usize, conditions: u64) -> bool {
+        self.met.first != usize::MAX || self.user.records[at].conditions & conditions != 0
+    }
+
     fn session(&self, at: usize) -> u32 {
         self.sessions.get(at).copied().unwrap_or(0)
     }
