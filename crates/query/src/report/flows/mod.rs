@@ -76,12 +76,18 @@ impl Prepared {
         let hidden_events = asked.hidden_events.iter().chain(&flows.hide).cloned().collect();
         let hiding = Asked { hidden_events: Arc::new(hidden_events), ..asked.clone() };
         for anchor in &flows.anchors {
-            let is_anchor = hiding.happened(&anchor.event, scope, &range, None).await?;
+            let mut is_anchor = hiding.happened(&anchor.event, scope, &range, None).await?;
+            let mut shown = asked.is_shown(flows);
             // What is named in an anchor counts, whatever it is.
             if anchor.event.any_of.iter().any(|choice| !choice.is_all()) {
                 let any_of = anchor.event.any_of.iter().filter(|choice| !choice.is_all()).cloned().collect();
                 let event = EventSelector { any_of, ..anchor.event.clone() };
-                named.push(asked.happened(&event, scope, &range, None).await?);
+                let is_named = asked.happened(&event, scope, &range, None).await?;
+                shown = shown.or(is_named.clone());
+                named.push(is_named);
+            }
+            if !flows.show_only.is_empty() {
+                is_anchor = is_anchor.and(shown);
             }
             steps.push(Step { condition: condition(is_anchor), is_optional: false, within: None });
         }
@@ -141,13 +147,18 @@ impl Asked {
         if let Some(filter) = &scope.filter {
             path = path.and(self.filter(filter)?);
         }
+        Ok(path.and(self.is_shown(flows)))
+    }
+
+    /// Whether events of its name are shown in paths.
+    fn is_shown(&self, flows: &Flows) -> Expr {
         let names = |names: &mut dyn Iterator<Item = &str>| names.map(utf8).collect::<Vec<_>>();
-        Ok(path.and(if flows.show_only.is_empty() {
+        if flows.show_only.is_empty() {
             let hidden = self.hidden_events.iter().chain(&flows.hide).map(String::as_str);
             self.event_name().in_list(names(&mut hidden.chain(IDENTITY_EVENTS)), true)
         } else {
             self.event_name().in_list(names(&mut flows.show_only.iter().map(String::as_str)), false)
-        }))
+        }
     }
 
     /// How an event is called in paths: by a custom event (W-16), with the value of a property (W-14),

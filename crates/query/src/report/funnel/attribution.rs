@@ -68,10 +68,13 @@ impl Walk {
         reached: &[u32],
     ) -> &'a [u32] {
         let labels = |at: u32| view.user.labels(breakdown, &view.user.records[at as usize]);
-        let is_set = |labels: &&[u32]| {
-            !labels.is_empty() && labels.iter().any(|label| view.user.text(breakdown, *label) != NOT_SET)
+        let is_set = |at: &u32| {
+            let defined = self.shape.defined[breakdown];
+            defined.is_some_and(|label| !view.user.labels(label, &view.user.records[*at as usize]).is_empty())
         };
-        let events = of_steps(reached);
+        let mut events = of_steps(reached);
+        // Where none has a value, all have the same label.
+        let first = || of_steps(reached).next();
         let found = if of_user {
             // F-52.
             taken.first().map(|first| labels(first.at))
@@ -81,8 +84,8 @@ impl Walk {
                     let at = reached[step - 1];
                     (at != NOT_REACHED).then(|| labels(at))
                 }
-                Attribution::FirstStepDefined => events.map(labels).find(is_set),
-                Attribution::LastStepDefined => events.rev().map(labels).find(is_set),
+                Attribution::FirstStepDefined => events.find(is_set).or_else(first).map(labels),
+                Attribution::LastStepDefined => events.rev().find(is_set).or_else(first).map(labels),
             }
         };
         found.unwrap_or(&[NO_LABEL])

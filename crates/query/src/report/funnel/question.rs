@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray as _, ListBuilder, StringViewArray, StringViewBuilder};
 use arrow::compute::cast;
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, lit};
+use datafusion::logical_expr::{Case, Expr, lit};
 use tallymark_report::{
     Attribution, Breakdown, ClickhouseMode, CountOf, EventChoice, EventSelector, Funnel, Instants, Property,
     Reentry, Scope, StepOrder, Window,
@@ -57,6 +57,9 @@ pub(super) struct Shape {
     pub(super) attribution: Attribution,
     /// Of each breakdown, whether it is the same for all events of a user (F-52). Their labels come first.
     pub(super) breakdowns: Vec<bool>,
+    /// Of each breakdown, the label that an event has if it has a value, where that decides which step
+    /// gives it (F-51).
+    pub(super) defined: Vec<Option<usize>>,
     /// The labels of what is held constant.
     pub(super) held: Range<usize>,
     pub(super) filter: Option<AttemptFilter>,
@@ -234,10 +237,28 @@ impl<'a> Asking<'a> {
             Breakdown::Cohorts { .. } => true,
         };
         shape.breakdowns = funnel.breakdowns.iter().map(of_user).collect();
+        for (breakdown, of_user) in funnel.breakdowns.iter().zip(&shape.breakdowns) {
+            let property = match breakdown {
+                Breakdown::Property { property, .. } => Some(property),
+                Breakdown::Cohorts { .. } => None,
+            };
+            let decides = !of_user && !matches!(funnel.attribution, Attribution::Step(_));
+            let property = property.filter(|_| decides);
+            shape.defined.push(property.map(|_| self.labels.len()));
+            if let Some(property) = property {
+                let is_set = asked.values(property)?.is_set();
+                self.labels.push(Expr::Case(Case {
+                    expr: None,
+                    when_then_expr: vec![(Box::new(is_set), Box::new(utf8("set")))],
+                    else_expr: None,
+                }));
+            }
+        }
+        let first_held = self.labels.len();
         for property in &funnel.hold_constant {
             self.labels.push(held(&asked.values(property)?));
         }
-        shape.held = shape.breakdowns.len()..self.labels.len();
+        shape.held = first_held..self.labels.len();
         if let Some(filter) = self.scope.filter.as_ref().filter(|_| funnel.clickhouse.is_none()) {
             shape.filter = Some(AttemptFilter::try_new(asked, filter, &mut self.labels)?);
         }
@@ -385,6 +406,7 @@ impl Shape {
             count: CountOf::default(),
             attribution: Attribution::default(),
             breakdowns: Vec::new(),
+            defined: Vec::new(),
             held: 0..0,
             filter: None,
             group: None,
