@@ -14,8 +14,8 @@ use crate::definitions::{
 use crate::histories::EVENTS;
 
 /// Mostly one name.
-fn event(of: Of) -> impl Strategy<Value = Value> {
-    prop_oneof![6 => select(EVENTS).prop_map(Value::from), 1 => selector(of, &[])]
+fn event(of: Of) -> BoxedStrategy<Value> {
+    prop_oneof![6 => select(EVENTS).prop_map(Value::from), 1 => selector(of, &[])].boxed()
 }
 
 /// An event as an object, whatever it was written as.
@@ -32,12 +32,12 @@ fn list(values: Vec<Value>) -> Option<Value> {
 }
 
 /// The values that are held; of mixed types, lists, and some that are rarely set.
-fn held() -> impl Strategy<Value = Vec<Value>> {
+fn held() -> BoxedStrategy<Vec<Value>> {
     let property = one_of(json!(["genre", "genre", "mixed", "tags", "flag", "sid", "mins"]));
-    prop_oneof![3 => Just(Vec::new()), 1 => vec(property, 1..3)]
+    prop_oneof![3 => Just(Vec::new()), 1 => vec(property, 1..3)].boxed()
 }
 
-fn exclusions(of: Of, steps: usize) -> impl Strategy<Value = Vec<Value>> {
+fn exclusions(of: Of, steps: usize) -> BoxedStrategy<Vec<Value>> {
     let event = event(of).prop_map(|mut event| {
         // First times are not asked of them.
         if let Some(fields) = event.as_object_mut() {
@@ -48,7 +48,7 @@ fn exclusions(of: Of, steps: usize) -> impl Strategy<Value = Vec<Value>> {
     let exclusion = (event, option::weighted(0.4, 1..steps.max(2)))
         .prop_map(|(event, after)| object([("event", Some(event)), ("after_step", after.map(Value::from))]));
     let most = if steps > 1 { 3 } else { 1 };
-    prop_oneof![3 => Just(Vec::new()), 1 => vec(exclusion, 0..most)]
+    prop_oneof![3 => Just(Vec::new()), 1 => vec(exclusion, 0..most)].boxed()
 }
 
 fn whose(count: &str) -> impl Strategy<Value = (Of, Option<Value>)> + use<> {
@@ -65,7 +65,7 @@ fn count() -> impl Strategy<Value = &'static str> {
 }
 
 /// Which windows fit: sessions are those of users.
-fn window(of: Of) -> impl Strategy<Value = Value> {
+fn window(of: Of) -> BoxedStrategy<Value> {
     let lengths = one_of(json!([
         "2 seconds",
         "1 minute",
@@ -77,11 +77,11 @@ fn window(of: Of) -> impl Strategy<Value = Value> {
         "1 month"
     ]));
     let sessions = one_of(json!(["1 session", "2 sessions"]));
-    prop_oneof![6 => lengths, u32::from(of != Of::Events) => sessions]
+    prop_oneof![6 => lengths, u32::from(of != Of::Events) => sessions].boxed()
 }
 
 /// A step of a funnel in an order.
-fn step(of: Of, order: &'static str, is_first: bool, is_last: bool) -> impl Strategy<Value = Value> {
+fn step(of: Of, order: &'static str, is_first: bool, is_last: bool) -> BoxedStrategy<Value> {
     let in_order = order != "any";
     let is_between = !is_first && !is_last;
     let within = one_of(json!(["1 second", "10 minutes", "1 hour", "1 day"]));
@@ -103,16 +103,19 @@ fn step(of: Of, order: &'static str, is_first: bool, is_last: bool) -> impl Stra
             ]);
             merged([as_object(event), rest])
         })
+        .boxed()
 }
 
-fn steps(of: Of, order: &'static str) -> impl Strategy<Value = Vec<Value>> {
-    prop_oneof![3 => Just(2_usize), 3 => Just(3), 1 => Just(4)].prop_flat_map(move |count| {
-        (0..count).map(|at| step(of, order, at == 0, at + 1 == count).boxed()).collect::<Vec<_>>()
-    })
+fn steps(of: Of, order: &'static str) -> BoxedStrategy<Vec<Value>> {
+    prop_oneof![3 => Just(2_usize), 3 => Just(3), 1 => Just(4)]
+        .prop_flat_map(move |count| {
+            (0..count).map(|at| step(of, order, at == 0, at + 1 == count).boxed()).collect::<Vec<_>>()
+        })
+        .boxed()
 }
 
 /// What a funnel is split by and measures.
-fn split(of: Of, steps: usize) -> impl Strategy<Value = Value> {
+fn split(of: Of, steps: usize) -> BoxedStrategy<Value> {
     let attribution = prop_oneof![
         Just(json!("first_step_defined")),
         Just(json!("last_step_defined")),
@@ -162,13 +165,14 @@ fn split(of: Of, steps: usize) -> impl Strategy<Value = Value> {
                 ("significance", significance),
             ])
         })
+        .boxed()
 }
 
 /// What attempts are like: which steps, in which order, and what is between them.
-fn attempts() -> impl Strategy<Value = (Of, usize, Value)> {
+fn attempts() -> BoxedStrategy<(Of, usize, Value)> {
     let order = prop_oneof![5 => Just("specific"), 3 => Just("any"), 1 => Just("strict")];
-    (count().prop_flat_map(|count| (Just(count), whose(count))), order).prop_flat_map(
-        |((count, (of, key)), order)| {
+    (count().prop_flat_map(|count| (Just(count), whose(count))), order)
+        .prop_flat_map(|((count, (of, key)), order)| {
             (steps(of, order), Just((count, of, key, order))).prop_flat_map(
                 |(steps, (count, of, key, order))| {
                     let reentry = option::weighted(0.4, Just(json!("optimized")));
@@ -191,49 +195,52 @@ fn attempts() -> impl Strategy<Value = (Of, usize, Value)> {
                         })
                 },
             )
-        },
-    )
+        })
+        .boxed()
 }
 
-fn any_funnel() -> impl Strategy<Value = Value> {
-    attempts().prop_flat_map(|(of, steps, attempts)| {
-        let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
-        let users_of = option::weighted(0.1, (1..=steps, any::<bool>()));
-        let interval_attempts = option::weighted(0.4, Just(json!("shared")));
-        (
-            scope(),
-            time(false),
-            option::weighted(0.25, filter(of, cohorts)),
-            split(of, steps),
-            interval_attempts,
-            users_of,
-        )
-            .prop_map(
-                move |(scope, (range, interval), filter, split, interval_attempts, users_of)| {
-                    let rest = object([
-                        ("range", Some(range)),
-                        ("interval_attempts", interval_attempts.filter(|_| interval.is_some())),
-                        ("interval", interval),
-                        ("where", filter),
-                        (
-                            "users_of",
-                            users_of
-                                .map(|(step, dropped_off)| json!({"step": step, "dropped_off": dropped_off})),
-                        ),
-                    ]);
-                    merged([scope, attempts.clone(), split, rest])
-                },
+fn any_funnel() -> BoxedStrategy<Value> {
+    attempts()
+        .prop_flat_map(|(of, steps, attempts)| {
+            let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
+            let users_of = option::weighted(0.1, (1..=steps, any::<bool>()));
+            let interval_attempts = option::weighted(0.4, Just(json!("shared")));
+            (
+                scope(),
+                time(false),
+                option::weighted(0.25, filter(of, cohorts)),
+                split(of, steps),
+                interval_attempts,
+                users_of,
             )
-    })
+                .prop_map(
+                    move |(scope, (range, interval), filter, split, interval_attempts, users_of)| {
+                        let rest = object([
+                            ("range", Some(range)),
+                            ("interval_attempts", interval_attempts.filter(|_| interval.is_some())),
+                            ("interval", interval),
+                            ("where", filter),
+                            (
+                                "users_of",
+                                users_of.map(
+                                    |(step, dropped_off)| json!({"step": step, "dropped_off": dropped_off}),
+                                ),
+                            ),
+                        ]);
+                        merged([scope, attempts.clone(), split, rest])
+                    },
+                )
+        })
+        .boxed()
 }
 
-fn any_plain_funnel() -> impl Strategy<Value = Value> {
+fn any_plain_funnel() -> BoxedStrategy<Value> {
     let steps = vec(event(Of::Events), 2..5);
     let order = one_of(json!(["specific", "any"]));
     let reentry = one_of(json!(["default", "optimized"]));
     let grace = option::weighted(0.3, one_of(json!([0, 60])));
-    (steps, order, reentry, window(Of::Events), held(), exclusions(Of::Events, 2), grace).prop_map(
-        |(steps, order, reentry, window, held, exclude, grace)| {
+    (steps, order, reentry, window(Of::Events), held(), exclusions(Of::Events, 2), grace)
+        .prop_map(|(steps, order, reentry, window, held, exclude, grace)| {
             object([
                 ("report", Some(json!("funnel"))),
                 ("range", Some(json!("2024-02-01 to 2024-05-31"))),
@@ -245,11 +252,11 @@ fn any_plain_funnel() -> impl Strategy<Value = Value> {
                 ("hold_constant", list(held)),
                 ("exclude", list(exclude)),
             ])
-        },
-    )
+        })
+        .boxed()
 }
 
-fn any_retention() -> impl Strategy<Value = Value> {
+fn any_retention() -> BoxedStrategy<Value> {
     let unit = prop_oneof![
         4 => one_of(json!(["day", "day", "week", "month", "hour"])).prop_map(|unit| (unit, false)),
         1 => one_of(json!(["hour", "day", "week", "month", "quarter", "year"])).prop_map(|unit| (unit, true)),
@@ -268,76 +275,76 @@ fn any_retention() -> impl Strategy<Value = Value> {
         ]
     };
     let criterion = || one_of(json!(["on", "on_or_after", "streak", "on_or_before"]));
-    (whose(""), unit, count).prop_flat_map(move |((of, key), (unit, is_calendar), count)| {
-        let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
-        let top = option::weighted(0.4, (1_usize..4, any::<bool>()));
-        let cell = option::weighted(
-            0.1,
-            (one_of(json!(["2024-03-30", "2024-03-31", "2024-04-01"])), 0_u32..3, any::<bool>()),
-        );
-        // Hours of a month are too many.
-        let is_short = unit == "hour";
-        let range = time(false).prop_map(
-            move |(range, _)| {
-                if is_short { json!("2024-03-31 to 2024-03-31") } else { range }
-            },
-        );
-        (
-            (scope(), range, option::weighted(0.2, filter(of, cohorts))),
-            (event(of), option::weighted(0.8, event(of)), criterion(), measure(of)),
-            (prop_oneof![2 => Just(Vec::new()), 2 => vec(breakdown(of), 1..3)], top, cell),
-        )
-            .prop_map(
-                move |(
-                    (scope, range, filter),
-                    (birth, returned, criterion, measure),
-                    (breakdowns, top, cell),
-                )| {
-                    let is_filtered_first = [Some(&birth), returned.as_ref()]
-                        .into_iter()
-                        .flatten()
-                        .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
-                    let top = top.filter(|_| !breakdowns.is_empty());
-                    let rest = object([
-                        ("report", Some(json!("retention"))),
-                        ("range", Some(range)),
-                        ("birth", Some(birth)),
-                        ("return", returned),
-                        ("unit", Some(unit.clone())),
-                        ("alignment", Some(json!("calendar")).filter(|_| is_calendar)),
-                        ("criterion", Some(criterion)),
-                        ("measure", Some(measure)),
-                        ("count_by", key.clone()),
-                        ("where", filter.filter(|_| !is_filtered_first)),
-                        ("breakdowns", list(breakdowns)),
-                        ("top", top.map(|(top, _)| Value::from(top))),
-                        ("other", top.map(|(_, other)| Value::from(other))),
-                        (
-                            "users_of",
-                            cell.map(|(time, bucket, dropped_off)| {
-                                let dropped_off = Some(Value::from(true)).filter(|_| dropped_off);
-                                object([
-                                    ("time", Some(time)),
-                                    ("bucket", Some(Value::from(bucket))),
-                                    ("dropped_off", dropped_off),
-                                ])
-                            }),
-                        ),
-                    ]);
-                    // A number there is.
-                    let rest = if rest.get("users_of").is_some() {
-                        let cell = json!({"buckets": 3, "unit": "day", "range": "2024-03-30 to 2024-04-01"});
-                        merged([rest, cell])
-                    } else {
-                        merged([rest, count.clone()])
-                    };
-                    merged([scope, rest])
-                },
+    (whose(""), unit, count)
+        .prop_flat_map(move |((of, key), (unit, is_calendar), count)| {
+            let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
+            let top = option::weighted(0.4, (1_usize..4, any::<bool>()));
+            let cell = option::weighted(
+                0.1,
+                (one_of(json!(["2024-03-30", "2024-03-31", "2024-04-01"])), 0_u32..3, any::<bool>()),
+            );
+            // Hours of a month are too many.
+            let is_short = unit == "hour";
+            let range = time(false)
+                .prop_map(move |(range, _)| if is_short { json!("2024-03-31 to 2024-03-31") } else { range });
+            (
+                (scope(), range, option::weighted(0.2, filter(of, cohorts))),
+                (event(of), option::weighted(0.8, event(of)), criterion(), measure(of)),
+                (prop_oneof![2 => Just(Vec::new()), 2 => vec(breakdown(of), 1..3)], top, cell),
             )
-    })
+                .prop_map(
+                    move |(
+                        (scope, range, filter),
+                        (birth, returned, criterion, measure),
+                        (breakdowns, top, cell),
+                    )| {
+                        let is_filtered_first = [Some(&birth), returned.as_ref()]
+                            .into_iter()
+                            .flatten()
+                            .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+                        let top = top.filter(|_| !breakdowns.is_empty());
+                        let rest = object([
+                            ("report", Some(json!("retention"))),
+                            ("range", Some(range)),
+                            ("birth", Some(birth)),
+                            ("return", returned),
+                            ("unit", Some(unit.clone())),
+                            ("alignment", Some(json!("calendar")).filter(|_| is_calendar)),
+                            ("criterion", Some(criterion)),
+                            ("measure", Some(measure)),
+                            ("count_by", key.clone()),
+                            ("where", filter.filter(|_| !is_filtered_first)),
+                            ("breakdowns", list(breakdowns)),
+                            ("top", top.map(|(top, _)| Value::from(top))),
+                            ("other", top.map(|(_, other)| Value::from(other))),
+                            (
+                                "users_of",
+                                cell.map(|(time, bucket, dropped_off)| {
+                                    let dropped_off = Some(Value::from(true)).filter(|_| dropped_off);
+                                    object([
+                                        ("time", Some(time)),
+                                        ("bucket", Some(Value::from(bucket))),
+                                        ("dropped_off", dropped_off),
+                                    ])
+                                }),
+                            ),
+                        ]);
+                        // A number there is.
+                        let rest = if rest.get("users_of").is_some() {
+                            let cell =
+                                json!({"buckets": 3, "unit": "day", "range": "2024-03-30 to 2024-04-01"});
+                            merged([rest, cell])
+                        } else {
+                            merged([rest, count.clone()])
+                        };
+                        merged([scope, rest])
+                    },
+                )
+        })
+        .boxed()
 }
 
-fn any_plain_retention() -> impl Strategy<Value = Value> {
+fn any_plain_retention() -> BoxedStrategy<Value> {
     let unit = prop_oneof![
         one_of(json!(["day", "week", "month"])).prop_map(|unit| (unit, json!("rolling"))),
         one_of(json!(["day", "week", "month", "quarter"])).prop_map(|unit| (unit, json!("calendar"))),
@@ -348,9 +355,10 @@ fn any_plain_retention() -> impl Strategy<Value = Value> {
             "unit": unit, "alignment": alignment, "buckets": buckets,
         })
     })
+    .boxed()
 }
 
-fn any_activity() -> impl Strategy<Value = Value> {
+fn any_activity() -> BoxedStrategy<Value> {
     let period = one_of(json!(["day", "week", "month"]));
     let unit = one_of(json!(["day", "day", "week", "week", "month", "quarter"]));
     let of = Of::EventsAndUsers;
@@ -375,79 +383,84 @@ fn any_activity() -> impl Strategy<Value = Value> {
             let filter = filter.filter(|_| !is_filtered_first);
             merged([scope, kind, object([("range", Some(range)), ("event", event), ("where", filter)])])
         })
+        .boxed()
 }
 
-fn any_flows() -> impl Strategy<Value = Value> {
+fn any_flows() -> BoxedStrategy<Value> {
     let anchors = prop_oneof![4 => Just(1_usize), 2 => Just(2), 1 => Just(3)];
-    (anchors, count()).prop_flat_map(|(anchors, count)| {
-        let of = Of::EventsAndUsers;
-        let anchor = move |at: usize| {
-            let before = option::weighted(if at == 0 { 0.5 } else { 0.1 }, 0_u32..3);
-            (event(of), before, option::of(0_u32..4)).prop_map(|(event, before, after)| {
-                let rest = object([("before", before.map(Value::from)), ("after", after.map(Value::from))]);
-                merged([as_object(event), rest])
-            })
-        };
-        let custom_event =
-            (vec(select(EVENTS), 1..3), option::of(Just("Custom"))).prop_map(|(any_of, name)| {
-                object([("any_of", Some(json!(any_of))), ("name", name.map(Value::from))])
-            });
-        let expansion = (
-            one_of(json!(["Play", "Visit", "Buy"])),
-            one_of(json!(["genre", "tags", "mixed", "mins", "user.plan"])),
-        )
-            .prop_map(|(event, property)| json!({"event": event, "property": property}));
-        let names =
-            one_of(json!([{"hide": ["Visit"]}, {"hide": ["Play", "Buy"]}, {"show_only": ["Visit", "Play"]}]));
-        let names = prop_oneof![3 => Just(json!({})), 1 => names];
-        let form = prop_oneof![
-            3 => Just(json!({})),
-            2 => (1_usize..5).prop_map(|paths| json!({"form": "paths", "paths": paths})),
-            1 => Just(json!({"form": "tree"})),
-        ];
-        let anchors_of = (0..anchors).map(|at| anchor(at).boxed()).collect::<Vec<_>>();
-        let top = option::weighted(0.4, 1_usize..4);
-        (
-            (scope(), time(false), option::weighted(0.2, filter(of, COHORTS))),
-            (anchors_of, option::weighted(0.7, window(of)), 1_usize..4, names, form, any::<bool>()),
-            (vec(custom_event, 0..2), vec(expansion, 0..2), held(), exclusions(of, anchors)),
-            (prop_oneof![2 => Just(Vec::new()), 1 => vec(breakdown(of), 1..3)], top),
-        )
-            .prop_map(
-                move |(
-                    (scope, (range, _), filter),
-                    (anchors, window, rows, names, form, collapse),
-                    (custom_events, expand, held, exclude),
-                    (breakdowns, top),
-                )| {
-                    let is_filtered_first = anchors
-                        .iter()
-                        .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
-                    let rest = object([
-                        ("report", Some(json!("flows"))),
-                        ("range", Some(range)),
-                        ("where", filter.filter(|_| !is_filtered_first)),
-                        ("anchors", Some(Value::from(anchors))),
-                        ("count", Some(Value::from(count))),
-                        ("window", window),
-                        ("rows", Some(Value::from(rows))),
-                        ("collapse_repeated", Some(Value::from(collapse))),
-                        ("custom_events", list(custom_events)),
-                        ("expand", list(expand)),
-                        ("hold_constant", list(held)),
-                        ("exclude", list(exclude)),
-                        ("top", top.filter(|_| !breakdowns.is_empty()).map(Value::from)),
-                        ("breakdowns", list(breakdowns)),
-                    ]);
-                    merged([scope, names, form, rest])
-                },
+    (anchors, count())
+        .prop_flat_map(|(anchors, count)| {
+            let of = Of::EventsAndUsers;
+            let anchor = move |at: usize| {
+                let before = option::weighted(if at == 0 { 0.5 } else { 0.1 }, 0_u32..3);
+                (event(of), before, option::of(0_u32..4)).prop_map(|(event, before, after)| {
+                    let rest =
+                        object([("before", before.map(Value::from)), ("after", after.map(Value::from))]);
+                    merged([as_object(event), rest])
+                })
+            };
+            let custom_event =
+                (vec(select(EVENTS), 1..3), option::of(Just("Custom"))).prop_map(|(any_of, name)| {
+                    object([("any_of", Some(json!(any_of))), ("name", name.map(Value::from))])
+                });
+            let expansion = (
+                one_of(json!(["Play", "Visit", "Buy"])),
+                one_of(json!(["genre", "tags", "mixed", "mins", "user.plan"])),
             )
-    })
+                .prop_map(|(event, property)| json!({"event": event, "property": property}));
+            let names = one_of(
+                json!([{"hide": ["Visit"]}, {"hide": ["Play", "Buy"]}, {"show_only": ["Visit", "Play"]}]),
+            );
+            let names = prop_oneof![3 => Just(json!({})), 1 => names];
+            let form = prop_oneof![
+                3 => Just(json!({})),
+                2 => (1_usize..5).prop_map(|paths| json!({"form": "paths", "paths": paths})),
+                1 => Just(json!({"form": "tree"})),
+            ];
+            let anchors_of = (0..anchors).map(|at| anchor(at).boxed()).collect::<Vec<_>>();
+            let top = option::weighted(0.4, 1_usize..4);
+            (
+                (scope(), time(false), option::weighted(0.2, filter(of, COHORTS))),
+                (anchors_of, option::weighted(0.7, window(of)), 1_usize..4, names, form, any::<bool>()),
+                (vec(custom_event, 0..2), vec(expansion, 0..2), held(), exclusions(of, anchors)),
+                (prop_oneof![2 => Just(Vec::new()), 1 => vec(breakdown(of), 1..3)], top),
+            )
+                .prop_map(
+                    move |(
+                        (scope, (range, _), filter),
+                        (anchors, window, rows, names, form, collapse),
+                        (custom_events, expand, held, exclude),
+                        (breakdowns, top),
+                    )| {
+                        let is_filtered_first = anchors
+                            .iter()
+                            .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+                        let rest = object([
+                            ("report", Some(json!("flows"))),
+                            ("range", Some(range)),
+                            ("where", filter.filter(|_| !is_filtered_first)),
+                            ("anchors", Some(Value::from(anchors))),
+                            ("count", Some(Value::from(count))),
+                            ("window", window),
+                            ("rows", Some(Value::from(rows))),
+                            ("collapse_repeated", Some(Value::from(collapse))),
+                            ("custom_events", list(custom_events)),
+                            ("expand", list(expand)),
+                            ("hold_constant", list(held)),
+                            ("exclude", list(exclude)),
+                            ("top", top.filter(|_| !breakdowns.is_empty()).map(Value::from)),
+                            ("breakdowns", list(breakdowns)),
+                        ]);
+                        merged([scope, names, form, rest])
+                    },
+                )
+        })
+        .boxed()
 }
 
 /// Definitions as behaviour can be asked: what users do in a time, and credit for what led to events, are
 /// of insights; groups have no first times in funnels.
-fn as_asked(definitions: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
+fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
     let is_of_insights = |definition: &Value| {
         let text = definition.to_string();
         text.contains("\"per_user\"") || text.contains("\"attributed\"")
@@ -472,6 +485,7 @@ fn as_asked(definitions: impl Strategy<Value = Value>) -> impl Strategy<Value = 
             }
             definition
         })
+        .boxed()
 }
 
 /// Any funnel.
