@@ -39,7 +39,7 @@ impl Split {
 #[derive(Debug, Default)]
 pub(super) struct Segments {
     met: IndexSet<Vec<String>>,
-    /// Within one range of users: the segment that codes of labels stand for.
+    /// Within one partial result: the segment that codes of labels stand for.
     by_codes: HashMap<Vec<u32>, Option<usize>>,
     codes: Vec<u32>,
 }

@@ -5,6 +5,7 @@ use indexmap::IndexSet;
 use tallymark_report::{CountOf, FlowForm};
 
 use super::super::funnel::attempts::{Attempts, Events, NO_SESSION, NOT_HELD};
+use super::super::funnel::tally::hold;
 use super::super::split::{Segments, Split};
 use super::walk::{Flow, Labelled, Then, Walk};
 use crate::resident::by_user::{Matcher, UserEvents};
@@ -135,7 +136,7 @@ pub(super) struct Partial {
     pub(super) overall: FlowSet,
     pub(super) segments: Segments,
     pub(super) of_segments: Vec<FlowSet>,
-    /// Within one range of users: the number in `labels` of each code.
+    /// Within one partial result: the number in `labels` of each code.
     codes: Vec<Option<u32>>,
     scratch: Scratch,
 }
@@ -190,22 +191,6 @@ impl Labelled for View<'_> {
     }
 }
 
-impl Counted {
-    /// What stands for the held values of each event of a user (F-40).
-    fn hold(&self, user: &UserEvents<'_>, held: &mut Vec<u32>, together: &mut HashMap<Vec<u32>, u32>) {
-        held.clear();
-        if self.walk.held.is_empty() {
-            return;
-        }
-        held.extend(user.records.iter().map(|record| {
-            let code = |label: usize| user.labels(label, record).first().copied();
-            let codes: Option<Vec<u32>> = self.walk.held.clone().map(code).collect();
-            let next = together.len() as u32;
-            codes.map_or(NOT_HELD, |codes| *together.entry(codes).or_insert(next))
-        }));
-    }
-}
-
 impl Matcher for Counted {
     type Partial = Partial;
 
@@ -219,7 +204,7 @@ impl Matcher for Counted {
         if let Some(walk) = &self.walk.sessions {
             walk.numbers(user, NO_SESSION, sessions);
         }
-        self.hold(user, held, together);
+        hold(user, self.walk.held.clone(), held, together);
         let event_label = self.walk.event_label;
         let view = View { user, sessions, held, event_label };
         self.walk.flows(&view, attempts, flows);

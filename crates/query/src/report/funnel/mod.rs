@@ -18,7 +18,7 @@ mod levels;
 pub(super) mod question;
 mod rows;
 mod significance;
-mod tally;
+pub(super) mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -130,7 +130,7 @@ async fn time_ranges(asking: &Asking<'_>) -> Result<Option<Arc<Option<Ranges>>>>
     Ok(Some(Arc::new(ranges)))
 }
 
-/// What is before the range ends, or the first bucket of it.
+/// Whether the attempts of each bucket are found without those of the others (F-76).
 fn is_independent(funnel: &Funnel) -> bool {
     funnel.interval.is_some() && funnel.interval_attempts == IntervalAttempts::Independent
 }

@@ -150,6 +150,13 @@ impl<'a> Asking<'a> {
         })
     }
 
+    /// The position of the condition that any event meets.
+    fn any_event(&mut self) -> Result<usize> {
+        let all = EventChoice { event: tallymark_report::ALL_EVENTS.to_owned(), filter: None };
+        let all = self.asked.named(&[&all])?;
+        Ok(self.condition(all))
+    }
+
     async fn take_steps(&mut self, shape: &mut Shape, limit: Limit) -> Result<()> {
         let (asked, funnel) = (self.asked, self.funnel);
         let is_any_order = funnel.order == StepOrder::Any;
@@ -191,13 +198,7 @@ impl<'a> Asking<'a> {
             }
             exclusions.push(Excluded { condition, from, to: to.max(from) });
         }
-        let strict = if funnel.order == StepOrder::Strict {
-            let all = EventChoice { event: tallymark_report::ALL_EVENTS.to_owned(), filter: None };
-            let all = asked.named(&[&all])?;
-            Some(self.condition(all))
-        } else {
-            None
-        };
+        let strict = if funnel.order == StepOrder::Strict { Some(self.any_event()?) } else { None };
         let mut blocks: Vec<Range<usize>> = Vec::new();
         for (at, step) in funnel.steps.iter().enumerate() {
             let follows = at > 0 && is_any_order && !step.anchored && !funnel.steps[at - 1].anchored;
@@ -293,9 +294,7 @@ impl<'a> Asking<'a> {
         }
         if strict.order {
             // Events of no step matter too.
-            let all = EventChoice { event: tallymark_report::ALL_EVENTS.to_owned(), filter: None };
-            let all = self.asked.named(&[&all])?;
-            self.condition(all);
+            self.any_event()?;
         }
         let Limit::Millis(window) = shape.steps.limit else { return Ok(()) };
         shape.clickhouse =

@@ -183,6 +183,29 @@ pub(super) fn in_range(user: &UserEvents<'_>, range: &Instants) -> Range<usize> 
     position(user, range.from)..position(user, range.to)
 }
 
+/// What stands for the held values of each event of a user (F-40): for the codes of these `labels`
+/// together, of which `together` numbers the combinations.
+pub(in crate::report) fn hold(
+    user: &UserEvents<'_>,
+    labels: Range<usize>,
+    held: &mut Vec<u32>,
+    together: &mut HashMap<Vec<u32>, u32>,
+) {
+    held.clear();
+    if labels.is_empty() {
+        return;
+    }
+    let code = |label: usize, record| user.labels(label, record).first().copied();
+    held.extend(user.records.iter().map(|record| {
+        if labels.len() == 1 {
+            return code(labels.start, record).unwrap_or(NOT_HELD);
+        }
+        let codes: Option<Vec<u32>> = labels.clone().map(|label| code(label, record)).collect();
+        let next = together.len() as u32;
+        codes.map_or(NOT_HELD, |codes| *together.entry(codes).or_insert(next))
+    }));
+}
+
 /// The events of an actor as attempts look at them.
 pub(super) struct View<'a> {
     pub(super) user: &'a UserEvents<'a>,
@@ -315,7 +338,7 @@ impl Walk {
         if let Some(walk) = &shape.sessions {
             walk.numbers(user, NO_SESSION, &mut sessions);
         }
-        self.hold(user, &mut held, &mut scratch.held_together);
+        hold(user, self.shape.held.clone(), &mut held, &mut scratch.held_together);
         let mut met = std::mem::take(&mut scratch.met);
         met.read(user, shape.many);
         let view = View { user, sessions: &sessions, held: &held, met: &met };
@@ -356,23 +379,6 @@ impl Walk {
 
     fn bucket(&self, time: i64) -> usize {
         self.shape.buckets.partition_point(|bucket| *bucket <= time).saturating_sub(1)
-    }
-
-    fn hold(&self, user: &UserEvents<'_>, held: &mut Vec<u32>, together: &mut HashMap<Vec<u32>, u32>) {
-        held.clear();
-        let labels = self.shape.held.clone();
-        if labels.is_empty() {
-            return;
-        }
-        let code = |label: usize, record| user.labels(label, record).first().copied();
-        held.extend(user.records.iter().map(|record| {
-            if labels.len() == 1 {
-                return code(labels.start, record).unwrap_or(NOT_HELD);
-            }
-            let codes: Option<Vec<u32>> = labels.clone().map(|label| code(label, record)).collect();
-            let next = together.len() as u32;
-            codes.map_or(NOT_HELD, |codes| *together.entry(codes).or_insert(next))
-        }));
     }
 
     /// Adds the event of each step of the definition, in any order of each that was done (F-16).
