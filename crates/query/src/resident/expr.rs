@@ -27,7 +27,7 @@ use tallymark_memory::UserDirectory;
 
 use super::among::Among;
 use super::inputs::{
-    BoundSegment, Inputs, NOBODY, Rows, UserRuns, map_codes, values_and_null, with_dictionary,
+    BoundSegment, Dictionary, Inputs, NOBODY, Rows, UserRuns, map_codes, values_and_null, with_dictionary,
 };
 
 /// Minutes of a day.
@@ -278,6 +278,15 @@ impl BoundExpr {
             (Self::Coded { input, .. }, Self::Coded { input: other, .. }) => input == other,
             (Self::ByMinute(_), Self::ByMinute(_)) => true,
             _ => false,
+        }
+    }
+
+    /// The code of each row, if there are few different ones and no row has none.
+    pub(crate) fn byte_codes<'a>(&self, segment: &'a BoundSegment) -> Option<&'a [u8]> {
+        let Self::Coded { input, .. } = self else { return None };
+        match segment.dictionary(*input)? {
+            Dictionary::U8(array) if array.null_count() == 0 => Some(array.keys().values()),
+            _ => None,
         }
     }
 

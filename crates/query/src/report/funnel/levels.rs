@@ -23,11 +23,13 @@ impl Walk {
             let records = &mut scratch.records;
             records.clear();
             records.extend(range.clone().map(|at| {
-                let met = steps.iter().enumerate().filter(|(_, step)| view.meets(at, step.condition));
-                let conditions = met.fold(0u64, |met, (step, _)| met | 1 << step);
+                let conditions = self.steps_met(&view, at);
                 record::Record { time: view.time(at), conditions }
             }));
-            record::sort(records);
+            if funnel.modes.once && funnel.modes.deduplication {
+                // Nothing else asks for the order of simultaneous events.
+                record::sort(records);
+            }
             funnel.level(records, &mut scratch.levels)
         } else {
             let words = steps.len().div_ceil(64);
@@ -83,5 +85,22 @@ impl Walk {
             partial.actors.push(user.user);
         }
         scratch.met = met;
+    }
+
+    /// Which of at most 64 steps an event meets, a bit each.
+    fn steps_met(&self, view: &View<'_>, at: usize) -> u64 {
+        if self.shape.many.is_some() {
+            let steps = self.shape.steps.steps.iter().enumerate();
+            let met = steps.filter(|(_, step)| view.meets(at, step.condition));
+            return met.fold(0, |met, (step, _)| met | 1 << step);
+        }
+        let mut conditions = view.user.records[at].conditions;
+        let mut met = 0;
+        // Mostly an event meets one.
+        while conditions != 0 {
+            met |= self.shape.steps_of[conditions.trailing_zeros() as usize];
+            conditions &= conditions - 1;
+        }
+        met
     }
 }

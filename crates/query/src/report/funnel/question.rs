@@ -77,6 +77,8 @@ pub(super) struct Shape {
     pub(super) split_steps: (usize, usize),
     /// F-34.
     pub(super) clickhouse: Option<window_funnel::Funnel>,
+    /// Of each condition of the scan, the steps that an event takes with it, a bit each: of the first 64.
+    pub(super) steps_of: [u64; CONDITIONS_MAX],
     /// Where there are more conditions than a scan takes.
     pub(super) many: Option<ManyConditions>,
 }
@@ -297,6 +299,11 @@ impl<'a> Asking<'a> {
             self.any_event()?;
         }
         let Limit::Millis(window) = shape.steps.limit else { return Ok(()) };
+        for (at, step) in shape.steps.steps.iter().enumerate().take(64) {
+            if let Some(steps) = shape.steps_of.get_mut(step.condition) {
+                *steps |= 1 << at;
+            }
+        }
         shape.clickhouse =
             Some(window_funnel::Funnel { steps: shape.steps.steps.len(), window, modes: strict });
         Ok(())
@@ -417,6 +424,7 @@ impl Shape {
             measure_count: 0,
             split_steps: (0, 0),
             clickhouse: None,
+            steps_of: [0; CONDITIONS_MAX],
             many: None,
         }
     }

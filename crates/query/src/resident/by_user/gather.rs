@@ -26,10 +26,8 @@ pub(super) struct Gathered {
     runs: Vec<Run>,
     /// How many rows there are.
     count: usize,
-    /// Of pieces whose rows are not all wanted, or are not all alike: the rows, and the masks of
-    /// those.
-    rows: Vec<u32>,
-    masks: Vec<u64>,
+    /// Of pieces whose rows are not all wanted, or are not all alike.
+    listed: Listed,
     labels: Vec<Labels>,
     /// Of each expression, the number of each row.
     numbers: Vec<Vec<Option<f64>>>,
@@ -54,8 +52,40 @@ struct Piece {
 enum PieceRows {
     /// All from this one on, which all have this mask.
     From { first: u32, mask: u64 },
-    /// Those from this place on in [`Gathered::rows`].
+    /// Those from this place on in [`Gathered::listed`].
     Listed { at: usize },
+}
+
+/// Rows and their masks.
+#[derive(Debug, Default)]
+struct Listed {
+    /// So many are in use; what is behind them is left over.
+    len: usize,
+    rows: Vec<u32>,
+    masks: Vec<u64>,
+}
+
+impl Listed {
+    /// For so many more [`Listed::put`].
+    fn make_room(&mut self, count: usize) {
+        let len = self.len + count;
+        if self.rows.len() < len {
+            self.rows.resize(len, 0);
+            self.masks.resize(len, 0);
+        }
+    }
+
+    /// Adds a row if it is wanted: it is put down either way, and its place is taken if it is, so
+    /// that there is no branch.
+    fn put(&mut self, row: u32, mask: u64, wanted: bool) {
+        self.rows[self.len] = row;
+        self.masks[self.len] = mask;
+        self.len += usize::from(wanted);
+    }
+
+    fn of(&self, range: Range<usize>) -> impl Iterator<Item = (&u32, &u64)> {
+        self.rows[range.clone()].iter().zip(&self.masks[range])
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +103,7 @@ impl Gathered {
             pieces: Vec::new(),
             runs: Vec::new(),
             count: 0,
-            rows: Vec::new(),
-            masks: Vec::new(),
+            listed: Listed::default(),
             labels,
             numbers: vec![Vec::new(); number_count],
             segment_count: 0,
@@ -96,8 +125,7 @@ impl Gathered {
         self.pieces.clear();
         self.runs.clear();
         self.count = 0;
-        self.rows.clear();
-        self.masks.clear();
+        self.listed.len = 0;
         self.labels.iter_mut().for_each(Labels::clear);
         self.numbers.iter_mut().for_each(Vec::clear);
         self.segment_count = 0;
@@ -112,8 +140,8 @@ impl Gathered {
     pub(super) fn bytes(&self) -> usize {
         self.pieces.capacity() * size_of::<Piece>()
             + self.runs.capacity() * size_of::<Run>()
-            + (self.rows.capacity() + self.starts.capacity() + self.next.capacity()) * size_of::<u32>()
-            + (self.masks.capacity() + self.block_masks.capacity() + self.cursors.capacity())
+            + (self.listed.rows.capacity() + self.starts.capacity() + self.next.capacity()) * size_of::<u32>()
+            + (self.listed.masks.capacity() + self.block_masks.capacity() + self.cursors.capacity())
                 * size_of::<u64>()
             + self.records.capacity() * size_of::<Record>()
             + self.labels.iter().map(Labels::bytes).sum::<usize>()
@@ -146,10 +174,12 @@ impl Gathered {
             self.runs.extend(runs);
             PieceRows::From { first: first as u32, mask }
         } else {
-            let at = self.rows.len();
-            match (mask, cuts) {
-                (Some(mask), Some(cuts)) => self.add_first(users, starts, segment.times(), &cuts, mask),
-                (_, cuts) => self.add_masked(bound, users, starts, cuts.as_ref())?,
+            let at = self.listed.len;
+            self.listed.make_room(last - first);
+            match (mask, cuts, bound.masks.of_bytes(&bound.segment)) {
+                (Some(mask), Some(cuts), _) => self.add_first(users, starts, segment.times(), &cuts, mask),
+                (_, None, Some((codes, masks))) => self.add_coded(codes, masks, users, starts),
+                (_, cuts, _) => self.add_masked(bound, users, starts, cuts.as_ref())?,
             }
             PieceRows::Listed { at }
         };
@@ -161,11 +191,11 @@ impl Gathered {
             PieceRows::From { .. } => None,
             PieceRows::Listed { at } => Some(at),
         };
-        self.count += listed.map_or(last - first, |at| self.rows.len() - at);
+        self.count += listed.map_or(last - first, |at| self.listed.len - at);
         if !(self.labels.is_empty() && self.numbers.is_empty()) {
             let rows = match listed {
                 None => Rows::Range(first..last),
-                Some(at) => Rows::List(UInt32Array::from(self.rows[at..].to_vec())),
+                Some(at) => Rows::List(UInt32Array::from(self.listed.rows[at..self.listed.len].to_vec())),
             };
             let labels = scan.labels.iter().zip(&bound.labels).zip(&mut self.labels);
             for ((of, bound_label), labels) in labels {
@@ -197,22 +227,36 @@ impl Gathered {
     fn add_first(&mut self, users: &[u32], starts: &[u32], times: &[u32], cuts: &Cuts, mask: u64) {
         for (user, rows) in users.iter().zip(starts.windows(2)) {
             let (mut row, end) = (rows[0], rows[1]);
-            let before = self.rows.len();
-            self.rows.push(row);
+            let before = self.listed.len;
+            self.listed.put(row, mask, true);
             // Mostly a day is not cut.
             for cut in &cuts.0 {
                 let rest = &times[row as usize..end as usize];
                 if rest.first().is_some_and(|time| time < cut) {
                     row += rest.partition_point(|time| time < cut) as u32;
                     if row < end {
-                        self.rows.push(row);
+                        self.listed.put(row, mask, true);
                     }
                 }
             }
-            let rows = (self.rows.len() - before) as u32;
+            let rows = (self.listed.len - before) as u32;
             self.runs.push(Run { user: user - self.users.start, rows });
         }
-        self.masks.resize(self.rows.len(), mask);
+    }
+
+    /// Adds the rows whose codes have a mask.
+    fn add_coded(&mut self, codes: &[u8], masks: &[u64; 256], users: &[u32], starts: &[u32]) {
+        for (user, rows) in users.iter().zip(starts.windows(2)) {
+            let before = self.listed.len;
+            for (row, code) in (rows[0]..).zip(&codes[rows[0] as usize..rows[1] as usize]) {
+                let mask = masks[usize::from(*code)];
+                self.listed.put(row, mask, mask != 0);
+            }
+            let rows = (self.listed.len - before) as u32;
+            if rows > 0 {
+                self.runs.push(Run { user: user - self.users.start, rows });
+            }
+        }
     }
 
     /// Adds the rows that meet a condition; of those between two cuts, those that meet another one
@@ -233,27 +277,15 @@ impl Gathered {
         for block in (first..last).step_by(BLOCK_ROWS) {
             let block = block..(block + BLOCK_ROWS).min(last);
             bound.masks.of_rows(&bound.segment, block.clone(), &mut self.block_masks)?;
-            let mut place = self.rows.len();
-            self.rows.resize(place + block.len(), 0);
-            self.masks.resize(place + block.len(), 0);
-            // A row is put down either way, and its place is taken if it is wanted: no branch.
-            let mut put = |row: u32, mask: u64, wanted: bool| {
-                self.rows[place] = row;
-                self.masks[place] = mask;
-                place += usize::from(wanted);
-                u32::from(wanted)
-            };
             let mut row = block.start;
             while row < block.end {
                 let end = block.end.min(starts[at + 1] as usize);
                 let masks = &self.block_masks[row - block.start..end - block.start];
                 for (row, mask) in (row as u32..).zip(masks) {
-                    user_rows += match cuts {
-                        None => put(row, *mask, *mask != 0),
-                        Some(cuts) => {
-                            put(row, *mask, *mask != 0 && seen.has_new(*mask, times[row as usize], cuts))
-                        }
-                    };
+                    let wanted =
+                        *mask != 0 && cuts.is_none_or(|cuts| seen.has_new(*mask, times[row as usize], cuts));
+                    self.listed.put(row, *mask, wanted);
+                    user_rows += u32::from(wanted);
                 }
                 row = end;
                 if row == starts[at + 1] as usize {
@@ -265,8 +297,6 @@ impl Gathered {
                     at += 1;
                 }
             }
-            self.rows.truncate(place);
-            self.masks.truncate(place);
         }
         Ok(())
     }
@@ -307,7 +337,7 @@ impl Gathered {
                         }
                     }
                     PieceRows::Listed { .. } => {
-                        let listed = self.rows[from..from + rows].iter().zip(&self.masks[from..from + rows]);
+                        let listed = self.listed.of(from..from + rows);
                         for ((record, (row, mask)), at) in records.iter_mut().zip(listed).zip(at..) {
                             let time = day + i64::from(times[*row as usize]);
                             *record = Record { time, conditions: *mask, at };

@@ -18,6 +18,8 @@ pub(super) struct Masks {
     tables: Vec<Table>,
     /// What of conditions cannot be looked up.
     rest: Vec<(usize, BoundFilter)>,
+    /// The mask of each code, if the codes of one dictionary decide and are bytes.
+    of_bytes: Option<Box<[u64; 256]>>,
 }
 
 #[derive(Debug)]
@@ -29,8 +31,8 @@ struct Table {
 }
 
 impl Masks {
-    pub(super) fn new(conditions: Vec<BoundFilter>) -> Self {
-        let mut masks = Self { possible: 0, tables: Vec::new(), rest: Vec::new() };
+    pub(super) fn new(conditions: Vec<BoundFilter>, segment: &BoundSegment) -> Self {
+        let mut masks = Self { possible: 0, tables: Vec::new(), rest: Vec::new(), of_bytes: None };
         for (at, condition) in conditions.into_iter().enumerate() {
             let Some((tables, rest)) = condition.into_tables() else { continue };
             masks.possible |= 1 << at;
@@ -41,7 +43,23 @@ impl Masks {
                 masks.rest.push((at, rest));
             }
         }
+        if let ([table], true) = (masks.tables.as_slice(), masks.rest.is_empty())
+            && table.codes.byte_codes(segment).is_some()
+        {
+            let mut of_bytes = Box::new([0; 256]);
+            of_bytes
+                .iter_mut()
+                .zip(&table.masks)
+                .for_each(|(mask, of_code)| *mask = of_code & masks.possible);
+            masks.of_bytes = Some(of_bytes);
+        }
         masks
+    }
+
+    /// The codes of all rows and the mask of each code, where nothing else decides.
+    pub(super) fn of_bytes<'a>(&'a self, segment: &'a BoundSegment) -> Option<(&'a [u8], &'a [u64; 256])> {
+        let masks = self.of_bytes.as_deref()?;
+        Some((self.tables.first()?.codes.byte_codes(segment)?, masks))
     }
 
     /// The condition is met only by these codes.

@@ -286,7 +286,7 @@ impl Bound {
     /// `None` if no row of the segment is wanted.
     fn try_new(scan: &UserScan, segment: BoundSegment, known: &mut [KnownTexts]) -> Result<Option<Self>> {
         let conditions = scan.conditions.iter().map(|condition| condition.bind(&segment));
-        let masks = Masks::new(conditions.collect::<Result<Vec<_>>>()?);
+        let masks = Masks::new(conditions.collect::<Result<Vec<_>>>()?, &segment);
         if masks.constant() == Some(0) {
             return Ok(None);
         }
