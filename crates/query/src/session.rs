@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::events_table::Resident;
 use crate::identity::canonical_user_udf;
 use crate::lookups::{LOOKUP_SCHEMA, LoadedLookups, LookupSchema};
-use crate::resident::AggregateSegments;
+use crate::resident::{AggregateSegments, JoinUsers};
 use crate::tables::{DatasetSchema, DatasetTables};
 
 /// The catalog all tables are in.
@@ -187,7 +187,9 @@ impl QueryRuntime {
 fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let at = rules.iter().position(|rule| rule.name() == "single_distinct_aggregation_to_group_by");
-    rules.insert(at.unwrap_or(rules.len()), Arc::new(AggregateSegments));
+    let at = at.unwrap_or(rules.len());
+    rules.insert(at, Arc::new(AggregateSegments));
+    rules.insert(at, Arc::new(JoinUsers));
     rules
 }
 

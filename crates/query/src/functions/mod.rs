@@ -4,7 +4,8 @@
 //! function; what a parametric call `f(parameters)(arguments)` takes becomes `f(parameters,
 //! arguments)`. `FUNCTIONS.md` beside this crate is the user's page.
 //!
-//! `formula` is apart from these: scalar functions for custom properties, Mixpanel's names.
+//! `formula` is apart from these: scalar functions for custom properties, Mixpanel's names; and `made`: functions
+//! that a plan makes for itself.
 //!
 //! A slice a function. In each, `mod.rs` says what the function means, `matcher.rs` is plain Rust
 //! over the [`Record`](record::Record)s of one user, and `udaf.rs` adapts it. What the adapters
@@ -19,6 +20,7 @@ mod aggregate;
 mod arguments;
 mod formula;
 mod grouped;
+pub(crate) mod made;
 mod masks;
 mod per_user;
 mod percentile;

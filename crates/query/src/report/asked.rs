@@ -23,11 +23,11 @@ use tallymark_users::ProfileKey;
 use super::computed::{Computed, Window};
 use super::convert::{self, TEXT};
 use super::filter::ITEM;
-use super::function::call;
 use super::insights::actors::FirstTimes;
 use super::merged::Merged;
 use super::values::{Item, Values, first_set};
 use crate::events_table::EventsTable;
+use crate::functions::made::call;
 use crate::lookups::Lookups;
 use crate::resident::among::{UserIds, is_among};
 use crate::tables::{DatasetTables, EVENTS, ProfilesTable};
@@ -503,15 +503,25 @@ fn named_cohort(expr: &Expr) -> Option<String> {
 
 /// A column of the profiles, for each user.
 fn profile_of_user(users: &Arc<ProfilesTable>, lane: &str) -> Expr {
-    let id = column(USER_ID);
-    profile(users, format!("user.{lane}"), id, lane, str::to_owned)
+    match users.lane_position(lane) {
+        Some((at, _)) => users.value_at(at, column(USER_ID)),
+        None => lit(ScalarValue::Null),
+    }
 }
 
 /// A column of the profiles, for the group each `key` names.
 fn profile_of_group(groups: &Arc<ProfilesTable>, group_key: &str, key: &Expr, lane: &str) -> Expr {
-    let of_key = group_key.to_owned();
-    let name = format!("group.{group_key}.{lane}");
-    profile(groups, name, key.clone(), lane, move |id| ProfilesTable::group_row_key(&of_key, id))
+    let Some((column, data_type)) = groups.lane_position(lane) else {
+        return lit(ScalarValue::Null);
+    };
+    let (groups, of_key) = (Arc::clone(groups), group_key.to_owned());
+    call(format!("group.{group_key}.{lane}"), data_type, vec![key.clone()], move |args| {
+        let ids = cast(&args[0], &TEXT)?;
+        let rows = groups.rows_of_groups();
+        let row = |id: Option<&str>| rows.get(&ProfilesTable::group_row_key(&of_key, id?)).copied();
+        let rows: UInt32Array = ids.as_string_view().iter().map(row).collect();
+        Ok(take(groups.array(column), &rows, None)?)
+    })
 }
 
 /// What a property of each of the groups is that `ids` name: lists of JSON texts. Groups that have
@@ -535,26 +545,6 @@ fn values_of_groups(tables: &DatasetTables, group_key: &str, property: &str, ids
             lists.append(is_set);
         }
         Ok(Arc::new(lists.finish()))
-    })
-}
-
-fn profile(
-    profiles: &Arc<ProfilesTable>,
-    name: String,
-    id: Expr,
-    lane: &str,
-    row_key: impl Fn(&str) -> String + Send + Sync + 'static,
-) -> Expr {
-    let Some((column, data_type)) = profiles.lane_position(lane) else {
-        return lit(ScalarValue::Null);
-    };
-    let profiles = Arc::clone(profiles);
-    call(name, data_type, vec![id], move |args| {
-        let ids = cast(&args[0], &TEXT)?;
-        let rows = profiles.row_numbers();
-        let row = |id: Option<&str>| id.and_then(|id| rows.get(&row_key(id)).copied());
-        let rows: UInt32Array = ids.as_string_view().iter().map(row).collect();
-        Ok(take(profiles.array(column), &rows, None)?)
     })
 }
 

@@ -10,9 +10,9 @@ use tallymark_report::{DefinitionError, Property, Report};
 
 use super::asked::{Asked, Cohorts, column};
 use super::convert::{self, TEXT, list_of_text};
-use super::function::call;
 use super::values::{Item, Values};
 use crate::Result;
+use crate::functions::made::call;
 use crate::lookups::{LookupRows, Lookups};
 
 impl Asked {

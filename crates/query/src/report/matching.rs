@@ -16,10 +16,10 @@ use tallymark_report::{Filter, Include, ListContains, Property};
 use super::asked::{Asked, column};
 use super::convert::TEXT;
 use super::filter::{ITEM, OverItems};
-use super::function::call;
 use super::insights::measure::Question;
 use super::values::{Item, Values, items_where};
 use crate::Result;
+use crate::functions::made::call;
 
 /// The property a name begins with, the longest there is, and the way on from there (D-25).
 pub(super) fn root_of<'a>(catalog: &PropertyCatalog, name: &'a str) -> Option<(&'a str, Vec<String>)> {

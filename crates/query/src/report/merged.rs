@@ -11,10 +11,10 @@ use tallymark_report::Lexicon;
 
 use super::asked::{Asked, column};
 use super::convert::TEXT;
-use super::function::call;
 use super::matching::root_of;
 use super::values::Values;
 use crate::Result;
+use crate::functions::made::call;
 
 /// Under which name what is read.
 #[derive(Debug, Default)]

@@ -19,7 +19,6 @@ mod convert;
 mod filter;
 mod flows;
 mod frequency;
-mod function;
 mod funnel;
 mod insights;
 mod lifecycle;

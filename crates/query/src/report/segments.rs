@@ -16,9 +16,9 @@ use tallymark_report::{
 use super::asked::{Asked, column};
 use super::convert::{self, DatePart, TEXT, list_of_text};
 use super::filter::{ITEM, OverItems, utf8};
-use super::function::call;
 use super::values::{Item, Values, first_set};
 use crate::Result;
+use crate::functions::made::call;
 
 /// Missing, or null (G-10).
 pub(super) const NOT_SET: &str = "(not set)";

@@ -13,8 +13,8 @@ use tallymark_report::{Calendar, CastType};
 
 use super::convert::{self, DatePart, JsonPart, TEXT};
 use super::filter::OverItems;
-use super::function::call;
 use super::matching::root_of;
+use crate::functions::made::call;
 
 /// The values of a property. Of each row at most one slot has a value.
 #[derive(Debug, Clone, Default)]

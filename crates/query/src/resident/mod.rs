@@ -8,6 +8,7 @@
 //!    of users, asked about by number.
 //! 4. [`scan`]: rows as DataFusion's batches; [`aggregate`]: aggregates in place of them;
 //!    [`by_user`]: the events of each user in order, for reports on behaviour.
+//! 5. [`join_users`]: what profiles say as columns of events.
 //!
 //! Whether a query runs here or over Parquet is decided when it is planned, by what its columns
 //! take ([`EventsTable::segments`](crate::EventsTable)).
@@ -18,13 +19,16 @@ pub(crate) mod by_user;
 pub(crate) mod expr;
 pub(crate) mod filter;
 pub(crate) mod inputs;
+mod join_users;
 pub(crate) mod scan;
 pub(crate) mod segments;
+mod source;
 
 use arrow::array::RecordBatch;
 use datafusion::logical_expr::Expr;
 
 pub(crate) use aggregate::AggregateSegments;
+pub(crate) use join_users::JoinUsers;
 
 /// Expressions in SQL's words, for EXPLAIN.
 pub(crate) fn listed(exprs: &[Expr], separator: &str) -> String {

@@ -10,6 +10,7 @@ use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
 use tallymark_event::Event;
+use tallymark_users::ProfileKey;
 
 use crate::testing::{TestDataset, answer, event, rows};
 
@@ -211,6 +212,85 @@ async fn memory_and_files_give_the_same_answers() {
     let dataset = dataset().await;
     let (files, memory) = (dataset.session(), dataset.resident_session());
     for question in QUESTIONS {
+        assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
+    }
+}
+
+/// Joins of events with users that need no join, and some that do.
+const WITH_USERS: &[(&str, bool)] = &[
+    (
+        "SELECT u.plan, count(*), count(DISTINCT e.user_id), sum(e.price) FROM events e JOIN users u ON e.user_id = u.user_id GROUP BY u.plan",
+        false,
+    ),
+    (
+        "SELECT u.plan, count(*), count(DISTINCT e.user_id) FROM events e LEFT JOIN users u USING (user_id) GROUP BY u.plan",
+        false,
+    ),
+    (
+        "SELECT e.event, u.seats, count(*) FROM users u JOIN events e ON u.user_id = e.user_id WHERE u.plan = 'pro' AND e.price > 300 GROUP BY e.event, u.seats",
+        false,
+    ),
+    (
+        "SELECT e.plan, u.plan, count(*) FROM users u RIGHT JOIN events e ON u.user_id = e.user_id GROUP BY e.plan, u.plan",
+        false,
+    ),
+    (
+        "SELECT event, count(*) FROM events WHERE user_id IN (SELECT user_id FROM users WHERE plan = 'pro' OR seats > 3) GROUP BY event",
+        false,
+    ),
+    (
+        "SELECT count(*) FROM events e WHERE EXISTS (SELECT 1 FROM users u WHERE u.user_id = e.user_id AND u.seats < e.price)",
+        false,
+    ),
+    (
+        "SELECT e.user_id, u.user_id, e.time, u.plan, u.last_seen FROM events e LEFT JOIN users u ON e.user_id = u.user_id",
+        false,
+    ),
+    ("SELECT * EXCLUDE (first_event_time) FROM users JOIN events USING (user_id)", false),
+    (
+        "SELECT p, count(*) FROM (SELECT user_id AS u, event AS e FROM events WHERE flag) x JOIN (SELECT upper(plan) AS p, user_id AS id FROM users) y ON y.id = x.u AND y.p <> x.e GROUP BY p",
+        false,
+    ),
+    (
+        "SELECT a.plan, b.plan, count(*) FROM events e JOIN users a ON e.user_id = a.user_id LEFT JOIN users b ON b.user_id = e.user_id GROUP BY a.plan, b.plan",
+        false,
+    ),
+    (
+        "SELECT u.plan, count(*) FROM events e LEFT JOIN users u ON e.user_id = u.user_id AND u.plan = 'pro' GROUP BY u.plan",
+        true,
+    ),
+    (
+        "SELECT u.user_id, count(e.event) FROM users u LEFT JOIN events e ON e.user_id = u.user_id GROUP BY u.user_id",
+        true,
+    ),
+    ("SELECT count(*) FROM events WHERE user_id NOT IN (SELECT user_id FROM users)", true),
+    ("SELECT u.plan, count(*) FROM events e JOIN users u ON e.distinct_id = u.user_id GROUP BY u.plan", true),
+    (
+        "SELECT u.user_id, min(e.time - u.first_event_time) FROM events e JOIN users u USING (user_id) GROUP BY u.user_id",
+        true,
+    ),
+    ("SELECT count(*) FROM events e FULL JOIN users u ON e.user_id = u.user_id", true),
+];
+
+#[tokio::test]
+async fn what_profiles_say_of_the_user_of_an_event_takes_no_join() {
+    let mut dataset = dataset().await;
+    for (user, properties) in [
+        ("newcomer", r#"{"plan": "pro", "seats": 400}"#),
+        ("user-0", r#"{"plan": "free"}"#),
+        ("user-1", r#"{"plan": "pro", "seats": 2}"#),
+        ("user-2", r#"{"seats": 5}"#),
+        ("user-3", r#"{"plan": 12, "seats": 900}"#),
+        ("user-9", "{}"),
+        ("did nothing", r#"{"plan": "pro"}"#),
+        ("zzz", r#"{"plan": "late"}"#),
+    ] {
+        dataset.set(ProfileKey::User(user.to_owned()), properties);
+    }
+    let (files, memory) = (dataset.session(), dataset.resident_session());
+    for (question, joins) in WITH_USERS {
+        let plan = plan(&memory, question).await;
+        assert_eq!(plan.contains("HashJoinExec"), *joins, "{question}\n{plan}");
         assert_eq!(sorted(&memory, question).await, sorted(&files, question).await, "{question}");
     }
 }

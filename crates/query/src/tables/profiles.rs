@@ -6,7 +6,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray, TimestampMillisecondArray};
+use arrow::array::{
+    Array as _, ArrayRef, AsArray as _, RecordBatch, RecordBatchOptions, StringViewArray,
+    TimestampMillisecondArray, UInt32Array,
+};
+use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -23,6 +27,7 @@ use tallymark_storage::Snapshot;
 use tallymark_users::Profile;
 
 use crate::events_table::EventsTable;
+use crate::functions::made::call;
 
 /// `$last_seen` (U-12).
 const LAST_SEEN: &str = "last_seen";
@@ -41,7 +46,7 @@ pub(crate) struct ProfilesTable {
     schema: SchemaRef,
     columns: Vec<ProfileColumn>,
     built: Vec<OnceLock<ArrayRef>>,
-    row_numbers: OnceLock<HashMap<String, u32>>,
+    rows_of_groups: OnceLock<HashMap<String, u32>>,
 }
 
 #[derive(Debug)]
@@ -120,7 +125,7 @@ impl ProfilesTable {
             schema: Arc::new(Schema::new(fields)),
             columns,
             built,
-            row_numbers: OnceLock::new(),
+            rows_of_groups: OnceLock::new(),
             snapshot,
         }
     }
@@ -144,16 +149,64 @@ impl ProfilesTable {
         Some((at, self.schema.field(at).data_type().clone()))
     }
 
-    /// The row of each user, by id; of each group, by [`ProfilesTable::group_row_key`].
-    pub(crate) fn row_numbers(&self) -> &HashMap<String, u32> {
-        self.row_numbers.get_or_init(|| match self.of {
-            Of::Users { .. } => {
-                self.snapshot.profiles.users().zip(0..).map(|((id, _), row)| (id.to_owned(), row)).collect()
+    /// Whether these are users.
+    pub(crate) fn is_of_users(&self) -> bool {
+        matches!(self.of, Of::Users { .. })
+    }
+
+    /// A column of the user that an expression names, null for those without a profile; `None` if it
+    /// takes events to know it, or there is no such column.
+    pub(crate) fn value_of(self: &Arc<Self>, column: &str, user: Expr) -> Option<Expr> {
+        let (at, _) = self.schema.column_with_name(column)?;
+        (!self.is_first_event(at)).then(|| self.value_at(at, user))
+    }
+
+    /// The same by the position of the column.
+    pub(crate) fn value_at(self: &Arc<Self>, at: usize, user: Expr) -> Expr {
+        let (profiles, field) = (Arc::clone(self), self.schema.field(at));
+        call(format!("users.{}", field.name()), field.data_type().clone(), vec![user], move |args| {
+            let ids = cast(&args[0], &DataType::Utf8View)?;
+            let rows = profiles.rows_of_users(ids.as_string_view());
+            Ok(take(profiles.array(at), &rows, None)?)
+        })
+    }
+
+    /// The row of each user; null without a profile. Cheapest where ids ascend.
+    pub(crate) fn rows_of_users<'a>(&self, ids: &'a StringViewArray) -> UInt32Array {
+        let known = self.array(0).as_string_view();
+        let mut at = 0;
+        let mut before: Option<&'a str> = None;
+        let row = |id: Option<&'a str>| {
+            let id = id?;
+            if before.is_some_and(|before| id < before) {
+                at = 0;
             }
-            Of::Groups => {
-                let groups = self.snapshot.profiles.groups().zip(0..);
-                groups.map(|((key, id, _), row)| (Self::group_row_key(key, id), row)).collect()
+            before = Some(id);
+            // As far as twice what was skipped so far, then by halves.
+            let mut step = 1;
+            while at + step < known.len() && known.value(at + step) < id {
+                step *= 2;
             }
+            let (mut low, mut high) = (at + step / 2, (at + step).min(known.len()));
+            while low < high {
+                let middle = low.midpoint(high);
+                if known.value(middle) < id {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            at = low;
+            (at < known.len() && known.value(at) == id).then_some(at as u32)
+        };
+        ids.iter().map(row).collect()
+    }
+
+    /// The row of each group, by [`ProfilesTable::group_row_key`].
+    pub(crate) fn rows_of_groups(&self) -> &HashMap<String, u32> {
+        self.rows_of_groups.get_or_init(|| {
+            let groups = self.snapshot.profiles.groups().zip(0..);
+            groups.map(|((key, id, _), row)| (Self::group_row_key(key, id), row)).collect()
         })
     }
 

@@ -12,10 +12,10 @@ use tallymark_report::{AttributionModel, Property};
 
 use super::super::asked::{Asked, column, plan_error};
 use super::super::convert::{self, TEXT, list_of_text};
-use super::super::function::call;
 use super::super::segments::{NOT_SET, Segment};
 use super::history::{History, Place, for_each_place, place_columns};
 use crate::Result;
+use crate::functions::made::call;
 
 /// The column with the credit of a label.
 pub(in super::super) const CREDIT: &str = "credit";

@@ -15,8 +15,8 @@ use tallymark_event::columns::USER_ID;
 
 use super::super::asked::column;
 use super::super::convert::{TEXT, list_of_text};
-use super::super::function::call;
 use super::super::values::{Item, Values};
+use crate::functions::made::call;
 
 /// The values as lists of JSON texts: the items of a list, or the one value.
 pub(super) fn json_items(values: &Values) -> Expr {

@@ -40,10 +40,10 @@ use self::history::{Place, for_each_place, place_columns};
 use self::items::json_items;
 use super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::convert::{self, TEXT, list_of_text};
-use super::function::call;
 use super::insights;
 use super::values::{Item, Values};
 use crate::Result;
+use crate::functions::made::call;
 
 /// of events that have no next one.
 const NO_NEXT: &str = "Did not convert";

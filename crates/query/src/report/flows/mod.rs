@@ -25,12 +25,12 @@ use super::asked::Asked;
 use super::chosen::{BehaviourScan, metric_of};
 use super::convert::{self, TEXT};
 use super::filter::utf8;
-use super::function::call;
 use super::funnel::attempts::{Excluded, Limit, Step, Steps};
 use super::funnel::question::held;
 use super::insights::chosen_ranges;
 use super::split::Split;
 use crate::Result;
+use crate::functions::made::call;
 
 /// What tells who somebody is, and is no step of a path (W-2).
 const IDENTITY_EVENTS: [&str; 3] = ["$identify", "$create_alias", "$merge"];

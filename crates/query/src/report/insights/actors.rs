@@ -16,10 +16,10 @@ use tallymark_report::{FirstTime, Instants, Metric, Property};
 use super::super::asked::{Asked, arrow_error, column, plan_error};
 use super::super::convert::{self, TEXT, list_of_text};
 use super::super::filter::utf8;
-use super::super::function::call;
 use super::super::segments::Segment;
 use super::measure::USER;
 use crate::Result;
+use crate::functions::made::call;
 
 /// When somebody did something first, by id.
 pub(in super::super) type FirstTimes = HashMap<String, i64>;

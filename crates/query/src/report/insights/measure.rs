@@ -25,9 +25,9 @@ use super::super::asked::{Asked, arrow_error, column, instant, plan_error};
 use super::super::computed::Window;
 use super::super::computed::attribution::{self, CREDIT};
 use super::super::convert::TEXT;
-use super::super::function::call;
 use super::super::segments::{Ranges, Segment};
 use crate::Result;
+use crate::functions::made::call;
 use crate::functions::{percentile_cont_exact_udaf, time_bucket};
 
 pub(super) const BUCKET: &str = "bucket";

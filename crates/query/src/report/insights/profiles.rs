@@ -14,10 +14,10 @@ use tallymark_report::{Breakdown, Filter, Measure, Metric};
 
 use super::super::asked::{Asked, column, plan_error};
 use super::super::convert::TEXT;
-use super::super::function::call;
 use super::super::segments::Ranges;
 use super::measure::{Cell, VALUE, apart, is_other, over_property, read_cells, segment_column};
 use crate::Result;
+use crate::functions::made::call;
 use crate::tables::USERS;
 
 /// The profiles as they are now that pass.

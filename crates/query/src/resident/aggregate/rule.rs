@@ -3,21 +3,17 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, Result, TableReference};
-use datafusion::datasource::{provider_as_source, source_as_provider};
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::{Column, Result, TableReference};
+use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::expr_rewriter::unnormalize_cols;
-use datafusion::logical_expr::{
-    Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, Projection, SubqueryAlias, TableScan,
-};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
+use super::super::source::{Source, events};
 use super::plan::Aggregation;
 use super::table::{AggregatedEvents, result_field};
-use crate::events_table::EventsTable;
-use crate::events_table::scan::is_of_row;
 
 /// Functions whose result depends on the order of the rows: left to DataFusion.
 const ORDERED: [&str; 6] = ["array_agg", "first_value", "last_value", "nth_value", "string_agg", "any_value"];
@@ -61,7 +57,7 @@ impl OptimizerRule for AggregateSegments {
 const RESULT: &str = "aggregated_events";
 
 fn aggregation(aggregate: &Aggregate) -> Result<Option<Aggregation>> {
-    let Some(source) = Source::of(&aggregate.input)? else { return Ok(None) };
+    let Some(source) = Source::of(&aggregate.input, &events)? else { return Ok(None) };
     let input_schema = aggregate.input.schema();
     let rewrite = |exprs: &[Expr]| {
         exprs
@@ -112,77 +108,4 @@ fn is_key_type(data_type: &DataType) -> bool {
                 | DataType::Date32
                 | DataType::Timestamp(..)
         )
-}
-
-/// What a plan takes from the events, without having changed how many rows there are but by
-/// filters.
-struct Source {
-    table: Arc<EventsTable>,
-    filters: Vec<Expr>,
-    /// For each column of the plan, what it is of the table's columns (unqualified).
-    columns: Vec<Expr>,
-}
-
-impl Source {
-    fn of(plan: &LogicalPlan) -> Result<Option<Self>> {
-        match plan {
-            LogicalPlan::TableScan(scan) => Ok(Self::of_scan(scan)),
-            LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. }) => Self::of(input),
-            LogicalPlan::Projection(Projection { input, expr, .. }) => {
-                let Some(mut source) = Self::of(input)? else { return Ok(None) };
-                let columns = expr
-                    .iter()
-                    .map(|expr| source.rewrite(expr.clone().unalias_nested().data, input.schema()))
-                    .collect::<Result<Option<Vec<_>>>>()?;
-                let Some(columns) = columns else { return Ok(None) };
-                source.columns = columns;
-                Ok(Some(source))
-            }
-            LogicalPlan::Filter(filter) => {
-                let Some(mut source) = Self::of(&filter.input)? else { return Ok(None) };
-                let Some(predicate) = source.rewrite(filter.predicate.clone(), filter.input.schema())? else {
-                    return Ok(None);
-                };
-                source.filters.push(predicate);
-                Ok(Some(source))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn of_scan(scan: &TableScan) -> Option<Self> {
-        let provider = source_as_provider(&scan.source).ok()?;
-        let table = (provider.as_ref() as &dyn std::any::Any).downcast_ref::<EventsTable>()?;
-        if !table.is_resident() || scan.fetch.is_some() || !scan.filters.iter().all(is_plain) {
-            return None;
-        }
-        let columns = scan.projected_schema.columns().into_iter();
-        Some(Self {
-            table: Arc::new(table.clone()),
-            filters: unnormalize_cols(scan.filters.iter().cloned()),
-            columns: columns.map(|column| Expr::Column(Column::new_unqualified(column.name))).collect(),
-        })
-    }
-
-    /// An expression over a plan's columns in terms of the table's; `None` if segments cannot
-    /// evaluate it.
-    fn rewrite(&self, expr: Expr, schema: &DFSchema) -> Result<Option<Expr>> {
-        if !is_plain(&expr) {
-            return Ok(None);
-        }
-        let rewritten = expr.transform_up(|expr| match &expr {
-            Expr::Column(column) => {
-                Ok(Transformed::yes(self.columns[schema.index_of_column(column)?].clone()))
-            }
-            _ => Ok(Transformed::no(expr)),
-        })?;
-        Ok(Some(rewritten.data))
-    }
-}
-
-/// Whether segments can evaluate it, row by row.
-fn is_plain(expr: &Expr) -> bool {
-    let other = expr
-        .exists(|expr| Ok(matches!(expr, Expr::WindowFunction(_) | Expr::GroupingSet(_) | Expr::Unnest(_))));
-    is_of_row(expr) && !other.unwrap_or(true)
 }

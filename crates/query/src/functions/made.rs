@@ -23,7 +23,7 @@ struct Made {
 
 /// `arguments` go through `body`, row by row: it gives an array of `returns` as long as they are.
 /// `name` tells it from all other functions in a plan.
-pub(super) fn call(
+pub(crate) fn call(
     name: impl Into<String>,
     returns: DataType,
     arguments: Vec<Expr>,
