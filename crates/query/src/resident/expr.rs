@@ -14,9 +14,9 @@ use arrow::array::{
     TimestampMillisecondArray, UInt32Array, new_null_array,
 };
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::expressions::{CastExpr, Column, Literal};
@@ -43,12 +43,16 @@ const WHOLE_MINUTE_ZONES_FROM: i32 = 3 * 365 + 1;
 pub(crate) struct SegmentExpr {
     /// Over `schema`.
     expr: Arc<dyn PhysicalExpr>,
-    /// The inputs it reads, as columns of a batch for it, then one for each of `sets`.
+    /// The inputs it reads, as columns of a batch for it, then one for each of `sets` and one for each
+    /// of `by_user`.
     schema: SchemaRef,
     /// The positions of the inputs.
     inputs: Vec<usize>,
     /// The sets of users it asks about: answers are columns to the expression.
     sets: Sets,
+    /// Parts that read the user alone, where others do not: their values are columns to the
+    /// expression.
+    by_user: Vec<SegmentExpr>,
     /// Whether it looks at ids of users otherwise.
     reads_ids: bool,
     /// Whether it is the same for all times of a minute.
@@ -87,11 +91,16 @@ impl SegmentExpr {
         let by_minute = same_within_minute(&expr);
         let named_users = named_users(&expr, &schema).map(Arc::new);
         let (expr, sets) = sets_apart(expr, fields.len())?;
-        let answers = (0..sets.len()).map(|at| Arc::new(Field::new(set_column(at), DataType::Boolean, true)));
+        let (expr, by_user) = users_apart(expr, inputs, fields.len() + sets.len())?;
+        let answers = (0..sets.len()).map(|at| Field::new(set_column(at), DataType::Boolean, true));
+        let mut more: Vec<FieldRef> = answers.map(Arc::new).collect();
+        for (at, part) in by_user.iter().enumerate() {
+            more.push(Arc::new(Field::new(user_column(at), part.data_type()?, true)));
+        }
         let reads_ids = collect_columns(&expr).iter().any(|column| column.name() == USER_ID);
-        let schema = Arc::new(Schema::new(fields.into_iter().chain(answers).collect::<Vec<_>>()));
+        let schema = Arc::new(Schema::new(fields.into_iter().chain(more).collect::<Vec<_>>()));
         let (inputs, of_all_users) = (positions, Arc::default());
-        Ok(Self { expr, schema, inputs, sets, reads_ids, by_minute, named_users, of_all_users })
+        Ok(Self { expr, schema, inputs, sets, by_user, reads_ids, by_minute, named_users, of_all_users })
     }
 
     pub(crate) fn data_type(&self) -> Result<DataType> {
@@ -100,7 +109,8 @@ impl SegmentExpr {
 
     /// The position of the input it is, if it is one unchanged.
     pub(crate) fn as_input(&self) -> Option<usize> {
-        self.expr.downcast_ref::<Column>().filter(|_| self.sets.is_empty())?;
+        let is_whole = self.sets.is_empty() && self.by_user.is_empty();
+        self.expr.downcast_ref::<Column>().filter(|_| is_whole)?;
         self.inputs.first().copied()
     }
 
@@ -161,6 +171,13 @@ impl SegmentExpr {
             segment.ordinals(rows, &mut ordinals);
             columns.extend(self.answers(segment, &ordinals));
         }
+        if !self.by_user.is_empty() {
+            let runs = UserRuns::of(segment, rows);
+            let places = runs.places();
+            for part in &self.by_user {
+                columns.push(take(&part.of_users(segment, &runs.ordinals)?, &places, None)?);
+            }
+        }
         self.on_rows(columns, rows.count())
     }
 
@@ -195,6 +212,9 @@ impl SegmentExpr {
         };
         let mut columns = self.inputs.iter().map(array).collect::<Result<Vec<_>>>()?;
         columns.extend(self.answers(segment, ordinals));
+        for part in &self.by_user {
+            columns.push(part.of_users(segment, ordinals)?);
+        }
         self.on_rows(columns, ordinals.len())
     }
 
@@ -353,6 +373,38 @@ fn sets_apart(expr: Arc<dyn PhysicalExpr>, from: usize) -> Result<(Arc<dyn Physi
         Ok(Transformed::yes(Arc::new(Column::new(&set_column(at), from + at)) as Arc<dyn PhysicalExpr>))
     });
     Ok((replaced?.data, sets))
+}
+
+/// Replaces calls of functions of the user alone by columns from this position on, where the
+/// expression reads something else too; and says what they are, over [`Inputs`].
+fn users_apart(
+    expr: Arc<dyn PhysicalExpr>,
+    inputs: &Inputs,
+    from: usize,
+) -> Result<(Arc<dyn PhysicalExpr>, Vec<SegmentExpr>)> {
+    let reads_user_alone = |expr: &Arc<dyn PhysicalExpr>| {
+        let read = collect_columns(expr);
+        !read.is_empty() && read.iter().all(|column| column.name() == USER_ID)
+    };
+    let mut parts = Vec::new();
+    if reads_user_alone(&expr) {
+        return Ok((expr, parts));
+    }
+    let replaced = expr.transform_down(|expr| {
+        if !expr.is::<ScalarFunctionExpr>() || !reads_user_alone(&expr) {
+            return Ok(Transformed::no(expr));
+        }
+        let part = SegmentExpr::of_physical(&reassign_expr_columns(expr, inputs.schema())?, inputs)?;
+        let at = parts.len();
+        parts.push(part);
+        let column = Arc::new(Column::new(&user_column(at), from + at)) as Arc<dyn PhysicalExpr>;
+        Ok(Transformed::new(column, true, TreeNodeRecursion::Jump))
+    });
+    Ok((replaced?.data, parts))
+}
+
+fn user_column(at: usize) -> String {
+    format!("of_user_{at}")
 }
 
 fn set_column(at: usize) -> String {

@@ -13,6 +13,7 @@ use datafusion::logical_expr::{Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 
+use super::codes::WantedCodes;
 use super::expr::{BoundExpr, SegmentExpr};
 use super::inputs::{BoundSegment, Inputs, Rows, UserRuns};
 
@@ -221,6 +222,16 @@ impl Part {
         if let (Self::Users(users), Rows::Range(range)) = (self, rows) {
             let chosen: Vec<u32> = within(users, range).flatten().collect();
             return Ok(Rows::List(chosen.into()));
+        }
+        if let (Self::Table { expr, accepted }, Rows::Range(range)) = (self, rows)
+            && let Some(codes) = expr.byte_codes(segment)
+        {
+            let wanted = WantedCodes::new(accepted.iter().copied());
+            if wanted.are_few() {
+                let mut chosen = Vec::new();
+                wanted.find(&codes[range.clone()], |at, _| chosen.push((range.start + at) as u32));
+                return Ok(Rows::List(chosen.into()));
+            }
         }
         let mut chosen: Vec<u32> = vec![0; rows.count()];
         let mut count = 0;

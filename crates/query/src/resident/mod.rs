@@ -16,6 +16,7 @@
 mod aggregate;
 pub(crate) mod among;
 pub(crate) mod by_user;
+mod codes;
 pub(crate) mod expr;
 pub(crate) mod filter;
 pub(crate) mod inputs;

@@ -2,15 +2,15 @@
 
 use std::sync::{Arc, PoisonError};
 
-use arrow::array::{AsArray as _, BooleanArray, ListBuilder, StringViewBuilder};
+use arrow::array::{AsArray as _, BooleanArray, ListBuilder, StringViewBuilder, TimestampMillisecondArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimestampMillisecondType};
 use datafusion::common::ScalarValue;
 use datafusion::functions::expr_fn::nullif;
 use datafusion::functions_aggregate::expr_fn as aggregate;
-use datafusion::logical_expr::{Expr, lit};
+use datafusion::logical_expr::{Expr, Operator, binary_expr, lit};
 use hashbrown::HashMap;
-use tallymark_event::columns::{TIME, USER_ID};
+use tallymark_event::columns::{TIME, USER_ID, timestamp_type};
 use tallymark_report::{FirstTime, Instants, Metric, Property};
 
 use super::super::asked::{Asked, arrow_error, column, plan_error};
@@ -29,13 +29,24 @@ impl Asked {
     pub(in super::super) async fn is_first(&self, metric: &Metric, first_time: FirstTime) -> Result<Expr> {
         let times = self.first_times(metric, first_time).await?;
         let actor = self.actor(metric)?;
+        if metric.count_by.is_none() {
+            // Of users alone, so that it is looked up once for each.
+            let time = timestamp_type();
+            let first = call("first_time", time.clone(), vec![actor.label], move |args| {
+                let users = cast(&args[0], &TEXT)?;
+                let first = users.as_string_view().iter().map(|user| times.get(user?).copied());
+                let first: TimestampMillisecondArray = first.collect();
+                Ok(Arc::new(first.with_data_type(time.clone())))
+            });
+            return Ok(binary_expr(first, Operator::IsNotDistinctFrom, column(TIME)));
+        }
         Ok(call("is_first", DataType::Boolean, vec![actor.label, column(TIME)], move |args| {
             let happened = args[1].as_primitive::<TimestampMillisecondType>();
-            let users = convert::texts_of(&args[0])?;
-            let is_first = users.into_iter().zip(happened).map(|(users, time)| {
-                let is_first = |user: &String| times.get(user).copied() == time;
-                Some(users.iter().any(is_first))
-            });
+            let groups = convert::texts_of(&args[0])?;
+            let is_first = groups
+                .into_iter()
+                .zip(happened)
+                .map(|(groups, time)| Some(groups.iter().any(|group| times.get(group).copied() == time)));
             Ok(Arc::new(is_first.collect::<BooleanArray>()))
         }))
     }

@@ -9,6 +9,7 @@ use datafusion::common::Result;
 
 use super::super::inputs::Rows;
 use super::labels::Labels;
+use super::masks::ByteMasks;
 use super::{Bound, Record, UserScan};
 
 /// Rows that conditions are evaluated for in one go.
@@ -245,7 +246,34 @@ impl Gathered {
     }
 
     /// Adds the rows whose codes have a mask.
-    fn add_coded(&mut self, codes: &[u8], masks: &[u64; 256], users: &[u32], starts: &[u32]) {
+    fn add_coded(
+        &mut self,
+        codes: &[u8],
+        ByteMasks { wanted, masks }: &ByteMasks,
+        users: &[u32],
+        starts: &[u32],
+    ) {
+        let first_user = self.users.start;
+        if wanted.are_few() {
+            let first = starts[0] as usize;
+            let (listed, runs) = (&mut self.listed, &mut self.runs);
+            let mut at = 0;
+            let mut run = Run { user: 0, rows: 0 };
+            wanted.find(&codes[first..starts[users.len()] as usize], |place, code| {
+                let row = (first + place) as u32;
+                if row >= starts[at + 1] {
+                    runs.extend((run.rows > 0).then_some(run));
+                    while row >= starts[at + 1] {
+                        at += 1;
+                    }
+                    run.rows = 0;
+                }
+                run = Run { user: users[at] - first_user, rows: run.rows + 1 };
+                listed.put(row, masks[usize::from(code)], true);
+            });
+            runs.extend((run.rows > 0).then_some(run));
+            return;
+        }
         for (user, rows) in users.iter().zip(starts.windows(2)) {
             let before = self.listed.len;
             for (row, code) in (rows[0]..).zip(&codes[rows[0] as usize..rows[1] as usize]) {
@@ -254,7 +282,7 @@ impl Gathered {
             }
             let rows = (self.listed.len - before) as u32;
             if rows > 0 {
-                self.runs.push(Run { user: user - self.users.start, rows });
+                self.runs.push(Run { user: user - first_user, rows });
             }
         }
     }

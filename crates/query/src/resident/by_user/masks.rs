@@ -4,6 +4,7 @@ use arrow::array::UInt32Array;
 use datafusion::common::Result;
 use std::ops::Range;
 
+use super::super::codes::WantedCodes;
 use super::super::expr::BoundExpr;
 use super::super::filter::BoundFilter;
 use super::super::inputs::{BoundSegment, Rows};
@@ -18,8 +19,16 @@ pub(super) struct Masks {
     tables: Vec<Table>,
     /// What of conditions cannot be looked up.
     rest: Vec<(usize, BoundFilter)>,
-    /// The mask of each code, if the codes of one dictionary decide and are bytes.
-    of_bytes: Option<Box<[u64; 256]>>,
+    /// Set if the codes of one dictionary decide and are bytes.
+    of_bytes: Option<ByteMasks>,
+}
+
+/// The masks of codes of one byte.
+#[derive(Debug)]
+pub(super) struct ByteMasks {
+    /// Those whose mask is not 0.
+    pub(super) wanted: WantedCodes,
+    pub(super) masks: Box<[u64; 256]>,
 }
 
 #[derive(Debug)]
@@ -46,20 +55,19 @@ impl Masks {
         if let ([table], true) = (masks.tables.as_slice(), masks.rest.is_empty())
             && table.codes.byte_codes(segment).is_some()
         {
-            let mut of_bytes = Box::new([0; 256]);
-            of_bytes
-                .iter_mut()
-                .zip(&table.masks)
-                .for_each(|(mask, of_code)| *mask = of_code & masks.possible);
-            masks.of_bytes = Some(of_bytes);
+            let mut of_codes = Box::new([0; 256]);
+            for (mask, of_code) in of_codes.iter_mut().zip(&table.masks) {
+                *mask = of_code & masks.possible;
+            }
+            let wanted = WantedCodes::new(of_codes.iter().map(|mask| *mask != 0));
+            masks.of_bytes = Some(ByteMasks { wanted, masks: of_codes });
         }
         masks
     }
 
-    /// The codes of all rows and the mask of each code, where nothing else decides.
-    pub(super) fn of_bytes<'a>(&'a self, segment: &'a BoundSegment) -> Option<(&'a [u8], &'a [u64; 256])> {
-        let masks = self.of_bytes.as_deref()?;
-        Some((self.tables.first()?.codes.byte_codes(segment)?, masks))
+    /// The codes of all rows and their masks, where nothing else decides.
+    pub(super) fn of_bytes<'a>(&'a self, segment: &'a BoundSegment) -> Option<(&'a [u8], &'a ByteMasks)> {
+        Some((self.tables.first()?.codes.byte_codes(segment)?, self.of_bytes.as_ref()?))
     }
 
     /// The condition is met only by these codes.
