@@ -61,7 +61,9 @@ impl Budget {
             let mut victims: Vec<_> = states
                 .iter()
                 .enumerate()
-                .flat_map(|(at, state)| state.victims().into_iter().map(move |(used_at, victim)| (used_at, at, victim)))
+                .flat_map(|(at, state)| {
+                    state.victims().into_iter().map(move |(used_at, victim)| (used_at, at, victim))
+                })
                 .collect();
             victims.sort_by_key(|(used_at, ..)| *used_at);
             for (_, at, victim) in victims {

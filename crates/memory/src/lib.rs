@@ -56,5 +56,7 @@ pub use error::{Error, Result};
 pub use layout::{Layout, LayoutNeeds, LoadedSegment};
 pub use resident::ResidentEvents;
 pub use segment::Segment;
-pub use usage::{AttachedUsage, ColumnUsage, Encoding, Estimate, MemoryUsage, ProfileColumnUsage, SegmentUsage};
+pub use usage::{
+    AttachedUsage, ColumnUsage, Encoding, Estimate, MemoryUsage, ProfileColumnUsage, SegmentUsage,
+};
 pub use user_set::UserSet;

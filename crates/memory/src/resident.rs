@@ -91,7 +91,8 @@ pub(crate) fn view(snapshot: &Snapshot) -> View {
 impl ResidentEvents {
     /// Nothing is resident yet.
     pub fn new(config: MemoryConfig) -> Self {
-        let (budget, pool) = (Arc::new(Budget::new(config.budget_bytes)), Arc::new(Pool::new(config.threads)));
+        let (budget, pool) =
+            (Arc::new(Budget::new(config.budget_bytes)), Arc::new(Pool::new(config.threads)));
         Self::of(budget, pool, None)
     }
 
@@ -203,7 +204,8 @@ impl ResidentEvents {
         days: Option<&BTreeSet<Day>>,
         columns: &[ColumnId],
     ) -> Result<u64> {
-        let layout = build::layout(&self.inner, self.files.as_ref(), snapshot, days, Purpose::RowsAhead).await?;
+        let layout =
+            build::layout(&self.inner, self.files.as_ref(), snapshot, days, Purpose::RowsAhead).await?;
         let times = columns.contains(&ColumnId::TIME);
         let columns: Vec<ColumnId> = columns
             .iter()

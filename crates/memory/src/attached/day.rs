@@ -120,7 +120,8 @@ impl AttachedDay {
             arrays = vec![taken.map_err(column_error(&column.name, self.day))?];
         }
         if arrays.iter().any(|array| *array.data_type() != column.data_type) {
-            let found = arrays.iter().map(|array| array.data_type().to_string()).collect::<Vec<_>>().join(", ");
+            let found =
+                arrays.iter().map(|array| array.data_type().to_string()).collect::<Vec<_>>().join(", ");
             return Err(failed(ArrowError::CastError(format!("it is {found}, not {}", column.data_type))));
         }
         Ok(SourceColumn { parts: arrays.into_iter().map(Part::Values).collect(), loaded_bytes })

@@ -189,8 +189,11 @@ impl AttachedFile {
     /// Bytes of such columns, for each of the days.
     pub(super) fn decoded_bytes_per_day(&self) -> usize {
         let values = self.decoded();
-        let bytes: usize =
-            values.iter().filter_map(|known| known.values.get()).map(|array| array.get_array_memory_size()).sum();
+        let bytes: usize = values
+            .iter()
+            .filter_map(|known| known.values.get())
+            .map(|array| array.get_array_memory_size())
+            .sum();
         bytes.div_ceil(self.days().len().max(1))
     }
 }

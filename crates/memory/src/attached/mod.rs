@@ -109,7 +109,8 @@ impl AttachedFiles {
 
     /// To be read for segments that are laid out together.
     pub(crate) fn open(&self) -> OpenedFiles {
-        let reading = |listed: &Listed| Arc::new(Reading::new(Arc::clone(&listed.file), listed.sorted.clone()));
+        let reading =
+            |listed: &Listed| Arc::new(Reading::new(Arc::clone(&listed.file), listed.sorted.clone()));
         OpenedFiles(self.by_key.iter().map(|(key, listed)| (key.clone(), reading(listed))).collect())
     }
 }

@@ -76,7 +76,9 @@ impl Sorted {
             }
         }
         if row as usize != total || ranks.len() != total {
-            return Err(ArrowError::InvalidArgumentError("times and users are not of the same rows".to_owned()));
+            return Err(ArrowError::InvalidArgumentError(
+                "times and users are not of the same rows".to_owned(),
+            ));
         }
         if !keys.is_sorted() {
             keys.par_sort_unstable();
@@ -292,7 +294,10 @@ mod tests {
     }
 
     fn row() -> impl Strategy<Value = Row> {
-        let user = prop::option::weighted(0.8, prop::sample::select(vec!["", "U", "u", "u\u{0}", "ä", "a long one of seventeen"]));
+        let user = prop::option::weighted(
+            0.8,
+            prop::sample::select(vec!["", "U", "u", "u\u{0}", "ä", "a long one of seventeen"]),
+        );
         let time = (-3i64..3, 0i64..3).prop_map(|(day, ms)| day * MS_PER_DAY + ms);
         (prop::option::weighted(0.9, time), user)
     }

@@ -78,7 +78,9 @@ impl Plan {
                 }
                 // The place of an attached file among others changes with these: nothing is made from
                 // an order of some of them.
-                if files.is_none() && base.as_ref().is_none_or(|base| base.segment.row_count() < entry.segment.row_count()) {
+                if files.is_none()
+                    && base.as_ref().is_none_or(|base| base.segment.row_count() < entry.segment.row_count())
+                {
                     base = Some(Base { segment: Arc::clone(&entry.segment), changed });
                 }
             }
@@ -164,7 +166,9 @@ impl Wanted<'_> {
             self.files.iter().filter(|file| !known.contains(&SourceKey::File(&file.path))).map(|file| {
                 match opened.and_then(|opened| opened.day(file)) {
                     Some(day) => Source::Attached(Arc::new(day)),
-                    None => Source::File(Arc::new(FileSource::new(snapshot.location.clone(), (*file).clone()))),
+                    None => {
+                        Source::File(Arc::new(FileSource::new(snapshot.location.clone(), (*file).clone())))
+                    }
                 }
             });
         let rows = self.rows.iter().filter(|rows| !known.contains(&rows.key())).cloned();

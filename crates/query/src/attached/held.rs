@@ -7,7 +7,9 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, Result, ScalarValue, TableReference, internal_err};
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, cast};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use tallymark_event::LaneId;
 use tallymark_memory::ColumnId;
@@ -31,7 +33,7 @@ pub(super) struct HeldColumns {
 #[derive(Debug)]
 pub(super) struct HeldColumn {
     pub(super) input: HeldInput,
-    pub(super) data_type: DataType,
+    data_type: DataType,
     /// Over the input.
     expr: Arc<dyn PhysicalExpr>,
 }
@@ -94,12 +96,6 @@ impl HeldColumns {
             ColumnId::Lane(lane) => self.lanes.get(lane.0 as usize)?.as_ref(),
         }
     }
-
-    /// All columns that are held.
-    pub(super) fn ids(&self) -> impl Iterator<Item = ColumnId> {
-        let lanes = (0..self.lanes.len() as u32).map(|lane| ColumnId::Lane(LaneId(lane)));
-        (0..self.system.len()).map(ColumnId::System).chain(lanes).filter(|id| self.get(*id).is_some())
-    }
 }
 
 impl HeldColumn {
@@ -124,6 +120,9 @@ impl HeldColumn {
             _ => return internal_err!("{expr} reads several columns"),
         };
         let schema = DFSchema::try_from_qualified_schema(name.clone(), &input.schema())?;
+        // Some functions are only ever run as what they are simplified to.
+        let context = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
+        let expr = ExprSimplifier::new(context).simplify(expr)?;
         Ok(Self { expr: state.create_physical_expr(expr, &schema)?, input, data_type })
     }
 
@@ -155,10 +154,16 @@ impl HeldColumn {
     fn evaluate(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<ArrayRef> {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         // What a file lacks is null, whatever others say.
-        let fields: Vec<FieldRef> =
-            self.input.schema().fields().iter().map(|field| Arc::new(field.as_ref().clone().with_nullable(true))).collect();
+        let fields: Vec<FieldRef> = self
+            .input
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| Arc::new(field.as_ref().clone().with_nullable(true)))
+            .collect();
         let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?;
-        self.expr.evaluate(&batch)?.into_array(rows)
+        let values = self.expr.evaluate(&batch)?.into_array(rows)?;
+        in_type(&values, &self.data_type)
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
 use datafusion::common::Result;
+use datafusion::datasource::ViewTable;
 use datafusion::datasource::listing::helpers::pruned_partition_list;
 use datafusion::datasource::listing::{ListingTable, PartitionedFile};
-use datafusion::datasource::ViewTable;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{ObjectMeta, ObjectStore};
@@ -102,7 +102,7 @@ impl AttachedMemories {
         let mut used: Vec<(String, MemoryUsage)> = memories
             .iter()
             .map(|(name, memory)| (name.clone(), memory.resident.usage()))
-            .filter(|(_, usage)| usage.used_bytes > 0 || usage.loads > 0)
+            .filter(|(_, usage)| usage.loads > 0)
             .collect();
         drop(memories);
         used.sort_by(|a, b| a.0.cmp(&b.0));

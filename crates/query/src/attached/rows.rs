@@ -17,9 +17,7 @@ use datafusion::parquet::arrow::arrow_reader::{
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use object_store::{
-    GetOptions, OBJECT_STORE_COALESCE_DEFAULT, ObjectMeta, ObjectStore, coalesce_ranges,
-};
+use object_store::{GetOptions, OBJECT_STORE_COALESCE_DEFAULT, ObjectMeta, ObjectStore, coalesce_ranges};
 use tallymark_memory::{AttachedRows, ColumnId, FetchedRows, RowsError};
 use tallymark_storage::FileChunks;
 
@@ -66,7 +64,10 @@ pub(super) async fn footer(
     meta: &ObjectMeta,
     footers: &Arc<FileMetadataCache>,
 ) -> Result<Arc<ParquetMetaData>> {
-    DFParquetMetadata::new(store, meta).with_file_metadata_cache(Some(Arc::clone(footers))).fetch_metadata().await
+    DFParquetMetadata::new(store, meta)
+        .with_file_metadata_cache(Some(Arc::clone(footers)))
+        .fetch_metadata()
+        .await
 }
 
 impl fmt::Debug for ParquetRows {

@@ -33,8 +33,8 @@ use tallymark_event::{LaneId, LaneKind};
 use tallymark_storage::Snapshot;
 
 pub(crate) use self::resident::Resident;
-use crate::attached::Attached;
 use self::scan::Scan;
+use crate::attached::Attached;
 
 /// The events of one snapshot.
 ///
@@ -100,7 +100,8 @@ impl EventsTable {
     /// An attached dataset, answered from memory where there is room.
     pub(crate) fn of_attached(attached: Arc<Attached>, resident: Resident) -> Self {
         let schema = attached.view.schema();
-        let by_name = schema.fields().iter().enumerate().map(|(at, field)| (field.name().clone(), at)).collect();
+        let by_name =
+            schema.fields().iter().enumerate().map(|(at, field)| (field.name().clone(), at)).collect();
         Self {
             snapshot: attached.no_files(),
             columns: attached.event_columns().into(),

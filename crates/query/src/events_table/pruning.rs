@@ -31,8 +31,7 @@ impl ManifestStatistics<'_> {
 
     /// A column, if something is known of it: of attached files days, times and users are.
     fn known(&self, column: &Column) -> Option<EventColumn> {
-        let is_known =
-            self.table.attached.is_none() || [DAY, TIME, USER_ID].contains(&column.name.as_str());
+        let is_known = self.table.attached.is_none() || [DAY, TIME, USER_ID].contains(&column.name.as_str());
         self.table.column(&column.name).filter(|_| is_known)
     }
 

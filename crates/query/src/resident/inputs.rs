@@ -8,7 +8,9 @@ use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, DictionaryArray, TimestampMillisecondArray, UInt32Array,
 };
 use arrow::compute::{CastOptions, cast_with_options, take};
-use arrow::datatypes::{ArrowDictionaryKeyType, DataType, Schema, SchemaRef, UInt8Type, UInt16Type, UInt32Type};
+use arrow::datatypes::{
+    ArrowDictionaryKeyType, DataType, Schema, SchemaRef, UInt8Type, UInt16Type, UInt32Type,
+};
 use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::logical_expr::Expr;
 use tallymark_memory::{ColumnId, Layout, LayoutNeeds, LoadedSegment, Segment, UserDirectory};
