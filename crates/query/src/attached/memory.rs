@@ -34,7 +34,6 @@ pub(crate) struct Attached {
     pub(super) listing: ListingTable,
     /// The same from files.
     pub(crate) view: ViewTable,
-    pub(super) columns: Arc<HeldColumns>,
     pub(super) memory: Arc<AttachedMemory>,
     /// The dataset it is attached to.
     pub(super) dataset: Arc<Snapshot>,
@@ -45,6 +44,7 @@ pub(crate) struct Attached {
 pub(crate) struct AttachedMemory {
     attachment: Attachment,
     schema: SchemaRef,
+    columns: Arc<HeldColumns>,
     resident: ResidentEvents,
     known: Mutex<Known>,
 }
@@ -63,31 +63,33 @@ struct Known {
 pub(crate) struct AttachedMemories(Mutex<HashMap<String, Arc<AttachedMemory>>>);
 
 impl AttachedMemories {
-    /// That of an attachment whose files have this schema: what is known of another one of the name,
-    /// or of another schema, is forgotten.
+    /// That of an attachment whose files have this schema, and columns accordingly: what is known of
+    /// another one of the name, or of another schema, is forgotten.
     pub(super) fn get(
         &self,
         name: &str,
         attachment: &Attachment,
         schema: &SchemaRef,
-        columns: &HeldColumns,
+        columns: impl FnOnce() -> Result<HeldColumns>,
         dataset: &ResidentEvents,
-    ) -> Arc<AttachedMemory> {
+    ) -> Result<Arc<AttachedMemory>> {
         let mut memories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = memories.get(name)
             && known.attachment == *attachment
             && known.schema == *schema
         {
-            return Arc::clone(known);
+            return Ok(Arc::clone(known));
         }
+        let columns = Arc::new(columns()?);
         let memory = Arc::new(AttachedMemory {
             attachment: attachment.clone(),
             schema: Arc::clone(schema),
             resident: dataset.attached(Arc::clone(&columns.lane_types)),
+            columns,
             known: Mutex::default(),
         });
         memories.insert(name.to_owned(), Arc::clone(&memory));
-        memory
+        Ok(memory)
     }
 
     /// Forgets what a snapshot does not have attached.
@@ -115,7 +117,7 @@ impl AttachedMemories {
 impl Attached {
     /// Where each column of the table comes from.
     pub(crate) fn event_columns(&self) -> Vec<EventColumn> {
-        self.columns.columns.clone()
+        self.memory.columns.columns.clone()
     }
 
     /// A snapshot before any files were listed.
@@ -135,7 +137,7 @@ impl Attached {
         budget_bytes: u64,
         reads_files: bool,
     ) -> Option<(ResidentEvents, Arc<Snapshot>)> {
-        if inputs.reads().into_iter().any(|column| self.columns.get(column).is_none()) {
+        if inputs.reads().into_iter().any(|column| self.memory.columns.get(column).is_none()) {
             return None;
         }
         let files = self.files(state).await.ok()?;
@@ -221,7 +223,7 @@ impl Attached {
             sizes: Sizes::of(&metadata),
             meta: file.object_meta,
             footers: Arc::clone(footers),
-            columns: Arc::clone(&self.columns),
+            columns: Arc::clone(&self.memory.columns),
             paths: file.partition_values,
         };
         Ok(AttachedFile::new(key, place, Box::new(rows), &self.memory.resident))

@@ -79,11 +79,11 @@ pub(crate) async fn resident_table(
     let schema = listing.schema();
     let partitions = listing.options().table_partition_cols.len();
     let files = TableReference::bare(name);
-    let columns = HeldColumns::try_new(&expressions, &view.schema(), &schema, partitions, &files, state)
+    let columns = || HeldColumns::try_new(&expressions, &view.schema(), &schema, partitions, &files, state);
+    let memory = memories
+        .get(name, attachment, &schema, columns, &resident.events)
         .map_err(|source| read_error(name, attachment, source))?;
-    let memory = memories.get(name, attachment, &schema, &columns, &resident.events);
-    let attached =
-        Attached { listing, view, columns: Arc::new(columns), memory, dataset: Arc::clone(dataset) };
+    let attached = Attached { listing, view, memory, dataset: Arc::clone(dataset) };
     Ok(Arc::new(EventsTable::of_attached(Arc::new(attached), resident.clone())))
 }
 

@@ -1,18 +1,19 @@
 //! When a query is answered from memory, and how its scan looks then.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::catalog::Session;
-use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::common::{Result, TableReference, internal_datafusion_err};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
-use tallymark_event::columns::DAY;
+use tallymark_event::columns::{DAY, EVENT};
 use tallymark_memory::{ColumnId, Layout, MemoryConfig, MemoryUsage, ResidentEvents};
 use tallymark_storage::Snapshot;
 
@@ -109,14 +110,36 @@ impl QueryRuntime {
         let mut loads = Inputs::of_positions(&table, &positions).reads();
         loads.retain(|column| !matches!(*column, ColumnId::TIME | ColumnId::USER_ID));
         loads.push(ColumnId::EVENT);
-        let failed = |source| Error::Load { source };
-        let layout = resident.events.layout(snapshot, None).await.map_err(failed)?;
-        let loaded = (0..layout.segments().len()).map(|at| layout.load(at, &loads).boxed());
-        let loaded: Vec<_> = loaded.collect();
-        let loaded = stream::iter(loaded).buffer_unordered(LOADS_AT_ONCE).try_collect::<Vec<_>>().await;
-        loaded.map_err(failed)?;
-        Ok(())
+        load(&resident.events, snapshot, &loads).await
     }
+
+    /// Brings into memory what every query over segments of an attached dataset needs, and its events'
+    /// names. What has no room is not kept; what cannot be held is left to the files.
+    ///
+    /// # Errors
+    /// [`Error::Run`] where there is no such table or its files cannot be read; [`Error::Load`] for
+    /// whatever fails while reading.
+    pub async fn preload_attached(&self, snapshot: &Arc<Snapshot>, name: &str) -> Result<(), Error> {
+        let session_ctx = self.session(snapshot)?;
+        let table = session_ctx.table_provider(TableReference::bare(name)).await;
+        let table = table.map_err(|source| Error::Run { source })?;
+        let Some(table) = (table.as_ref() as &dyn Any).downcast_ref::<EventsTable>() else { return Ok(()) };
+        let event = table.position(EVENT).into_iter().collect();
+        let inputs = Inputs::of_positions(table, &event);
+        let Some(table) = table.listed(&session_ctx.state(), &inputs, true).await else { return Ok(()) };
+        let Some(resident) = &table.resident else { return Ok(()) };
+        load(&resident.events, &table.snapshot, &[ColumnId::EVENT]).await
+    }
+}
+
+/// Brings users, times and columns of a snapshot into memory.
+async fn load(events: &ResidentEvents, snapshot: &Arc<Snapshot>, columns: &[ColumnId]) -> Result<(), Error> {
+    let failed = |source| Error::Load { source };
+    let layout = events.layout(snapshot, None).await.map_err(failed)?;
+    let loaded: Vec<_> = (0..layout.segments().len()).map(|at| layout.load(at, columns).boxed()).collect();
+    let loaded = stream::iter(loaded).buffer_unordered(LOADS_AT_ONCE).try_collect::<Vec<_>>().await;
+    loaded.map_err(failed)?;
+    Ok(())
 }
 
 impl EventsTable {

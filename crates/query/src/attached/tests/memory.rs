@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use tallymark_storage::Attachment;
 
 use super::{TIMES_S, attachment, text, write};
-use crate::testing::{TestDataset, answer, error, rows};
+use crate::testing::{TestDataset, answer, error, event, rows};
 use crate::{QueryConfig, QueryRuntime, sql};
 
 /// A row: when (in seconds, null for never), what, who, and a number.
@@ -356,6 +356,42 @@ async fn rows_are_in_order_of_user_time_and_file() {
     let (_, session_ctx) = within(&dataset, LARGE, 1);
     let order = rows(&session_ctx, "SELECT n FROM log").await;
     assert_eq!(order, ["6", "4", "1", "2", "5", "3", "0"]);
+}
+
+#[tokio::test]
+async fn the_dataset_and_what_is_attached_share_one_budget() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut dataset = dataset(&dir, &[("region=eu/a.parquet", mixed(400, 0))]);
+    let events: Vec<_> = (0..400)
+        .map(|n| {
+            event("Play", &format!("user-{}", n % 50), "2024-01-01T00:00:00Z", &format!(r#"{{"n": {n}}}"#))
+        })
+        .collect();
+    dataset.files(&events).await;
+    let (of_events, of_log) = (
+        "SELECT user_id, sum(n) FROM events GROUP BY user_id",
+        "SELECT user_id, sum(n) FROM log GROUP BY user_id",
+    );
+    let large = within(&dataset, LARGE, 2);
+    let alone = async |question: &str| {
+        let (runtime, session_ctx) = within(&dataset, LARGE, 2);
+        rows(&session_ctx, question).await;
+        runtime.memory_usage().unwrap().used_bytes as usize
+    };
+    let room = alone(of_events).await + alone(of_log).await - 1000;
+    let (runtime, session_ctx) = within(&dataset, room, 2);
+    for round in 0..3 {
+        for question in [of_events, of_log] {
+            assert_eq!(sorted(&session_ctx, question).await, sorted(&large.1, question).await);
+            let plan = answer(&session_ctx, &format!("EXPLAIN FORMAT indent {question}")).await;
+            assert!(plan.contains("SegmentAggregateExec"), "each fits: {plan}");
+            let usage = runtime.memory_usage().unwrap();
+            assert!(usage.used_bytes as usize <= room, "{round}: {usage:?}");
+        }
+    }
+    let usage = runtime.memory_usage().unwrap();
+    assert!(usage.evictions > 0, "both together do not: {usage:?}");
+    assert!(!usage.attached[0].usage.segments.is_empty(), "what was asked last stays");
 }
 
 #[tokio::test]
