@@ -71,16 +71,12 @@ impl Budget {
                     break;
                 }
                 members[at].counters.evictions.fetch_add(1, Ordering::Relaxed);
-                match victim.bytes() {
-                    Some(freed) => {
-                        states[at].evict(victim);
-                        bytes[at] = bytes[at].saturating_sub(freed);
-                    }
-                    None => {
-                        states[at].evict(victim);
-                        bytes[at] = states[at].bytes();
-                    }
-                }
+                let freed = victim.bytes();
+                states[at].evict(victim);
+                bytes[at] = match freed {
+                    Some(freed) => bytes[at].saturating_sub(freed),
+                    None => states[at].bytes(),
+                };
             }
         }
         for (state, bytes) in states.iter_mut().zip(bytes) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{Array as _, ArrayRef};
+use arrow::array::{Array, ArrayRef};
 use futures::future::try_join;
 use rayon::prelude::*;
 use tallymark_event::Day;
@@ -146,14 +146,13 @@ impl AttachedFile {
     pub(super) async fn whole(&self, pool: &Pool, column: ColumnId, day: Day) -> Result<(ArrayRef, u64)> {
         let values = {
             let mut decoded = self.decoded();
-            match decoded.iter().find(|known| known.column == column) {
-                Some(known) => Arc::clone(&known.values),
-                None => {
-                    let left = self.days().iter().map(|file| file.day).collect();
-                    let values = Arc::default();
-                    decoded.push(Decoded { column, values: Arc::clone(&values), left });
-                    values
-                }
+            if let Some(known) = decoded.iter().find(|known| known.column == column) {
+                Arc::clone(&known.values)
+            } else {
+                let left = self.days().iter().map(|file| file.day).collect();
+                let values = Arc::default();
+                decoded.push(Decoded { column, values: Arc::clone(&values), left });
+                values
             }
         };
         let mut bytes = 0;
@@ -192,7 +191,7 @@ impl AttachedFile {
         let bytes: usize = values
             .iter()
             .filter_map(|known| known.values.get())
-            .map(|array| array.get_array_memory_size())
+            .map(Array::get_array_memory_size)
             .sum();
         bytes.div_ceil(self.days().len().max(1))
     }

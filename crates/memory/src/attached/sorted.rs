@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, StringViewArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray as _, StringViewArray, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::TimestampMillisecondType;
 use arrow::error::ArrowError;
@@ -136,7 +136,7 @@ fn day_at(ordered: u64) -> Day {
 fn ranks(users: &[ArrayRef]) -> Result<(StringViewArray, Vec<u32>), ArrowError> {
     let mut codes: HashMap<&str, u32> = HashMap::new();
     let mut found: Vec<&str> = Vec::new();
-    let mut rows: Vec<u32> = Vec::with_capacity(users.iter().map(|users| users.len()).sum());
+    let mut rows: Vec<u32> = Vec::with_capacity(users.iter().map(Array::len).sum());
     for users in users {
         let Some(users) = users.as_string_view_opt() else {
             return Err(ArrowError::CastError(format!("users are {}", users.data_type())));

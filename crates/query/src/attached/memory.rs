@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array as _, AsArray as _, RecordBatch, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
-use datafusion::common::Result;
+use datafusion::common::{DFSchema, Result};
 use datafusion::datasource::ViewTable;
 use datafusion::datasource::listing::helpers::pruned_partition_list;
 use datafusion::datasource::listing::{ListingTable, PartitionedFile};
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::utils::split_conjunction_owned;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{ObjectMeta, ObjectStore};
 use tallymark_event::PropertyCatalog;
+use tallymark_event::columns::{DAY, TIME, timestamp_type};
 use tallymark_memory::{AttachedFile, AttachedFiles, MemoryUsage, ResidentEvents};
 use tallymark_storage::{Attachment, DataFile, Manifest, Snapshot, WalFence};
 use tallymark_users::{Identities, Profiles};
@@ -20,6 +24,7 @@ use tallymark_users::{Identities, Profiles};
 use super::held::HeldColumns;
 use super::rows::{ParquetRows, Sizes, footer};
 use crate::events_table::EventColumn;
+use crate::events_table::scan::is_of_row;
 use crate::resident::inputs::Inputs;
 
 /// Bytes a row takes while the rows of its file are put in order, and afterwards at most for whose it
@@ -126,14 +131,16 @@ impl Attached {
     }
 
     /// The files as they are now, as a snapshot, and the segments of their days; `None` if a query that
-    /// reads these columns is to be answered from files: they cannot be held or have no room, rows
-    /// have no time and so no day, or files cannot be read, of which the answer from files tells.
+    /// reads these columns is to be answered from files: they cannot be held or have no room, rows that
+    /// may pass its filters have no time and so no day, or files cannot be read, of which the answer from
+    /// files tells.
     ///
     /// Unless `reads_files`, files that were not read yet are a reason as well.
     pub(crate) async fn list(
         &self,
         state: &dyn Session,
         inputs: &Inputs,
+        filters: &[Expr],
         budget_bytes: u64,
         reads_files: bool,
     ) -> Option<(ResidentEvents, Arc<Snapshot>)> {
@@ -154,7 +161,7 @@ impl Attached {
             return None;
         }
         let files = self.memory.resident.list(files).await.ok()?;
-        if files.untimed_rows() > 0 {
+        if files.untimed_rows() > 0 && !want_times(state, filters) {
             return None;
         }
         let snapshot = self.snapshot(&files);
@@ -276,6 +283,31 @@ impl Attached {
             last_wal: None,
         }
     }
+}
+
+/// Whether filters let no row pass that has no time.
+fn want_times(state: &dyn Session, filters: &[Expr]) -> bool {
+    let parts = filters.iter().cloned().flat_map(split_conjunction_owned);
+    let mut of_time = parts.filter(|part| {
+        let columns = part.column_refs();
+        is_of_row(part) && columns.iter().all(|column| [TIME, DAY].contains(&column.name.as_str()))
+    });
+    of_time.any(|part| matches!(accepts_untimed(state, part), Ok(false)))
+}
+
+/// Whether a filter on time and day accepts a row that has neither.
+fn accepts_untimed(state: &dyn Session, filter: Expr) -> Result<bool> {
+    let schema = Schema::new(vec![
+        Field::new(TIME, timestamp_type(), true),
+        Field::new(DAY, DataType::Date32, true),
+    ]);
+    let row = RecordBatch::try_new(
+        Arc::new(schema.clone()),
+        schema.fields().iter().map(|field| new_null_array(field.data_type(), 1)).collect(),
+    )?;
+    let filter = state.create_physical_expr(filter, &DFSchema::try_from(schema)?)?;
+    let accepted = filter.evaluate(&row)?.into_array(1)?;
+    Ok(accepted.as_boolean_opt().is_none_or(|accepted| accepted.is_valid(0) && accepted.value(0)))
 }
 
 /// Tells a file from others and from what it was before it was changed, as far as the store says.

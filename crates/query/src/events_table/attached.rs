@@ -16,18 +16,19 @@ use crate::resident::inputs::Inputs;
 impl EventsTable {
     /// The table with what there is to be read now: itself, or, if it is of an attached dataset, the
     /// same over the files as they are now. `None` if these do not answer a query that reads these
-    /// columns from memory; `reads_files` says whether it is worth reading files that were not read
+    /// columns of rows that pass these filters from memory; `reads_files` says whether it is worth reading files that were not read
     /// yet.
     pub(crate) async fn listed(
         &self,
         state: &dyn Session,
         inputs: &Inputs,
+        filters: &[Expr],
         reads_files: bool,
     ) -> Option<Self> {
         let (Some(attached), Some(resident)) = (&self.attached, &self.resident) else {
             return Some(self.clone());
         };
-        let (events, snapshot) = attached.list(state, inputs, resident.budget_bytes, reads_files).await?;
+        let (events, snapshot) = attached.list(state, inputs, filters, resident.budget_bytes, reads_files).await?;
         Some(Self { snapshot, resident: Some(resident.with_events(events)), ..self.clone() })
     }
 
@@ -45,7 +46,7 @@ impl EventsTable {
         // How many rows there are, and a few rows of anywhere, files give for less.
         let few = limit.is_some() || reads.read.is_empty() || reads.read.len() > LOADED_COLUMNS_MAX;
         if self.is_resident()
-            && let Some(table) = self.listed(state, &reads.inputs, !few).await
+            && let Some(table) = self.listed(state, &reads.inputs, filters, !few).await
             && let Some(plan) = table.scan_segments(state, &reads, filters, limit)?
         {
             return Ok(plan);

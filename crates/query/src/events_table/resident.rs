@@ -126,7 +126,7 @@ impl QueryRuntime {
         let Some(table) = (table.as_ref() as &dyn Any).downcast_ref::<EventsTable>() else { return Ok(()) };
         let event = table.position(EVENT).into_iter().collect();
         let inputs = Inputs::of_positions(table, &event);
-        let Some(table) = table.listed(&session_ctx.state(), &inputs, true).await else { return Ok(()) };
+        let Some(table) = table.listed(&session_ctx.state(), &inputs, &[], true).await else { return Ok(()) };
         let Some(resident) = &table.resident else { return Ok(()) };
         load(&resident.events, &table.snapshot, &[ColumnId::EVENT]).await
     }

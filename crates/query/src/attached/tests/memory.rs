@@ -268,7 +268,8 @@ async fn files_come_change_and_go_between_queries() {
         }
         runtime.memory_usage().unwrap().loads
     };
-    let first = check("one file").await;
+    file(&path("empty.parquet"), &[]);
+    let first = check("one file, and one without rows").await;
     assert_eq!(check("nothing new").await, first, "nothing is read again");
     file(&path("a.parquet"), &mixed(20, 30));
     check("a new file before it, of the same days").await;
@@ -337,6 +338,22 @@ async fn rows_without_a_time_are_told_by_the_files() {
     agree(&dataset, "null times").await;
     let (_, session_ctx) = within(&dataset, LARGE, 2);
     assert_eq!(sorted(&session_ctx, "SELECT n FROM log WHERE day IS NULL").await, ["21", "22"]);
+    // Queries that ask for times do not miss them.
+    for (filter, from_memory) in [
+        ("n > 0", false),
+        ("time IS NULL", false),
+        ("time > '2024-01-02' OR n = 3", false),
+        ("time > '2024-01-02' OR day IS NULL", false),
+        ("time IS NOT NULL", true),
+        ("n > 2 AND time >= '2024-01-02'", true),
+        ("day BETWEEN '2024-01-01' AND '2024-01-02'", true),
+        ("date_trunc('month', time) = '2024-01-01'", true),
+    ] {
+        let question = format!("SELECT event, count(DISTINCT user_id), sum(n) FROM log WHERE {filter} GROUP BY event");
+        let plan = answer(&session_ctx, &format!("EXPLAIN FORMAT indent {question}")).await;
+        assert_eq!(plan.contains("SegmentAggregateExec"), from_memory, "{filter}: {plan}");
+        assert_eq!(sorted(&session_ctx, &question).await, sorted(&dataset.session(), &question).await, "{filter}");
+    }
 }
 
 #[tokio::test]
