@@ -11,7 +11,7 @@ use tallymark_storage::DataFile;
 use tokio::sync::OnceCell;
 
 use super::sorted::Sorted;
-use super::{AttachedRows, RowsError};
+use super::{AttachedRows, FetchedRows, RowsError};
 use crate::column::concatenated;
 use crate::pool::Pool;
 use crate::{ColumnId, Error, ResidentEvents, Result};
@@ -32,10 +32,12 @@ pub struct AttachedFile {
 }
 
 /// What stays known of a file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Known {
     days: Vec<DataFile>,
     untimed_rows: u64,
+    /// Its times or users are not what they should be.
+    is_unusable: bool,
 }
 
 /// A whole column, while days wait to take their rows from it.
@@ -76,6 +78,11 @@ impl AttachedFile {
         self.known.initialized()
     }
 
+    /// Whether it was read and found to have times or users that are not what they should be.
+    pub fn is_unusable(&self) -> bool {
+        self.known.get().is_some_and(|known| known.is_unusable)
+    }
+
     pub(super) fn days(&self) -> &[DataFile] {
         self.known.get().map_or(&[], |known| &known.days)
     }
@@ -92,8 +99,18 @@ impl AttachedFile {
     pub(super) async fn list(&self, pool: &Pool) -> Result<Option<Arc<Sorted>>> {
         let mut made = None;
         let known = self.known.get_or_try_init(|| async {
-            let (sorted, _) = self.sort(pool).await?;
-            let known = Known { days: sorted.data_files(&self.key), untimed_rows: sorted.untimed_rows };
+            let (fetched, _) = self.fetch_order().await?;
+            let sorted = match self.sort(pool, fetched).await {
+                Ok(sorted) => sorted,
+                // It will not be otherwise the next time.
+                Err(Error::Attached { .. }) => return Ok(Known { is_unusable: true, ..Known::default() }),
+                Err(error) => return Err(error),
+            };
+            let known = Known {
+                days: sorted.data_files(&self.key),
+                untimed_rows: sorted.untimed_rows,
+                is_unusable: false,
+            };
             made = Some(Arc::new(sorted));
             Ok::<_, Error>(known)
         });
@@ -101,16 +118,30 @@ impl AttachedFile {
         Ok(made)
     }
 
-    /// The rows in order, and how many bytes were read for it.
-    async fn sort(&self, pool: &Pool) -> Result<(Sorted, u64)> {
-        let groups: Vec<usize> = (0..self.rows.group_rows().len()).collect();
-        let times = self.read(pool, ColumnId::TIME, &groups);
-        let users = self.read(pool, ColumnId::USER_ID, &groups);
-        let ((times, time_bytes), (users, user_bytes)) = try_join(times, users).await?;
+    /// What is stored of times and users, and how many bytes that is.
+    async fn fetch_order(&self) -> Result<([Arc<dyn FetchedRows>; 2], u64)> {
+        let groups = self.groups();
+        let (times, users) =
+            try_join(self.rows.fetch(ColumnId::TIME, &groups), self.rows.fetch(ColumnId::USER_ID, &groups))
+                .await
+                .map_err(|error| self.failed(error))?;
+        let bytes = times.bytes() + users.bytes();
+        Ok(([times, users], bytes))
+    }
+
+    /// The rows in order.
+    async fn sort(&self, pool: &Pool, [times, users]: [Arc<dyn FetchedRows>; 2]) -> Result<Sorted> {
+        let groups = self.groups();
+        let times = self.decode(pool, times, &groups).await?;
+        let users = self.decode(pool, users, &groups).await?;
         let group_rows = self.rows.group_rows().to_vec();
         let sorted = pool.run(move || Sorted::new(&times, &users, &group_rows)).await?;
-        let sorted = sorted.map_err(|error| self.failed(error.into()))?;
-        Ok((sorted, time_bytes + user_bytes))
+        sorted.map_err(|error| self.failed(error.into()))
+    }
+
+    /// All row groups.
+    fn groups(&self) -> Vec<usize> {
+        (0..self.rows.group_rows().len()).collect()
     }
 
     fn failed(&self, source: RowsError) -> Error {
@@ -125,7 +156,17 @@ impl AttachedFile {
         groups: &[usize],
     ) -> Result<(Vec<ArrayRef>, u64)> {
         let fetched = self.rows.fetch(column, groups).await.map_err(|error| self.failed(error))?;
-        let (bytes, count) = (fetched.bytes(), groups.len());
+        let bytes = fetched.bytes();
+        Ok((self.decode(pool, fetched, groups).await?, bytes))
+    }
+
+    async fn decode(
+        &self,
+        pool: &Pool,
+        fetched: Arc<dyn FetchedRows>,
+        groups: &[usize],
+    ) -> Result<Vec<ArrayRef>> {
+        let count = groups.len();
         let decoded = pool
             .run(move || {
                 (0..count).into_par_iter().map(|at| fetched.decode(at)).collect::<Result<Vec<_>, RowsError>>()
@@ -138,7 +179,7 @@ impl AttachedFile {
                 return Err(self.failed(format!("{} of {rows} rows of a row group", array.len()).into()));
             }
         }
-        Ok((decoded, bytes))
+        Ok(decoded)
     }
 
     /// A whole column for one of its days, and how many bytes were read for it. It is kept until all
@@ -158,8 +199,7 @@ impl AttachedFile {
         let mut bytes = 0;
         let array = values
             .get_or_try_init(|| async {
-                let groups: Vec<usize> = (0..self.rows.group_rows().len()).collect();
-                let (arrays, read) = self.read(pool, column, &groups).await?;
+                let (arrays, read) = self.read(pool, column, &self.groups()).await?;
                 bytes = read;
                 let whole = pool.run(move || concatenated(&arrays)).await?;
                 whole.map_err(|error| self.failed(error.into()))
@@ -188,11 +228,8 @@ impl AttachedFile {
     /// Bytes of such columns, for each of the days.
     pub(super) fn decoded_bytes_per_day(&self) -> usize {
         let values = self.decoded();
-        let bytes: usize = values
-            .iter()
-            .filter_map(|known| known.values.get())
-            .map(Array::get_array_memory_size)
-            .sum();
+        let bytes: usize =
+            values.iter().filter_map(|known| known.values.get()).map(Array::get_array_memory_size).sum();
         bytes.div_ceil(self.days().len().max(1))
     }
 }
@@ -213,9 +250,9 @@ impl Reading {
     pub(super) async fn sorted(&self, pool: &Pool) -> Result<(&Arc<Sorted>, u64)> {
         let mut bytes = 0;
         let sorted = self.sorted.get_or_try_init(|| async {
-            let (sorted, read) = self.file.sort(pool).await?;
+            let (fetched, read) = self.file.fetch_order().await?;
             bytes = read;
-            Ok::<_, Error>(Arc::new(sorted))
+            Ok::<_, Error>(Arc::new(self.file.sort(pool, fetched).await?))
         });
         Ok((sorted.await?, bytes))
     }

@@ -64,7 +64,8 @@ pub trait FetchedRows: Send + Sync {
     fn decode(&self, at: usize) -> Result<ArrayRef, RowsError>;
 }
 
-/// The attached files that a query sees, of each which days it has.
+/// The attached files that a query sees, of each which days it has. Rows of one user at one time are in
+/// the order of their files' keys, and of their places there.
 #[derive(Debug, Default)]
 pub struct AttachedFiles {
     by_key: HashMap<String, Listed>,
@@ -89,6 +90,11 @@ impl AttachedFiles {
     /// How many rows have no time, and so lie in no day.
     pub fn untimed_rows(&self) -> u64 {
         self.by_key.values().map(|listed| listed.file.untimed_rows()).sum()
+    }
+
+    /// Whether any was found to have times or users that are not what they should be.
+    pub fn any_unusable(&self) -> bool {
+        self.by_key.values().any(|listed| listed.file.is_unusable())
     }
 
     pub(crate) fn has(&self, source: &SourceKey<'_>) -> bool {
@@ -127,11 +133,11 @@ impl OpenedFiles {
 
 impl ResidentEvents {
     /// Finds which days these files have; of those that are not known yet, all times and users are
-    /// read for it.
+    /// read for it. Those whose times or users are not what they should be have none, and say so
+    /// ([`AttachedFile::is_unusable`]).
     ///
     /// # Errors
-    /// [`crate::Error::Attached`] where a file cannot be read, or its times or users are not what they
-    /// should be.
+    /// [`crate::Error::Attached`] where a file cannot be read.
     pub async fn list(&self, files: Vec<Arc<AttachedFile>>) -> Result<AttachedFiles> {
         let pool = &self.inner().pool;
         let listed: Vec<_> = files
@@ -148,3 +154,6 @@ impl ResidentEvents {
         Ok(AttachedFiles { by_key })
     }
 }
+
+#[cfg(test)]
+mod tests;

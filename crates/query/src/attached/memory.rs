@@ -132,8 +132,8 @@ impl Attached {
 
     /// The files as they are now, as a snapshot, and the segments of their days; `None` if a query that
     /// reads these columns is to be answered from files: they cannot be held or have no room, rows that
-    /// may pass its filters have no time and so no day, or files cannot be read, of which the answer from
-    /// files tells.
+    /// may pass its filters have no time and so no day, or files cannot be read or understood, of which
+    /// the answer from files tells.
     ///
     /// Unless `reads_files`, files that were not read yet are a reason as well.
     pub(crate) async fn list(
@@ -148,6 +148,9 @@ impl Attached {
             return None;
         }
         let files = self.files(state).await.ok()?;
+        if files.iter().any(|file| file.is_unusable()) {
+            return None;
+        }
         let mut missing_rows = 0;
         for file in &files {
             if !file.is_listed() {
@@ -161,6 +164,9 @@ impl Attached {
             return None;
         }
         let files = self.memory.resident.list(files).await.ok()?;
+        if files.any_unusable() {
+            return None;
+        }
         if files.untimed_rows() > 0 && !want_times(state, filters) {
             return None;
         }
@@ -297,10 +303,8 @@ fn want_times(state: &dyn Session, filters: &[Expr]) -> bool {
 
 /// Whether a filter on time and day accepts a row that has neither.
 fn accepts_untimed(state: &dyn Session, filter: Expr) -> Result<bool> {
-    let schema = Schema::new(vec![
-        Field::new(TIME, timestamp_type(), true),
-        Field::new(DAY, DataType::Date32, true),
-    ]);
+    let schema =
+        Schema::new(vec![Field::new(TIME, timestamp_type(), true), Field::new(DAY, DataType::Date32, true)]);
     let row = RecordBatch::try_new(
         Arc::new(schema.clone()),
         schema.fields().iter().map(|field| new_null_array(field.data_type(), 1)).collect(),

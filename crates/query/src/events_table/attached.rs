@@ -28,7 +28,8 @@ impl EventsTable {
         let (Some(attached), Some(resident)) = (&self.attached, &self.resident) else {
             return Some(self.clone());
         };
-        let (events, snapshot) = attached.list(state, inputs, filters, resident.budget_bytes, reads_files).await?;
+        let (events, snapshot) =
+            attached.list(state, inputs, filters, resident.budget_bytes, reads_files).await?;
         Some(Self { snapshot, resident: Some(resident.with_events(events)), ..self.clone() })
     }
 

@@ -349,10 +349,15 @@ async fn rows_without_a_time_are_told_by_the_files() {
         ("day BETWEEN '2024-01-01' AND '2024-01-02'", true),
         ("date_trunc('month', time) = '2024-01-01'", true),
     ] {
-        let question = format!("SELECT event, count(DISTINCT user_id), sum(n) FROM log WHERE {filter} GROUP BY event");
+        let question =
+            format!("SELECT event, count(DISTINCT user_id), sum(n) FROM log WHERE {filter} GROUP BY event");
         let plan = answer(&session_ctx, &format!("EXPLAIN FORMAT indent {question}")).await;
         assert_eq!(plan.contains("SegmentAggregateExec"), from_memory, "{filter}: {plan}");
-        assert_eq!(sorted(&session_ctx, &question).await, sorted(&dataset.session(), &question).await, "{filter}");
+        assert_eq!(
+            sorted(&session_ctx, &question).await,
+            sorted(&dataset.session(), &question).await,
+            "{filter}"
+        );
     }
 }
 
