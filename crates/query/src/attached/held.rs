@@ -96,6 +96,20 @@ impl HeldColumns {
             ColumnId::Lane(lane) => self.lanes.get(lane.0 as usize)?.as_ref(),
         }
     }
+
+    /// All columns, those that are not held too.
+    pub(super) fn ids(&self) -> impl Iterator<Item = ColumnId> {
+        let lanes = (0..self.lanes.len() as u32).map(|lane| ColumnId::Lane(LaneId(lane)));
+        (0..self.system.len()).map(ColumnId::System).chain(lanes)
+    }
+
+    /// The position of a column among all.
+    pub(super) fn position(&self, column: ColumnId) -> Option<usize> {
+        match column {
+            ColumnId::System(at) => (at < self.system.len()).then_some(at),
+            ColumnId::Lane(lane) => Some(self.system.len() + lane.0 as usize),
+        }
+    }
 }
 
 impl HeldColumn {

@@ -233,7 +233,7 @@ impl Attached {
         let metadata = footer(store.as_ref(), &file.object_meta, footers).await?;
         let rows = ParquetRows {
             store: Arc::clone(store),
-            sizes: Sizes::of(&metadata),
+            sizes: Sizes::of(&metadata, &self.memory.columns),
             meta: file.object_meta,
             footers: Arc::clone(footers),
             columns: Arc::clone(&self.memory.columns),

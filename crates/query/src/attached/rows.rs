@@ -1,5 +1,6 @@
 //! The rows of an attached Parquet file, read column by column.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,24 +38,28 @@ pub(super) struct ParquetRows {
 /// What a footer says of a file's size.
 pub(super) struct Sizes {
     group_rows: Vec<usize>,
-    /// Bytes of each column of the file before compression, by name.
-    columns: Vec<(String, u64)>,
+    /// Bytes of each column before compression, in the order of [`HeldColumns::ids`].
+    columns: Vec<u64>,
 }
 
 impl Sizes {
-    pub(super) fn of(metadata: &ParquetMetaData) -> Self {
+    pub(super) fn of(metadata: &ParquetMetaData, held: &HeldColumns) -> Self {
         let groups = metadata.row_groups();
         let schema = metadata.file_metadata().schema_descr();
-        let mut columns: Vec<(String, u64)> = Vec::new();
+        let mut stored: HashMap<&str, u64> = HashMap::new();
         for leaf in 0..schema.num_columns() {
-            let bytes = groups.iter().map(|group| group.column(leaf).uncompressed_size().max(0) as u64).sum();
-            let name = schema.get_column_root(leaf).name();
-            match columns.last_mut() {
-                Some((known, sum)) if known == name => *sum += bytes,
-                _ => columns.push((name.to_owned(), bytes)),
-            }
+            let bytes: u64 =
+                groups.iter().map(|group| group.column(leaf).uncompressed_size().max(0) as u64).sum();
+            *stored.entry(schema.get_column_root(leaf).name()).or_default() += bytes;
         }
-        Self { group_rows: groups.iter().map(|group| group.num_rows().max(0) as usize).collect(), columns }
+        let bytes_of = |id| match held.get(id).map(|column| &column.input) {
+            Some(HeldInput::Stored(field)) => stored.get(field.name().as_str()).copied().unwrap_or(0),
+            _ => 0,
+        };
+        Self {
+            group_rows: groups.iter().map(|group| group.num_rows().max(0) as usize).collect(),
+            columns: held.ids().map(bytes_of).collect(),
+        }
     }
 }
 
@@ -82,11 +87,7 @@ impl AttachedRows for ParquetRows {
     }
 
     fn column_bytes(&self, column: ColumnId) -> u64 {
-        let Some(HeldInput::Stored(field)) = self.columns.get(column).map(|column| &column.input) else {
-            return 0;
-        };
-        let known = self.sizes.columns.iter().find(|(name, _)| name == field.name());
-        known.map_or(0, |(_, bytes)| *bytes)
+        self.columns.position(column).and_then(|at| self.sizes.columns.get(at)).copied().unwrap_or(0)
     }
 
     fn fetch<'a>(
