@@ -20,7 +20,7 @@ const NUMBER: ColumnId = ColumnId::Lane(LaneId(0));
 #[derive(Debug, Clone, Default)]
 struct Rows {
     groups: Vec<Vec<(i64, Option<&'static str>, i64)>>,
-    group_rows: Vec<usize>,
+    counts: Vec<usize>,
     fetches: Arc<Mutex<Vec<(ColumnId, usize)>>>,
     /// The store is away.
     is_away: Arc<AtomicUsize>,
@@ -42,7 +42,7 @@ impl FetchedRows for Fetched {
 
 impl AttachedRows for Rows {
     fn group_rows(&self) -> &[usize] {
-        &self.group_rows
+        &self.counts
     }
 
     fn column_bytes(&self, _: ColumnId) -> u64 {
@@ -76,7 +76,7 @@ impl AttachedRows for Rows {
 fn rows(groups: &[&[(i64, Option<&'static str>, i64)]]) -> Rows {
     Rows {
         groups: groups.iter().map(|group| group.to_vec()).collect(),
-        group_rows: groups.iter().map(|group| group.len()).collect(),
+        counts: groups.iter().map(|group| group.len()).collect(),
         ..Rows::default()
     }
 }

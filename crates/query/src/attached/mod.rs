@@ -5,8 +5,8 @@
 //! 2. A view on it gives the columns the names events have: `event`, `time`, `distinct_id`,
 //!    `user_id`, `day`, then all other columns as they are.
 //! 3. Where there is room in memory, the table is an [`EventsTable`] of segments like the dataset's
-//!    own ([`memory`]), of columns made by the same expressions ([`held`]) from what is read of the
-//!    files column by column ([`rows`]). What segments cannot answer is left to the view.
+//!    own (`memory`), of columns made by the same expressions (`held`) from what is read of the
+//!    files column by column (`rows`). What segments cannot answer is left to the view.
 
 mod held;
 mod memory;
