@@ -534,6 +534,8 @@ async fn attached_parquet_answers_like_events() {
     let url = directory.path().join("dataset");
     let engine = Engine::open(url.to_str().unwrap(), config()).await.unwrap();
     import(&engine, &ndjson(&[event(0, "u")])).await;
+    let of_files = EngineConfig { memory_budget_bytes: 0, ..config() };
+    let of_files = Engine::open_read_only(url.to_str().unwrap(), of_files).await.unwrap();
     for (column, unit) in [
         ("s", Some("s")),
         ("ms", Some("ms")),
@@ -543,17 +545,22 @@ async fn attached_parquet_answers_like_events() {
         ("text", None),
     ] {
         engine.attach("clicks", attachment(&path, column, unit)).await.unwrap();
-        let rows = ask(&engine, r#"SELECT event, arrow_cast(time, 'Int64'), distinct_id, user_id, amount, CAST(day AS VARCHAR), "properties.day" FROM clicks ORDER BY time"#).await;
-        assert_eq!(
-            json!(rows),
-            json!([
-                ["click", T, "u", "u", 1.5, "2023-11-14", "mon"],
-                ["click", T + 3_600_000, "", null, null, "2023-11-14", "tue"],
-                ["view", T + DAY_MS, "", null, 2.5, "2023-11-15", "wed"],
-            ]),
-            "{column}"
-        );
+        of_files.refresh().await.unwrap();
+        for (engine, from) in [(&engine, "memory"), (&of_files, "files")] {
+            let rows = ask(engine, r#"SELECT event, arrow_cast(time, 'Int64'), distinct_id, user_id, amount, CAST(day AS VARCHAR), "properties.day" FROM clicks ORDER BY time"#).await;
+            assert_eq!(
+                json!(rows),
+                json!([
+                    ["click", T, "u", "u", 1.5, "2023-11-14", "mon"],
+                    ["click", T + 3_600_000, "", null, null, "2023-11-14", "tue"],
+                    ["view", T + DAY_MS, "", null, 2.5, "2023-11-15", "wed"],
+                ]),
+                "{column}, {from}"
+            );
+        }
     }
+    let attached = &engine.memory_usage().unwrap().attached;
+    assert_eq!(attached[0].usage.segments.len(), 2, "{attached:?}");
     assert_eq!(ask_one(&engine, "SELECT count(*) FROM clicks c JOIN events e USING (user_id)").await, 1);
     assert_eq!(ask_one(&engine, "SELECT sum(amount) FROM clicks WHERE time >= '2023-11-15'").await, 2.5);
     engine.close().await.unwrap();

@@ -7,8 +7,10 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
-use tallymark::{Day, Engine, ExportOptions, ImportOptions, ImportReport, Input};
+use tallymark::{Attachment, CompactOptions, Day, Engine, ExportOptions, ImportOptions, ImportReport, Input};
 
 use crate::common::{ask, ask_one, config, export_text, export_with, profiles, quoted};
 
@@ -101,6 +103,67 @@ async fn check(folder: &Path) {
         let after = export_with(&engine, &days).await;
         assert!(after == exported, "importing the same file again has changed the events");
     }
+    attached(&engine, directory.path()).await;
+}
+
+/// What is asked of events and of the same as Parquet that is attached.
+const ATTACHED: &[&str] = &[
+    "SELECT event, count(*), count(DISTINCT user_id), min(time), max(time) FROM TABLE GROUP BY event",
+    "SELECT day, count(*), count(DISTINCT user_id) FROM TABLE GROUP BY day",
+    "SELECT user_id, count(*), max(event) FROM TABLE GROUP BY user_id",
+    "SELECT date_trunc('hour', time), count(*) FROM TABLE WHERE user_id IS NOT NULL GROUP BY 1",
+    "SELECT level, count(*) FROM (SELECT user_id, window_funnel(INTERVAL '7 days', time, true, true, true) AS level FROM TABLE GROUP BY user_id) GROUP BY level",
+];
+
+/// Attached, the events answer as they do in the dataset: all in one file of many days in no order, and
+/// the files of the dataset itself.
+async fn attached(engine: &Engine, directory: &Path) {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = elsewhere.path().join("all.parquet");
+    let answer = engine.sql("SELECT * FROM events ORDER BY md5(concat(user_id, time))").await.unwrap();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(5000)).build();
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, answer.schema(), Some(properties)).unwrap();
+    for batch in answer.collect().await.unwrap() {
+        writer.write(&batch).unwrap();
+    }
+    writer.close().unwrap();
+    // Files say who users were when they were written.
+    engine.compact(&CompactOptions { all: true }).await.unwrap();
+    let days = elsewhere.path().join("days");
+    std::fs::create_dir(&days).unwrap();
+    for (at, file) in engine.live_files().iter().enumerate() {
+        std::fs::copy(directory.join(&file.path), days.join(format!("{at}.parquet"))).unwrap();
+    }
+    let attachment = |url: String| Attachment {
+        url,
+        event_column: Some("event".to_owned()),
+        time_column: "time".to_owned(),
+        user_column: Some("user_id".to_owned()),
+        time_unit: None,
+    };
+    engine.attach("one_file", attachment(path.to_str().unwrap().to_owned())).await.unwrap();
+    engine.attach("day_files", attachment(format!("{}/", days.display()))).await.unwrap();
+    let sorted = async |question: &str, table: &str| {
+        let rows = ask(engine, &question.replace("TABLE", table)).await;
+        let mut rows: Vec<String> = rows.iter().map(|row| json!(row).to_string()).collect();
+        rows.sort_unstable();
+        rows
+    };
+    for question in ATTACHED {
+        let expected = sorted(question, "events").await;
+        for table in ["one_file", "day_files"] {
+            assert_eq!(sorted(question, table).await, expected, "{table}: {question}");
+        }
+    }
+    for table in ["one_file", "day_files"] {
+        let question = format!("EXPLAIN SELECT event, count(DISTINCT user_id) FROM {table} GROUP BY event");
+        let plan = json!(ask(engine, &question).await).to_string();
+        assert!(plan.contains("SegmentAggregate"), "{table}: {plan}");
+    }
+    let usage = engine.memory_usage().unwrap();
+    let users: Vec<u64> = usage.attached.iter().map(|attached| attached.usage.users).collect();
+    assert_eq!(users, [usage.users; 2]);
 }
 
 /// Rows of a name and a number.

@@ -226,6 +226,11 @@ impl Engine {
         .await
     }
 
+    /// The names of what is attached.
+    pub fn attachments(&self) -> Vec<String> {
+        self.snapshot().manifest.attachments.keys().cloned().collect()
+    }
+
     async fn change_attachments(
         &self,
         change: impl FnOnce(&mut BTreeMap<String, Attachment>) -> Result<()>,
@@ -385,6 +390,15 @@ impl Engine {
     /// while reading.
     pub async fn preload(&self, columns: &[&str]) -> Result<()> {
         Ok(self.inner.queries.preload(&self.snapshot(), columns).await?)
+    }
+
+    /// The same for an attached dataset: users, times and event names. What of it cannot be in memory is
+    /// left to its files.
+    ///
+    /// # Errors
+    /// When nothing is attached under this name, or its files cannot be read.
+    pub async fn preload_attached(&self, name: &str) -> Result<()> {
+        Ok(self.inner.queries.preload_attached(&self.snapshot(), name).await?)
     }
 
     /// The data files of the newest state.

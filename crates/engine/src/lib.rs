@@ -66,8 +66,8 @@ pub use tallymark_ingest::{
 };
 pub use tallymark_query::plan::PlanProblem;
 pub use tallymark_query::{
-    ColumnUsage, Encoding, ExportOptions, ExportedLines, MemoryUsage, ProfileColumnUsage, SegmentUsage,
-    report_schema,
+    AttachedUsage, ColumnUsage, Encoding, ExportOptions, ExportedLines, MemoryUsage, ProfileColumnUsage,
+    SegmentUsage, report_schema,
 };
 pub use tallymark_report::{
     DefinitionError, DefinitionKind, Lexicon, LexiconEntry, LexiconKind, PropertyType, TrackingPlan, closest,

@@ -3,6 +3,8 @@
 use arrow::error::ArrowError;
 use tallymark_event::Day;
 
+use crate::attached::RowsError;
+
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -17,6 +19,14 @@ pub enum Error {
         day: Day,
         /// Why.
         source: tallymark_storage::Error,
+    },
+    /// A file that is attached could not be read, or is not what it was when it was listed.
+    #[error("cannot load {file}")]
+    Attached {
+        /// Where it is.
+        file: String,
+        /// Why.
+        source: RowsError,
     },
     /// The column of a file or of the memtable does not have the type the catalog says.
     #[error("cannot lay out column {column:?} of {day}")]

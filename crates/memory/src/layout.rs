@@ -9,7 +9,6 @@ use futures::future::try_join_all;
 use tallymark_event::LaneKind;
 use tallymark_storage::Snapshot;
 
-use crate::column::Column;
 use crate::columns::{self, Loaded};
 use crate::profiles;
 use crate::resident::Inner;
@@ -80,7 +79,7 @@ impl Layout {
 
     /// How many bytes may be resident: columns in use beyond that are kept by nobody but the query.
     pub fn budget_bytes(&self) -> usize {
-        self.cache.config.budget_bytes
+        self.cache.budget.bytes
     }
 
     /// Some columns of a segment, read if they are not resident.
@@ -138,9 +137,9 @@ impl Layout {
             ColumnId::System(_) | ColumnId::Lane(_) => {}
         }
         let core = &segment.core;
-        let column = Column::of(id, &self.snapshot.catalog);
+        let column = self.cache.column(id, &self.snapshot.catalog);
         let slot = core.columns.slot(&column);
-        slot.touch(self.cache.now());
+        slot.touch(self.cache.budget.now());
         let loaded = columns::load(&self.cache.pool, core, &column, &slot).await?;
         self.cache.loaded(core, &column, &slot, &loaded);
         Ok(loaded)

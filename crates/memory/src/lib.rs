@@ -13,6 +13,9 @@
 //! 4. [`Layout::profile_column`]: a property of the users' profiles, one value per user.
 //! 5. [`UserSet`]: a set of users as a bitmap.
 //!
+//! Parquet kept elsewhere comes in as [`AttachedFiles`], rows in any order of any days, and goes the
+//! same way, within the same budget.
+//!
 //! # What can be relied on
 //!
 //! - A layout shows exactly the rows of its snapshot, each with the user it belongs to as of that
@@ -23,6 +26,8 @@
 //! - Queries that want the same column at the same time read it once. A load that fails or is
 //!   dropped leaves no trace.
 
+mod attached;
+mod budget;
 mod build;
 mod column;
 mod columns;
@@ -43,6 +48,7 @@ mod text;
 mod usage;
 mod user_set;
 
+pub use attached::{AttachedFile, AttachedFiles, AttachedRows, FetchedRows, RowsError};
 pub use column::ColumnId;
 pub use config::MemoryConfig;
 pub use directory::UserDirectory;
@@ -50,5 +56,7 @@ pub use error::{Error, Result};
 pub use layout::{Layout, LayoutNeeds, LoadedSegment};
 pub use resident::ResidentEvents;
 pub use segment::Segment;
-pub use usage::{ColumnUsage, Encoding, Estimate, MemoryUsage, ProfileColumnUsage, SegmentUsage};
+pub use usage::{
+    AttachedUsage, ColumnUsage, Encoding, Estimate, MemoryUsage, ProfileColumnUsage, SegmentUsage,
+};
 pub use user_set::UserSet;

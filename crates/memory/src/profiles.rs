@@ -65,7 +65,7 @@ impl State {
 pub(crate) async fn column(layout: &Layout, property: &str, kind: LaneKind) -> Result<ArrayRef> {
     let cache = &layout.cache;
     let slot = cache.state().profile_slot(layout, property, kind);
-    slot.used_at.store(cache.now(), Ordering::Relaxed);
+    slot.used_at.store(cache.budget.now(), Ordering::Relaxed);
     let mut is_new = false;
     let made = slot.cell.get_or_try_init(|| async {
         let known = cache.state().known_catalog(&slot.profiles);
@@ -87,10 +87,12 @@ pub(crate) async fn column(layout: &Layout, property: &str, kind: LaneKind) -> R
     counter.fetch_add(1, Ordering::Relaxed);
     if is_new {
         let mut state = cache.state();
-        if slot.bytes() > cache.config.budget_bytes {
+        if slot.bytes() > cache.budget.bytes {
             state.profile_columns.retain(|known| !Arc::ptr_eq(known, &slot));
         }
-        cache.shrink(&mut state);
+        state.bytes_max = state.bytes();
+        drop(state);
+        cache.budget.enforce();
     }
     Ok(array)
 }

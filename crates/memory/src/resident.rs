@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::Array;
+use arrow::datatypes::DataType;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use tallymark_event::{Day, PropertyCatalog};
 use tallymark_storage::Snapshot;
 use tallymark_users::Profiles;
 
+use crate::attached::AttachedFiles;
+use crate::budget::Budget;
 use crate::build::{self, Purpose};
 use crate::column::Column;
 use crate::columns::{Loaded, Resident, Slot};
@@ -22,25 +25,27 @@ use crate::{
     ColumnId, Estimate, Layout, LayoutNeeds, MemoryConfig, MemoryUsage, Result, Segment, UserDirectory,
 };
 
-/// The resident columns of one dataset. Cloning copies a pointer.
+/// The resident columns of one dataset, or of one that is attached to it. Cloning copies pointers.
 #[derive(Debug, Clone)]
 pub struct ResidentEvents {
     inner: Arc<Inner>,
+    /// What a snapshot's files are, where they are attached.
+    files: Option<Arc<AttachedFiles>>,
 }
 
 /// What all clones share.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) config: MemoryConfig,
-    pub(crate) pool: Pool,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) pool: Arc<Pool>,
+    /// What is held of each lane, where they are those of an attached dataset: its column's name
+    /// and type.
+    lanes: Option<Arc<[(String, DataType)]>>,
     pub(crate) memtable: Memtable,
     /// Held by the one who makes segments: what one makes, the next finds.
     pub(crate) building: tokio::sync::Mutex<()>,
     pub(crate) counters: Counters,
     state: Mutex<State>,
-    /// Counts layouts, and the uses of columns, so that the least recent is known.
-    layouts: AtomicU64,
-    uses: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +60,7 @@ pub(crate) struct Counters {
 #[derive(Debug)]
 pub(crate) struct State {
     /// At most so many bytes are kept: what is added is counted at once, what goes when it matters.
-    bytes_max: usize,
+    pub(crate) bytes_max: usize,
     /// The users of all entries.
     pub(crate) users: Arc<UserDirectory>,
     /// The segments of each day: one, or several where queries use several snapshots.
@@ -86,6 +91,28 @@ pub(crate) fn view(snapshot: &Snapshot) -> View {
 impl ResidentEvents {
     /// Nothing is resident yet.
     pub fn new(config: MemoryConfig) -> Self {
+        let (budget, pool) =
+            (Arc::new(Budget::new(config.budget_bytes)), Arc::new(Pool::new(config.threads)));
+        Self::of(budget, pool, None)
+    }
+
+    /// The same for a dataset that is attached to this one, within the same budget. `lanes` are the
+    /// names of its columns and the types they are held as.
+    ///
+    /// A snapshot of it has as its files the days of [`AttachedFiles`]
+    /// ([`ResidentEvents::with_files`]), and no identities.
+    #[must_use]
+    pub fn attached(&self, lanes: Arc<[(String, DataType)]>) -> Self {
+        Self::of(Arc::clone(&self.inner.budget), Arc::clone(&self.inner.pool), Some(lanes))
+    }
+
+    /// The same over these files: those of the snapshots that it will be asked about.
+    #[must_use]
+    pub fn with_files(&self, files: Arc<AttachedFiles>) -> Self {
+        Self { inner: Arc::clone(&self.inner), files: Some(files) }
+    }
+
+    fn of(budget: Arc<Budget>, pool: Arc<Pool>, lanes: Option<Arc<[(String, DataType)]>>) -> Self {
         let state = State {
             bytes_max: 0,
             users: Arc::new(UserDirectory::empty()),
@@ -93,17 +120,26 @@ impl ResidentEvents {
             profile_columns: Vec::new(),
             profile_catalog: None,
         };
-        let inner = Inner {
-            config,
-            pool: Pool::new(config.threads),
+        let inner = Arc::new(Inner {
+            budget,
+            pool,
+            lanes,
             memtable: Memtable::default(),
             building: tokio::sync::Mutex::default(),
             counters: Counters::default(),
             state: Mutex::new(state),
-            layouts: AtomicU64::new(0),
-            uses: AtomicU64::new(0),
-        };
-        Self { inner: Arc::new(inner) }
+        });
+        inner.budget.join(&inner);
+        Self { inner, files: None }
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    /// Forgets the segments of files that are not among these.
+    pub fn retain(&self, files: &AttachedFiles) {
+        self.inner.state().retain(files);
     }
 
     /// What it would take to have these columns of these days (`None`: of all) in memory; no I/O.
@@ -116,7 +152,7 @@ impl ResidentEvents {
         days: Option<&BTreeSet<Day>>,
         columns: &[ColumnId],
     ) -> Estimate {
-        usage::estimate(&self.inner, snapshot, days, columns)
+        usage::estimate(&self.inner, self.files.as_deref(), snapshot, days, columns)
     }
 
     /// The segments of a snapshot with users and times; `None` means all its days. Days without
@@ -143,7 +179,7 @@ impl ResidentEvents {
         needs: LayoutNeeds,
     ) -> Result<Arc<Layout>> {
         let purpose = if needs.users { Purpose::Users } else { Purpose::Rows };
-        let layout = build::layout(&self.inner, snapshot, days, purpose).await?;
+        let layout = build::layout(&self.inner, self.files.as_ref(), snapshot, days, purpose).await?;
         if needs.times {
             let loads: Vec<_> = (0..layout.segments.len()).map(|at| layout.load_times(at).boxed()).collect();
             stream::iter(loads)
@@ -168,7 +204,8 @@ impl ResidentEvents {
         days: Option<&BTreeSet<Day>>,
         columns: &[ColumnId],
     ) -> Result<u64> {
-        let layout = build::layout(&self.inner, snapshot, days, Purpose::RowsAhead).await?;
+        let layout =
+            build::layout(&self.inner, self.files.as_ref(), snapshot, days, Purpose::RowsAhead).await?;
         let times = columns.contains(&ColumnId::TIME);
         let columns: Vec<ColumnId> = columns
             .iter()
@@ -202,15 +239,18 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that another layout is asked for.
-    pub(crate) fn begin(&self) {
-        self.layouts.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// When a column is used now: grows with every layout, and with every use in between.
-    pub(crate) fn now(&self) -> u64 {
-        let uses = self.uses.fetch_add(1, Ordering::Relaxed) & u64::from(u32::MAX);
-        (self.layouts.load(Ordering::Relaxed) << 32) | uses
+    /// A column as the catalog, or the schema of an attached dataset, has it.
+    ///
+    /// # Panics
+    /// If there is no such column.
+    pub(crate) fn column(&self, id: ColumnId, catalog: &PropertyCatalog) -> Column {
+        match (&self.lanes, id) {
+            (Some(lanes), ColumnId::Lane(lane)) => {
+                let (name, data_type) = lanes[lane.0 as usize].clone();
+                Column { id, name, data_type, kind: None }
+            }
+            _ => Column::of(id, catalog),
+        }
     }
 
     /// Notes that a column was asked for, and keeps it if it was made now and there is room.
@@ -220,7 +260,7 @@ impl Inner {
             return;
         }
         let bytes = loaded.array.get_array_memory_size();
-        let fits = bytes <= self.config.budget_bytes;
+        let fits = bytes <= self.budget.bytes;
         if !fits {
             core.columns.forget(column, slot);
         }
@@ -239,25 +279,34 @@ impl Inner {
         if is_kept {
             // The footers may be new as well.
             state.bytes_max += bytes + core.kept_bytes();
-            if state.bytes_max > self.config.budget_bytes {
-                self.shrink(&mut state);
-            }
+        }
+        drop(state);
+        if is_kept {
+            self.budget.enforce();
+        } else {
+            // Nobody counts what these hold for others.
+            core.forget_decoded();
         }
         is_kept
-    }
-
-    /// Evicts what was not used for longest until the rest is within the budget.
-    pub(crate) fn shrink(&self, state: &mut State) {
-        let evictions = state.shrink(self.config.budget_bytes);
-        self.counters.evictions.fetch_add(evictions, Ordering::Relaxed);
     }
 }
 
 /// What may be evicted.
-enum Victim {
+pub(crate) enum Victim {
     Column(Arc<Core>, Resident),
     ProfileColumn(Arc<ProfileSlot>),
     Segment(Arc<Core>),
+}
+
+impl Victim {
+    /// How many bytes go with it; `None` where others may go as well.
+    pub(crate) fn bytes(&self) -> Option<usize> {
+        match self {
+            Self::Column(_, column) => Some(column.array.get_array_memory_size()),
+            Self::ProfileColumn(slot) => Some(slot.bytes()),
+            Self::Segment(_) => None,
+        }
+    }
 }
 
 impl State {
@@ -278,44 +327,34 @@ impl State {
         segments + profiles + self.users.bytes()
     }
 
-    fn shrink(&mut self, budget_bytes: usize) -> u64 {
-        let mut bytes = self.bytes();
-        self.bytes_max = bytes;
-        if bytes <= budget_bytes {
-            return 0;
-        }
-        // Columns of former segments that nobody asked for since are the first to go.
+    /// Forgets what nobody asked for yet: the first to go.
+    pub(crate) fn drop_unused(&self) {
         for entry in self.all() {
-            bytes -= entry.segment.core.columns.inherited_bytes();
             entry.segment.core.columns.disinherit();
+            entry.segment.core.forget_decoded();
         }
-        let mut evictions = 0;
-        for victim in self.victims() {
-            if bytes <= budget_bytes {
-                break;
-            }
-            evictions += 1;
-            match victim {
-                Victim::Column(core, column) => {
-                    core.columns.evict(&column);
-                    bytes -= column.array.get_array_memory_size();
-                }
-                Victim::ProfileColumn(slot) => {
-                    self.profile_columns.retain(|known| !Arc::ptr_eq(known, &slot));
-                    bytes -= slot.bytes();
-                }
-                Victim::Segment(core) => {
-                    self.remove(&core);
-                    bytes = self.bytes();
-                }
-            }
-        }
-        self.bytes_max = bytes;
-        evictions
     }
 
-    /// What may be evicted, the least recently used first; a segment comes after its columns.
-    fn victims(&self) -> Vec<Victim> {
+    pub(crate) fn evict(&mut self, victim: Victim) {
+        match victim {
+            Victim::Column(core, column) => core.columns.evict(&column),
+            Victim::ProfileColumn(slot) => {
+                self.profile_columns.retain(|known| !Arc::ptr_eq(known, &slot));
+            }
+            Victim::Segment(core) => self.remove(&core),
+        }
+    }
+
+    fn retain(&mut self, files: &AttachedFiles) {
+        for entries in self.entries.values_mut() {
+            entries.retain(|entry| entry.segment.core.sources.iter().all(|source| files.has(&source.key())));
+        }
+        self.entries.retain(|_, entries| !entries.is_empty());
+        self.forget_users();
+    }
+
+    /// What may be evicted, and when it was used last; a segment comes after its columns.
+    pub(crate) fn victims(&self) -> Vec<(u64, Victim)> {
         let mut victims = Vec::new();
         for entry in self.all() {
             let core = &entry.segment.core;
@@ -330,8 +369,7 @@ impl State {
         for slot in self.profile_columns.iter().filter(|slot| slot.bytes() > 0) {
             victims.push((slot.used_at.load(Ordering::Relaxed), Victim::ProfileColumn(Arc::clone(slot))));
         }
-        victims.sort_by_key(|(used_at, _)| *used_at);
-        victims.into_iter().map(|(_, victim)| victim).collect()
+        victims
     }
 
     fn remove(&mut self, core: &Arc<Core>) {
@@ -341,6 +379,11 @@ impl State {
                 self.entries.remove(&core.day);
             }
         }
+        core.forget_decoded();
+        self.forget_users();
+    }
+
+    fn forget_users(&mut self) {
         if self.entries.is_empty() {
             // A directory of nobody: the next segments begin a new one.
             self.users = Arc::new(UserDirectory::empty());

@@ -9,6 +9,7 @@ use arrow::compute::take;
 use tallymark_event::Day;
 
 use crate::UserDirectory;
+use crate::attached::AttachedDay;
 use crate::columns::Columns;
 use crate::order::RowOrder;
 use crate::source::Source;
@@ -65,6 +66,11 @@ impl Core {
     /// Bytes that its sources keep.
     pub(crate) fn kept_bytes(&self) -> usize {
         self.sources.iter().map(Source::kept_bytes).sum()
+    }
+
+    /// Gives up what its sources hold decoded for other segments.
+    pub(crate) fn forget_decoded(&self) {
+        self.sources.iter().filter_map(Source::as_attached).for_each(AttachedDay::forget_decoded);
     }
 
     /// Bytes of what is needed to read columns.

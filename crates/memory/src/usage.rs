@@ -11,6 +11,7 @@ use tallymark_event::columns::EVENT;
 use tallymark_event::{Day, LaneKind};
 use tallymark_storage::{DataFile, Snapshot};
 
+use crate::attached::AttachedFiles;
 use crate::column::Column;
 use crate::resident::Inner;
 use crate::source::SourceKey;
@@ -42,6 +43,10 @@ pub struct MemoryUsage {
     pub segments: Vec<SegmentUsage>,
     /// Columns of the users' profiles.
     pub profile_columns: Vec<ProfileColumnUsage>,
+    /// The same of each attached dataset that has something in memory, by name. Their bytes are among
+    /// `used_bytes`, their counts among those below.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<AttachedUsage>,
     /// How often a segment or column was resident when it was asked for.
     pub hits: u64,
     /// How often it had to be made.
@@ -50,6 +55,28 @@ pub struct MemoryUsage {
     pub loaded_bytes: u64,
     /// How many segments and columns had to give way to others.
     pub evictions: u64,
+}
+
+/// What is resident of an attached dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttachedUsage {
+    /// Its name.
+    pub name: String,
+    /// What is resident of it.
+    #[serde(flatten)]
+    pub usage: MemoryUsage,
+}
+
+impl MemoryUsage {
+    /// Adds what is resident of an attached dataset.
+    pub fn add_attached(&mut self, name: String, usage: Self) {
+        self.used_bytes += usage.used_bytes;
+        self.hits += usage.hits;
+        self.loads += usage.loads;
+        self.loaded_bytes += usage.loaded_bytes;
+        self.evictions += usage.evictions;
+        self.attached.push(AttachedUsage { name, usage });
+    }
 }
 
 /// A segment that is resident.
@@ -127,12 +154,13 @@ pub(crate) fn usage(cache: &Inner) -> MemoryUsage {
         .filter(|slot| slot.bytes() > 0)
         .map(|slot| ProfileColumnUsage { property: slot.property.clone(), bytes: slot.bytes() as u64 });
     MemoryUsage {
-        budget_bytes: cache.config.budget_bytes as u64,
+        budget_bytes: cache.budget.bytes as u64,
         used_bytes: state.bytes() as u64,
         users: state.users.len() as u64,
         directory_bytes: state.users.bytes() as u64,
         segments: state.all().map(|entry| segment_usage(&entry.segment)).collect(),
         profile_columns: profile_columns.collect(),
+        attached: Vec::new(),
         hits: cache.counters.hits.load(Ordering::Relaxed),
         loads: cache.counters.loads.load(Ordering::Relaxed),
         loaded_bytes: cache.counters.loaded_bytes.load(Ordering::Relaxed),
@@ -171,12 +199,13 @@ fn column_usage(name: &str, array: &ArrayRef) -> ColumnUsage {
 /// What it would take to have these columns of these days.
 pub(crate) fn estimate(
     cache: &Inner,
+    attached: Option<&AttachedFiles>,
     snapshot: &Snapshot,
     days: Option<&BTreeSet<Day>>,
     columns: &[ColumnId],
 ) -> Estimate {
     let is_wanted = |day: &Day| days.is_none_or(|days| days.contains(day));
-    let columns: Vec<Column> = columns.iter().map(|id| Column::of(*id, &snapshot.catalog)).collect();
+    let columns: Vec<Column> = columns.iter().map(|id| cache.column(*id, &snapshot.catalog)).collect();
     let mut by_day: BTreeMap<Day, (Vec<&DataFile>, u64)> = BTreeMap::new();
     for file in snapshot.manifest.files.iter().filter(|file| is_wanted(&file.day)) {
         by_day.entry(file.day).or_default().0.push(file);
@@ -203,11 +232,15 @@ pub(crate) fn estimate(
         });
         estimate.resident_bytes += segment.map_or(0, |segment| segment.bytes()) as u64;
         // Rows of several sources have no order without users.
-        let in_order = files.len() + usize::from(*memtable_rows > 0) == 1 && *memtable_rows == 0;
+        let in_order = attached.is_none() && files.len() == 1 && *memtable_rows == 0;
         if (columns.iter().any(|column| column.id == ColumnId::USER_ID) || !in_order)
             && !segment.is_some_and(|segment| segment.has_users())
         {
             estimate.missing_bytes += user_bytes(files, *memtable_rows);
+            if attached.is_some() {
+                // Where the rows lie in their files, and times, which order takes.
+                estimate.missing_bytes += rows * 8;
+            }
         }
         if columns.iter().any(|column| column.id == ColumnId::TIME)
             && segment.is_none_or(|segment| segment.times().is_empty())
@@ -218,7 +251,12 @@ pub(crate) fn estimate(
         for column in &columns {
             match loaded.iter().find(|known| known.name == column.name) {
                 Some(known) => estimate.resident_bytes += known.array.get_array_memory_size() as u64,
-                None => estimate.missing_bytes += column_bytes(column, files, rows),
+                None => {
+                    estimate.missing_bytes += match attached {
+                        Some(attached) => attached.column_bytes(column, files, rows),
+                        None => column_bytes(column, files, rows),
+                    }
+                }
             }
         }
     }

@@ -50,4 +50,6 @@ pub use report::{report, schema as report_schema};
 pub use session::{CATALOG, QueryConfig, QueryRuntime, SCHEMA, session};
 pub use statement::{Statement, run, sql, start, statements};
 pub use tables::DatasetTables;
-pub use tallymark_memory::{ColumnUsage, Encoding, MemoryUsage, ProfileColumnUsage, SegmentUsage};
+pub use tallymark_memory::{
+    AttachedUsage, ColumnUsage, Encoding, MemoryUsage, ProfileColumnUsage, SegmentUsage,
+};

@@ -19,6 +19,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::TableFactor;
 use tallymark_storage::Snapshot;
 
+use crate::attached::AttachedMemories;
 use crate::error::{Error, Result};
 use crate::events_table::Resident;
 use crate::identity::canonical_user_udf;
@@ -75,6 +76,7 @@ pub struct QueryRuntime {
     /// The tables of the snapshot asked for last, so that what is made on first use is made once.
     latest: Mutex<Option<(Weak<Snapshot>, Arc<DatasetTables>)>>,
     loaded_lookups: Arc<LoadedLookups>,
+    attached: Arc<AttachedMemories>,
 }
 
 impl QueryRuntime {
@@ -94,7 +96,14 @@ impl QueryRuntime {
         }
         let env = builder.build_arc().map_err(|source| Error::Configure { source })?;
         let resident = (config.resident_bytes_max > 0).then(|| Resident::new(&config));
-        Ok(Self { env, config, resident, latest: Mutex::new(None), loaded_lookups: Arc::default() })
+        Ok(Self {
+            env,
+            config,
+            resident,
+            latest: Mutex::new(None),
+            loaded_lookups: Arc::default(),
+            attached: Arc::default(),
+        })
     }
 
     /// The limits in force.
@@ -104,6 +113,10 @@ impl QueryRuntime {
 
     pub(crate) fn resident(&self) -> Option<&Resident> {
         self.resident.as_ref()
+    }
+
+    pub(crate) fn attached(&self) -> &AttachedMemories {
+        &self.attached
     }
 
     /// DataFusion's part of it.
@@ -122,7 +135,8 @@ impl QueryRuntime {
         }
         let tables = DatasetTables::new(Arc::clone(snapshot))
             .with_resident(self.resident.clone())
-            .with_loaded_lookups(Arc::clone(&self.loaded_lookups));
+            .with_loaded_lookups(Arc::clone(&self.loaded_lookups))
+            .with_attached(Arc::clone(&self.attached));
         let tables = Arc::new(tables);
         *latest = Some((Arc::downgrade(snapshot), Arc::clone(&tables)));
         tables

@@ -85,7 +85,7 @@ pub mod store;
 pub mod wal;
 
 pub use cleanup::{CleanupReport, clean_up};
-pub use data_file::{DataFileWriter, FetchedColumns, FileColumns, FileSettings, Projection};
+pub use data_file::{DataFileWriter, FetchedColumns, FileChunks, FileColumns, FileSettings, Projection};
 pub use error::{Damage, Error, LocationError, Result};
 pub use location::Location;
 pub use manifest::{

@@ -67,7 +67,9 @@ Examples:
   tallymark attach visits /data/visits/ --event-column action --time-column ts --user-column uid
   tallymark sql 'SELECT event, count(*) FROM visits GROUP BY event'
 
-The files are read where they are and never written.";
+The files are read where they are and never written. Every question lists them anew: new,
+changed and removed files are seen. The first question about them reads all times and users, and
+brings the columns it needs into memory, as far as there is room.";
 
 pub(super) const DETACH: &str = "\
 Example:

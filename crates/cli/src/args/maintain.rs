@@ -10,7 +10,8 @@ pub(crate) struct InspectArgs {
     /// List exactly the files the newest snapshot consists of
     #[arg(long)]
     pub(crate) files: bool,
-    /// Bring users, times and event names into memory, and tell what they cost there
+    /// Bring users, times and event names into memory, of attached datasets too, and tell what they cost
+    /// there
     #[arg(long, conflicts_with = "files")]
     pub(crate) memory: bool,
     /// With --memory: also this column of `events` (may be repeated)

@@ -32,10 +32,19 @@ pub(super) async fn run(
     if args.memory {
         let columns: Vec<&str> = args.columns.iter().map(String::as_str).collect();
         engine.preload(&columns).await?;
+        let mut unread = Vec::new();
+        for name in engine.attachments() {
+            if let Err(error) = engine.preload_attached(&name).await {
+                unread.push(format!("{name} is not in memory: {:#}\n", anyhow::Error::from(error)));
+            }
+        }
         let Some(usage) = engine.memory_usage() else { return Ok(Outcome::Done) };
         match args.output {
             ReportFormat::Json => print::json(&usage)?,
-            ReportFormat::Table => memory::print(&usage, terminal)?,
+            ReportFormat::Table => {
+                memory::print(&usage, terminal)?;
+                unread.iter().try_for_each(|text| print::text(text))?;
+            }
         }
         return Ok(Outcome::Done);
     }

@@ -41,12 +41,37 @@ impl Total {
     }
 }
 
-/// Prints which columns are in memory and what they cost.
+/// Prints which columns are in memory and what they cost, of the dataset and of all that is attached.
 pub(crate) fn print(usage: &MemoryUsage, terminal: Terminal) -> anyhow::Result<()> {
-    let rows: u64 = usage.segments.iter().map(|segment| segment.rows).sum();
-    if rows == 0 {
+    let attached = usage.attached.iter().filter(|attached| !attached.usage.segments.is_empty());
+    let mut days = 0;
+    if !usage.segments.is_empty() {
+        days += usage.segments.len() as u64;
+        print::table(&table("in memory", usage), terminal)?;
+    }
+    for attached in attached {
+        days += attached.usage.segments.len() as u64;
+        print::table(&table(&format!("in memory of {}", attached.name), &attached.usage), terminal)?;
+    }
+    if days == 0 {
         return print::text("Nothing is in memory yet: the first question brings what it needs\n");
     }
+    print::text(&format!(
+        "{}\n",
+        terminal.out.faint(format!(
+            "{} of {} in {}; {} read from storage, {} given up for room",
+            bytes(usage.used_bytes),
+            bytes(usage.budget_bytes),
+            counted(days, "day"),
+            bytes(usage.loaded_bytes),
+            counted(usage.evictions, "column"),
+        ))
+    ))
+}
+
+/// What is in memory of one dataset.
+fn table(title: &str, usage: &MemoryUsage) -> Table {
+    let rows: u64 = usage.segments.iter().map(|segment| segment.rows).sum();
     let sum = |part: fn(&tallymark::SegmentUsage) -> u64| usage.segments.iter().map(part).sum::<u64>();
     let mut columns: BTreeMap<&str, Total> = BTreeMap::new();
     for segment in &usage.segments {
@@ -55,7 +80,7 @@ pub(crate) fn print(usage: &MemoryUsage, terminal: Terminal) -> anyhow::Result<(
         }
     }
     let mut table = Table::new(&[
-        ("in memory", Align::Left),
+        (title, Align::Left),
         ("rows", Align::Right),
         ("size", Align::Right),
         ("bytes a row", Align::Right),
@@ -86,16 +111,5 @@ pub(crate) fn print(usage: &MemoryUsage, terminal: Terminal) -> anyhow::Result<(
     for column in &usage.profile_columns {
         push(&format!("user.{}", column.property), usage.users, column.bytes, "by user".to_owned());
     }
-    print::table(&table, terminal)?;
-    print::text(&format!(
-        "{}\n",
-        terminal.out.faint(format!(
-            "{} of {} in {}; {} read from storage, {} given up for room",
-            bytes(usage.used_bytes),
-            bytes(usage.budget_bytes),
-            counted(usage.segments.len() as u64, "day"),
-            bytes(usage.loaded_bytes),
-            counted(usage.evictions, "column"),
-        ))
-    ))
+    table
 }

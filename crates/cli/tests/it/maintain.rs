@@ -50,6 +50,27 @@ fn what_columns_cost_in_memory_is_told() {
 }
 
 #[test]
+fn what_attached_columns_cost_in_memory_is_told() {
+    let place = Place::with_coffee_shop();
+    place.run(&["sql", "SELECT * FROM events", "--output", "parquet", "--out", "copy.parquet"]).ok();
+    let columns = ["--event-column", "event", "--time-column", "time", "--user-column", "user_id"];
+    place.run(&[&["attach", "copy", "copy.parquet"][..], &columns].concat()).ok();
+    let usage = place.run(&["inspect", "--memory", "--output", "json"]).ok().json();
+    let attached = &usage["attached"][0];
+    assert_eq!(attached["name"], "copy");
+    assert_eq!(attached["users"], usage["users"]);
+    let rows =
+        attached["segments"].as_array().unwrap().iter().map(|segment| segment["rows"].as_u64().unwrap());
+    assert_eq!(rows.sum::<u64>(), 361);
+    let shown = place.run(&["inspect", "--memory"]).ok().out;
+    assert!(shown.contains("in memory of copy"), "{shown}");
+
+    std::fs::remove_file(place.path("copy.parquet")).unwrap();
+    let shown = place.run(&["inspect", "--memory"]).ok().out;
+    assert!(shown.contains("ids of users") && shown.contains("copy is not in memory: "), "{shown}");
+}
+
+#[test]
 fn compact_merges_files_and_changes_no_answer() {
     let place = Place::new();
     for number in 0..4 {

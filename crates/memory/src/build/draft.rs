@@ -10,6 +10,7 @@ use tallymark_event::Day;
 use tallymark_event::columns::SEQUENCE;
 
 use super::Made;
+use crate::attached::AttachedDay;
 use crate::column::{Column, Part};
 use crate::columns;
 use crate::order::{self, Ordered, Runs, Tied};
@@ -165,6 +166,14 @@ impl Draft {
 
 /// The sequences of all rows of a draft, those of the base first.
 pub(super) async fn sequences(cache: &Inner, draft: &Draft) -> Result<Vec<i64>> {
+    let attached: Option<Vec<&AttachedDay>> = draft.read_sources().map(Source::as_attached).collect();
+    if let Some(days) = attached.filter(|days| !days.is_empty()) {
+        // In the order of the files, and in theirs.
+        let of_file = |(file, day): (i64, &&AttachedDay)| {
+            day.row_numbers().map(move |row| (file << 32) | row).collect()
+        };
+        return Ok((0..).zip(&days).flat_map::<Vec<i64>, _>(of_file).collect());
+    }
     let column = Column::of(ColumnId::SEQUENCE, &tallymark_event::PropertyCatalog::default());
     let mut parts = Vec::new();
     if let Some(base) = &draft.base {

@@ -29,6 +29,7 @@ use tallymark_storage::Snapshot;
 
 use self::draft::{Draft, sequences};
 use self::plan::Plan;
+use crate::attached::AttachedFiles;
 use crate::columns::Columns;
 use crate::directory::number;
 use crate::order::{Ordered, RowOrder, Tied};
@@ -48,22 +49,23 @@ pub(crate) enum Purpose {
     RowsAhead,
 }
 
-/// The layout of a snapshot, or of some of its days.
+/// The layout of a snapshot, or of some of its days. `files` are its files where they are attached.
 pub(crate) async fn layout(
     cache: &Arc<Inner>,
+    files: Option<&Arc<AttachedFiles>>,
     snapshot: &Arc<Snapshot>,
     days: Option<&BTreeSet<Day>>,
     purpose: Purpose,
 ) -> Result<Arc<Layout>> {
     let users = purpose == Purpose::Users;
-    cache.begin();
-    let plan = Plan::new(cache, snapshot, days, users);
+    cache.budget.begin();
+    let plan = Plan::new(cache, files, snapshot, days, users);
     if plan.drafts.is_empty() {
         return Ok(plan.finished(cache, snapshot));
     }
     let _building = cache.building.lock().await;
     // Whoever was building may have made what we want.
-    let mut plan = Plan::new(cache, snapshot, days, users);
+    let mut plan = Plan::new(cache, files, snapshot, days, users);
     if plan.drafts.is_empty() {
         return Ok(plan.finished(cache, snapshot));
     }
@@ -334,7 +336,7 @@ fn publish(
     read_bytes: u64,
 ) -> Arc<Layout> {
     let Plan { mut ready, .. } = plan;
-    let now = cache.now();
+    let now = cache.budget.now();
     let by_core: HashMap<*const Core, &Arc<Segment>> =
         moved.iter().map(|segment| (Arc::as_ptr(&segment.core), segment)).collect();
     for segment in ready.values_mut() {
@@ -359,7 +361,7 @@ fn publish(
     for Made { segment, identity_from } in made {
         segment.core.touch(now);
         let day = segment.day();
-        if segment.bytes() <= cache.config.budget_bytes {
+        if segment.bytes() <= cache.budget.bytes {
             let entries = state.entries.entry(day).or_default();
             // Of earlier views nobody will ask again, but by travelling in time.
             entries.retain(|entry| entry.view > view);
@@ -371,8 +373,9 @@ fn publish(
     if state.entries.is_empty() {
         state.users = Arc::new(UserDirectory::empty());
     }
-    cache.shrink(&mut state);
+    state.bytes_max = state.bytes();
     drop(state);
+    cache.budget.enforce();
     Arc::new(Layout {
         cache: Arc::clone(cache),
         snapshot: Arc::clone(snapshot),

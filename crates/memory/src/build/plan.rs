@@ -10,6 +10,7 @@ use tallymark_storage::{DataFile, Snapshot};
 use tallymark_users::Identities;
 
 use super::draft::{Base, Draft};
+use crate::attached::{AttachedFiles, OpenedFiles};
 use crate::resident::{Entry, Inner};
 use crate::segment::Core;
 use crate::source::{FileSource, Source, SourceKey};
@@ -37,6 +38,7 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(
         cache: &Arc<Inner>,
+        files: Option<&Arc<AttachedFiles>>,
         snapshot: &Snapshot,
         days: Option<&BTreeSet<Day>>,
         with_users: bool,
@@ -51,6 +53,8 @@ impl Plan {
         }
         let mut ready = BTreeMap::new();
         let mut drafts = Vec::new();
+        // Drafts made together read each of these once.
+        let opened = files.map(|files| files.open());
         let mut confirmed = Vec::new();
         let mut changes = Changes { users: &users, identities: &snapshot.identities, known: HashMap::new() };
         for (day, wanted) in wanted(cache, snapshot, days) {
@@ -72,12 +76,16 @@ impl Plan {
                     confirmed.push(Arc::clone(&entry.segment.core));
                     break;
                 }
-                if base.as_ref().is_none_or(|base| base.segment.row_count() < entry.segment.row_count()) {
+                // The place of an attached file among others changes with these: nothing is made from
+                // an order of some of them.
+                if files.is_none()
+                    && base.as_ref().is_none_or(|base| base.segment.row_count() < entry.segment.row_count())
+                {
                     base = Some(Base { segment: Arc::clone(&entry.segment), changed });
                 }
             }
             if !ready.contains_key(&day) {
-                let mut draft = wanted.draft(day, base, &entries, snapshot);
+                let mut draft = wanted.draft(day, base, &entries, snapshot, opened.as_ref());
                 draft.needs_no_users = match (&draft.base, draft.sources.as_slice()) {
                     (None, [one]) => one.is_sorted() && changes.is_none_since(one.identity_version()),
                     _ => false,
@@ -106,7 +114,7 @@ impl Plan {
 impl Inner {
     /// Notes that segments are used, and that their users are the same still.
     fn confirm(&self, cores: &[Arc<Core>], identity_version: u64) {
-        let now = self.now();
+        let now = self.budget.now();
         let mut state = self.state();
         for core in cores {
             core.touch(now);
@@ -144,12 +152,24 @@ impl Wanted<'_> {
         files.chain(self.rows.iter().map(Source::key))
     }
 
-    fn draft(&self, day: Day, base: Option<Base>, entries: &[Entry], snapshot: &Snapshot) -> Draft {
+    fn draft(
+        &self,
+        day: Day,
+        base: Option<Base>,
+        entries: &[Entry],
+        snapshot: &Snapshot,
+        opened: Option<&OpenedFiles>,
+    ) -> Draft {
         let known: HashSet<SourceKey<'_>> =
             base.iter().flat_map(|base| &base.segment.core.sources).map(Source::key).collect();
         let files =
             self.files.iter().filter(|file| !known.contains(&SourceKey::File(&file.path))).map(|file| {
-                Source::File(Arc::new(FileSource::new(snapshot.location.clone(), (*file).clone())))
+                match opened.and_then(|opened| opened.day(file)) {
+                    Some(day) => Source::Attached(Arc::new(day)),
+                    None => {
+                        Source::File(Arc::new(FileSource::new(snapshot.location.clone(), (*file).clone())))
+                    }
+                }
             });
         let rows = self.rows.iter().filter(|rows| !known.contains(&rows.key())).cloned();
         let sources: Vec<Source> = files.chain(rows).collect();

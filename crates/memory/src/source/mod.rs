@@ -16,6 +16,7 @@ use tallymark_users::Identities;
 
 pub(crate) use self::file::FileSource;
 pub(crate) use self::rows::{RowSource, by_day};
+use crate::attached::AttachedDay;
 use crate::column::{Column, Part};
 use crate::pool::Pool;
 use crate::{Error, Result};
@@ -27,12 +28,14 @@ pub(crate) enum Source {
     File(Arc<FileSource>),
     /// The rows of one day of a batch of the memtable.
     Rows(Arc<RowSource>),
+    /// The rows of one day of a file that is attached.
+    Attached(Arc<AttachedDay>),
 }
 
 /// What tells a source from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SourceKey<'a> {
-    /// The path of a data file.
+    /// The path of a data file, or the key of an attached one.
     File(&'a str),
     /// The address of rows that are held by whoever has the key.
     Rows(usize),
@@ -74,6 +77,7 @@ impl Source {
     pub(crate) fn key(&self) -> SourceKey<'_> {
         match self {
             Self::File(file) => SourceKey::File(&file.file().path),
+            Self::Attached(day) => SourceKey::File(day.key()),
             Self::Rows(rows) => SourceKey::Rows(Arc::as_ptr(rows) as usize),
         }
     }
@@ -83,6 +87,7 @@ impl Source {
         match self {
             Self::File(file) => file.file().identity_version,
             Self::Rows(rows) => rows.identity_version(),
+            Self::Attached(_) => 0,
         }
     }
 
@@ -91,6 +96,7 @@ impl Source {
         match self {
             Self::File(file) => file.file().rows as usize,
             Self::Rows(rows) => rows.len(),
+            Self::Attached(day) => day.row_count(),
         }
     }
 
@@ -109,6 +115,8 @@ impl Source {
                 let rows = Arc::clone(rows);
                 pool.run(move || rows.users(identities.as_deref())).await?
             }
+            // These ids are nobody's we know.
+            Self::Attached(day) => day.users(pool).await,
         }
     }
 
@@ -117,6 +125,7 @@ impl Source {
         match self {
             Self::File(file) => file.times(pool).await,
             Self::Rows(rows) => rows.times(),
+            Self::Attached(day) => day.times(pool).await,
         }
     }
 
@@ -125,6 +134,15 @@ impl Source {
         match self {
             Self::File(file) => file.column(pool, column).await,
             Self::Rows(rows) => rows.column(column),
+            Self::Attached(day) => day.column(pool, column).await,
+        }
+    }
+
+    /// It, if it is of a file that is attached.
+    pub(crate) fn as_attached(&self) -> Option<&AttachedDay> {
+        match self {
+            Self::Attached(day) => Some(day),
+            Self::File(_) | Self::Rows(_) => None,
         }
     }
 
@@ -133,6 +151,7 @@ impl Source {
         match self {
             Self::File(file) => file.kept_bytes(),
             Self::Rows(rows) => rows.kept_bytes(),
+            Self::Attached(day) => day.kept_bytes(),
         }
     }
 }
@@ -161,7 +180,7 @@ fn changed(ids: &StringViewArray, identities: Option<&Identities>) -> Vec<(u32, 
         .collect()
 }
 
-fn column_error(column: &str, day: Day) -> impl FnOnce(ArrowError) -> Error {
+pub(crate) fn column_error(column: &str, day: Day) -> impl FnOnce(ArrowError) -> Error {
     let column = column.to_owned();
     move |source| Error::Column { column, day, source }
 }

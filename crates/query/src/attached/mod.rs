@@ -4,6 +4,13 @@
 //!    anew for every query.
 //! 2. A view on it gives the columns the names events have: `event`, `time`, `distinct_id`,
 //!    `user_id`, `day`, then all other columns as they are.
+//! 3. Where there is room in memory, the table is an [`EventsTable`] of segments like the dataset's
+//!    own (`memory`), of columns made by the same expressions (`held`) from what is read of the
+//!    files column by column (`rows`). What segments cannot answer is left to the view.
+
+mod held;
+mod memory;
+mod rows;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,10 +30,13 @@ use futures::TryStreamExt as _;
 use glob::{MatchOptions, Pattern};
 use object_store::path::Path;
 use tallymark_event::columns::{DAY, DISTINCT_ID, EVENT, TIME, USER_ID, is_reserved, timestamp_type};
-use tallymark_storage::{Attachment, Location};
+use tallymark_storage::{Attachment, Location, Snapshot};
 use url::Url;
 
+use self::held::HeldColumns;
+pub(crate) use self::memory::{Attached, AttachedMemories};
 use crate::error::{Error, Result};
+use crate::events_table::{EventsTable, Resident};
 
 /// An attached dataset as a table.
 ///
@@ -47,15 +57,47 @@ pub async fn table(
     state: &SessionState,
 ) -> Result<Arc<dyn TableProvider>> {
     let listing = listing(name, attachment, state).await?;
+    let (view, _) = view(name, attachment, &listing)?;
+    Ok(Arc::new(view))
+}
+
+/// The same, answered from memory where there is room: `resident` are the segments of `dataset`, with
+/// which those of attached datasets share the room.
+///
+/// # Errors
+/// As [`table`].
+pub(crate) async fn resident_table(
+    name: &str,
+    attachment: &Attachment,
+    state: &SessionState,
+    dataset: &Arc<Snapshot>,
+    resident: &Resident,
+    memories: &AttachedMemories,
+) -> Result<Arc<dyn TableProvider>> {
+    let listing = listing(name, attachment, state).await?;
+    let (view, expressions) = view(name, attachment, &listing)?;
+    let schema = listing.schema();
+    let partitions = listing.options().table_partition_cols.len();
+    let files = TableReference::bare(name);
+    let columns = || HeldColumns::try_new(&expressions, &view.schema(), &schema, partitions, &files, state);
+    let memory = memories
+        .get(name, attachment, &schema, columns, &resident.events)
+        .map_err(|source| read_error(name, attachment, source))?;
+    let attached = Attached { listing, view, memory, dataset: Arc::clone(dataset) };
+    Ok(Arc::new(EventsTable::of_attached(Arc::new(attached), resident.clone())))
+}
+
+/// The files as a table of events, and what makes its columns of theirs.
+fn view(name: &str, attachment: &Attachment, listing: &ListingTable) -> Result<(ViewTable, Vec<Expr>)> {
     let schema = listing.schema();
     let files = TableReference::bare(name);
     let columns = AttachedColumns { name, schema: &schema, files: &files };
     let expressions = columns.expressions(attachment)?;
-    let view = LogicalPlanBuilder::scan(files.clone(), provider_as_source(Arc::new(listing)), None)
-        .and_then(|scan| scan.project(expressions))
+    let view = LogicalPlanBuilder::scan(files.clone(), provider_as_source(Arc::new(listing.clone())), None)
+        .and_then(|scan| scan.project(expressions.clone()))
         .and_then(LogicalPlanBuilder::build)
         .map_err(|source| read_error(name, attachment, source))?;
-    Ok(Arc::new(ViewTable::new(view, None)))
+    Ok((ViewTable::new(view, None), expressions))
 }
 
 fn read_error(name: &str, attachment: &Attachment, source: DataFusionError) -> Error {

@@ -6,9 +6,12 @@
 //! 4. Otherwise, [`files`] makes the scan of the files whose users are current and of those whose users were
 //!    joined since; [`memory`] that of the rows not in files yet. Their union is the answer.
 //!
-//! No file is listed: what is visible is what the manifest says.
+//! No file is listed: what is visible is what the manifest says. Of what is attached, a snapshot is
+//! made of the files that are listed ([`attached`]), and what memory does not answer is left to
+//! DataFusion's own table of them.
 
 mod adapter;
+mod attached;
 mod derived;
 mod files;
 mod memory;
@@ -31,6 +34,7 @@ use tallymark_storage::Snapshot;
 
 pub(crate) use self::resident::Resident;
 use self::scan::Scan;
+use crate::attached::Attached;
 
 /// The events of one snapshot.
 ///
@@ -47,6 +51,9 @@ pub struct EventsTable {
     by_name: Arc<HashMap<String, usize>>,
     /// The columns in memory, if queries may use them.
     resident: Option<Resident>,
+    /// If it is the table of a dataset that is attached. Its snapshot is of no files until they are
+    /// listed ([`EventsTable::listed`]).
+    attached: Option<Arc<Attached>>,
 }
 
 /// Where the values of a column come from.
@@ -86,6 +93,22 @@ impl EventsTable {
             columns: columns.into(),
             by_name: Arc::new(by_name),
             resident: None,
+            attached: None,
+        }
+    }
+
+    /// An attached dataset, answered from memory where there is room.
+    pub(crate) fn of_attached(attached: Arc<Attached>, resident: Resident) -> Self {
+        let schema = attached.view.schema();
+        let by_name =
+            schema.fields().iter().enumerate().map(|(at, field)| (field.name().clone(), at)).collect();
+        Self {
+            snapshot: attached.no_files(),
+            columns: attached.event_columns().into(),
+            schema,
+            by_name: Arc::new(by_name),
+            resident: Some(resident),
+            attached: Some(attached),
         }
     }
 
@@ -102,6 +125,11 @@ impl EventsTable {
     /// Whether queries may be answered from memory.
     pub(crate) fn is_resident(&self) -> bool {
         self.resident.is_some()
+    }
+
+    /// Whether the scan applies all filters that can be decided row by row.
+    fn applies_filters(&self) -> bool {
+        self.is_resident() || self.attached.is_some()
     }
 
     /// The position in the schema of the column of that name.
@@ -134,11 +162,11 @@ impl TableProvider for EventsTable {
         TableType::Base
     }
 
-    /// From memory, all filters are applied by the scan. From files, those on `day` alone are
+    /// From memory, and of what is attached, all filters are applied by the scan. From files, those on `day` alone are
     /// decided file by file and need no second look; all others prune.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| {
-            if scan::reads_only(filter, DAY) || (self.is_resident() && scan::is_of_row(filter)) {
+            if scan::reads_only(filter, DAY) || (self.applies_filters() && scan::is_of_row(filter)) {
                 TableProviderFilterPushDown::Exact
             } else {
                 TableProviderFilterPushDown::Inexact
@@ -154,6 +182,9 @@ impl TableProvider for EventsTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(attached) = &self.attached {
+            return self.scan_attached(attached, state, projection, filters, limit).await;
+        }
         if self.is_resident() {
             return self.scan_resident(state, projection, filters, limit);
         }

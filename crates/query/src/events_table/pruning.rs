@@ -9,7 +9,7 @@ use arrow::array::{
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
 use tallymark_event::LaneId;
-use tallymark_event::columns::{EVENT, SEQUENCE, TIME, USER_ID};
+use tallymark_event::columns::{DAY, EVENT, SEQUENCE, TIME, USER_ID};
 use tallymark_storage::DataFile;
 
 use super::derived::DerivedTime;
@@ -29,6 +29,12 @@ impl ManifestStatistics<'_> {
         self.files.iter().map(move |file| value(file))
     }
 
+    /// A column, if something is known of it: of attached files days, times and users are.
+    fn known(&self, column: &Column) -> Option<EventColumn> {
+        let is_known = self.table.attached.is_none() || [DAY, TIME, USER_ID].contains(&column.name.as_str());
+        self.table.column(&column.name).filter(|_| is_known)
+    }
+
     fn times(&self, greatest: bool) -> ArrayRef {
         let times = self.of_files(|file| if greatest { file.max_time } else { file.min_time }.millis());
         Arc::new(TimestampMillisecondArray::from_iter_values(times).with_timezone("UTC"))
@@ -39,7 +45,7 @@ impl ManifestStatistics<'_> {
         if let Some(derived) = self.derived.iter().find(|derived| derived.field.name() == &column.name) {
             return derived.of_times(self.times(greatest)).ok();
         }
-        Some(match self.table.column(&column.name)? {
+        Some(match self.known(column)? {
             EventColumn::Day => {
                 Arc::new(self.of_files(|file| Some(file.day.days())).collect::<Date32Array>())
             }
@@ -89,7 +95,7 @@ impl PruningStatistics for ManifestStatistics<'_> {
     }
 
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        let column = self.table.column(&column.name)?;
+        let column = self.known(column)?;
         Some(Arc::new(self.of_files(|file| null_count(file, column)).collect::<UInt64Array>()))
     }
 
@@ -98,7 +104,7 @@ impl PruningStatistics for ManifestStatistics<'_> {
     }
 
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
-        match (self.table.column(&column.name)?, column.name.as_str()) {
+        match (self.known(column)?, column.name.as_str()) {
             (EventColumn::System(_), EVENT) => {
                 let names: HashSet<&str> = values.iter().filter_map(literal_text).collect();
                 let contained = |file: &DataFile| {

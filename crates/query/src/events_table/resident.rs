@@ -1,18 +1,19 @@
 //! When a query is answered from memory, and how its scan looks then.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::catalog::Session;
-use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::common::{Result, TableReference, internal_datafusion_err};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
-use tallymark_event::columns::DAY;
+use tallymark_event::columns::{DAY, EVENT};
 use tallymark_memory::{ColumnId, Layout, MemoryConfig, MemoryUsage, ResidentEvents};
 use tallymark_storage::Snapshot;
 
@@ -30,7 +31,7 @@ use crate::{QueryConfig, QueryRuntime};
 
 /// Columns that are not in memory are brought there for a plain scan only up to this many: who
 /// reads all columns mostly wants few rows, and files give those for less.
-const LOADED_COLUMNS_MAX: usize = 32;
+pub(super) const LOADED_COLUMNS_MAX: usize = 32;
 
 /// Queries about so many users at most may be answered from files while their columns are not in
 /// memory.
@@ -61,6 +62,11 @@ impl Resident {
         }
     }
 
+    /// The same of other events.
+    pub(super) fn with_events(&self, events: ResidentEvents) -> Self {
+        Self { events, ..self.clone() }
+    }
+
     /// Whether few users are looked up in files once more, while that many bytes are missing in
     /// memory: until lookups together have cost as much as loading what is missing, so that whatever
     /// is asked later, it was at most twice the work.
@@ -80,7 +86,9 @@ impl QueryRuntime {
     /// What is resident, and what it costs; `None` if nothing may be
     /// ([`QueryConfig::resident_bytes_max`]).
     pub fn memory_usage(&self) -> Option<MemoryUsage> {
-        Some(self.resident()?.events.usage())
+        let mut usage = self.resident()?.events.usage();
+        self.attached().add_usage(&mut usage);
+        Some(usage)
     }
 
     /// Brings into memory what every query over segments needs, and these columns of `events`, so
@@ -102,14 +110,36 @@ impl QueryRuntime {
         let mut loads = Inputs::of_positions(&table, &positions).reads();
         loads.retain(|column| !matches!(*column, ColumnId::TIME | ColumnId::USER_ID));
         loads.push(ColumnId::EVENT);
-        let failed = |source| Error::Load { source };
-        let layout = resident.events.layout(snapshot, None).await.map_err(failed)?;
-        let loaded = (0..layout.segments().len()).map(|at| layout.load(at, &loads).boxed());
-        let loaded: Vec<_> = loaded.collect();
-        let loaded = stream::iter(loaded).buffer_unordered(LOADS_AT_ONCE).try_collect::<Vec<_>>().await;
-        loaded.map_err(failed)?;
-        Ok(())
+        load(&resident.events, snapshot, &loads).await
     }
+
+    /// Brings into memory what every query over segments of an attached dataset needs, and its events'
+    /// names. What has no room is not kept; what cannot be held is left to the files.
+    ///
+    /// # Errors
+    /// [`Error::Run`] where there is no such table or its files cannot be read; [`Error::Load`] for
+    /// whatever fails while reading.
+    pub async fn preload_attached(&self, snapshot: &Arc<Snapshot>, name: &str) -> Result<(), Error> {
+        let session_ctx = self.session(snapshot)?;
+        let table = session_ctx.table_provider(TableReference::bare(name)).await;
+        let table = table.map_err(|source| Error::Run { source })?;
+        let Some(table) = (table.as_ref() as &dyn Any).downcast_ref::<EventsTable>() else { return Ok(()) };
+        let event = table.position(EVENT).into_iter().collect();
+        let inputs = Inputs::of_positions(table, &event);
+        let Some(table) = table.listed(&session_ctx.state(), &inputs, &[], true).await else { return Ok(()) };
+        let Some(resident) = &table.resident else { return Ok(()) };
+        load(&resident.events, &table.snapshot, &[ColumnId::EVENT]).await
+    }
+}
+
+/// Brings users, times and columns of a snapshot into memory.
+async fn load(events: &ResidentEvents, snapshot: &Arc<Snapshot>, columns: &[ColumnId]) -> Result<(), Error> {
+    let failed = |source| Error::Load { source };
+    let layout = events.layout(snapshot, None).await.map_err(failed)?;
+    let loaded: Vec<_> = (0..layout.segments().len()).map(|at| layout.load(at, columns).boxed()).collect();
+    let loaded = stream::iter(loaded).buffer_unordered(LOADS_AT_ONCE).try_collect::<Vec<_>>().await;
+    loaded.map_err(failed)?;
+    Ok(())
 }
 
 impl EventsTable {
@@ -131,7 +161,9 @@ impl EventsTable {
         if estimate.resident_bytes + estimate.missing_bytes > resident.budget_bytes {
             return Ok(None);
         }
-        if scan.wanted_users().is_some_and(|users| users.len() <= LOOKUP_USERS_MAX)
+        // Attached files are in no order that would help to find users.
+        if self.attached.is_none()
+            && scan.wanted_users().is_some_and(|users| users.len() <= LOOKUP_USERS_MAX)
             && resident.looks_up_in_files(estimate.missing_bytes)
         {
             return Ok(None);
@@ -168,49 +200,86 @@ impl EventsTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let output = projection.cloned().unwrap_or_else(|| (0..self.columns.len()).collect());
-        let applied: Vec<Expr> = filters.iter().filter(|filter| is_of_row(filter)).cloned().collect();
-        let mut read: BTreeSet<usize> = output.iter().copied().collect();
-        for filter in &applied {
-            read.extend(filter.column_refs().iter().filter_map(|column| self.position(&column.name)));
+        let reads = Reads::new(self, projection, filters);
+        if let Some(plan) = self.scan_segments(state, &reads, filters, limit)? {
+            return Ok(plan);
         }
-        let inputs = Inputs::of_positions(self, &read);
-        let place = |at: &usize| {
-            read.iter()
-                .position(|known| known == at)
-                .ok_or_else(|| internal_datafusion_err!("column {at} is not read"))
-        };
-        let places = output.iter().map(place).collect::<Result<Vec<_>>>()?;
-        // A few rows of anywhere come faster from a file than with a day's columns.
-        let loads = limit.is_none() && read.len() <= LOADED_COLUMNS_MAX;
-        if let Some(segments) = self.segments(state, filters, &inputs)?
-            && (loads || !segments.is_missing())
-        {
-            let schema = inputs.df_schema()?;
-            if segments.day_count() == 0 {
-                return Ok(Arc::new(EmptyExec::new(Arc::new(inputs.schema().project(&places)?))));
-            }
-            let scan = SegmentScan {
-                filter: RowFilter::try_new(state, applied.iter().cloned(), &inputs, &schema)?,
-                filter_text: listed(&applied, " AND "),
-                rows: filters.is_empty().then(|| segments.row_count()),
-                output: places,
-                inputs: Arc::new(inputs),
-            };
-            let partitions = state.config().target_partitions();
-            return Ok(Arc::new(SegmentScanExec::try_new(scan, segments, partitions)?));
-        }
-        let undecided = applied.iter().filter(|filter| !reads_only(filter, DAY)).cloned();
+        let undecided = reads.applied.iter().filter(|filter| !reads_only(filter, DAY)).cloned();
         let Some(filter) = conjunction(undecided) else {
-            return Scan::try_new(self, state, Some(&output), filters, limit)?.plan();
+            return Scan::try_new(self, state, Some(&reads.output), filters, limit)?.plan();
         };
-        let read: Vec<usize> = read.into_iter().collect();
+        let read: Vec<usize> = reads.read.iter().copied().collect();
         let files = Scan::try_new(self, state, Some(&read), filters, None)?.plan()?;
-        let predicate = state.create_physical_expr(filter, &inputs.df_schema()?)?;
+        let predicate = state.create_physical_expr(filter, &reads.inputs.df_schema()?)?;
         let filtered = FilterExecBuilder::new(predicate, files)
-            .apply_projection(Some(places))?
+            .apply_projection(Some(reads.places()?))?
             .with_fetch(limit)
             .build()?;
         Ok(Arc::new(filtered))
+    }
+
+    /// The scan over segments; `None` if files are to be read.
+    pub(super) fn scan_segments(
+        &self,
+        state: &dyn Session,
+        reads: &Reads,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Reads { applied, read, inputs, .. } = reads;
+        // A few rows of anywhere come faster from a file than with a day's columns.
+        let loads = limit.is_none() && read.len() <= LOADED_COLUMNS_MAX;
+        let segments = self.segments(state, filters, inputs)?;
+        let Some(segments) = segments.filter(|segments| loads || !segments.is_missing()) else {
+            return Ok(None);
+        };
+        let places = reads.places()?;
+        if segments.day_count() == 0 {
+            return Ok(Some(Arc::new(EmptyExec::new(Arc::new(inputs.schema().project(&places)?)))));
+        }
+        let scan = SegmentScan {
+            filter: RowFilter::try_new(state, applied.iter().cloned(), inputs, &inputs.df_schema()?)?,
+            filter_text: listed(applied, " AND "),
+            rows: filters.is_empty().then(|| segments.row_count()),
+            output: places,
+            inputs: Arc::clone(inputs),
+        };
+        let partitions = state.config().target_partitions();
+        Ok(Some(Arc::new(SegmentScanExec::try_new(scan, segments, partitions)?)))
+    }
+}
+
+/// What a scan reads that applies all filters it can.
+pub(super) struct Reads {
+    /// Positions of the columns that go out.
+    pub(super) output: Vec<usize>,
+    /// The filters that are applied.
+    applied: Vec<Expr>,
+    /// Positions of the columns that are read.
+    pub(super) read: BTreeSet<usize>,
+    pub(super) inputs: Arc<Inputs>,
+}
+
+impl Reads {
+    pub(super) fn new(table: &EventsTable, projection: Option<&Vec<usize>>, filters: &[Expr]) -> Self {
+        let output = projection.cloned().unwrap_or_else(|| (0..table.columns.len()).collect());
+        let applied: Vec<Expr> = filters.iter().filter(|filter| is_of_row(filter)).cloned().collect();
+        let mut read: BTreeSet<usize> = output.iter().copied().collect();
+        for filter in &applied {
+            read.extend(filter.column_refs().iter().filter_map(|column| table.position(&column.name)));
+        }
+        let inputs = Arc::new(Inputs::of_positions(table, &read));
+        Self { output, applied, read, inputs }
+    }
+
+    /// The places among what is read of what goes out.
+    fn places(&self) -> Result<Vec<usize>> {
+        let place = |at: &usize| {
+            self.read
+                .iter()
+                .position(|known| known == at)
+                .ok_or_else(|| internal_datafusion_err!("column {at} is not read"))
+        };
+        self.output.iter().map(place).collect()
     }
 }

@@ -231,7 +231,9 @@ impl<'a> Scan<'a> {
 
     /// Any predicate on the name alone, patterns too, is decided on the names the files have.
     fn files_of_events(&self, files: Vec<&'a DataFile>) -> Result<Vec<&'a DataFile>> {
-        let Some(filter) = &self.event_filter else { return Ok(files) };
+        // What names attached files have is not known.
+        let known = self.event_filter.as_ref().filter(|_| self.table.attached.is_none());
+        let Some(filter) = known else { return Ok(files) };
         let names: BTreeSet<&str> =
             files.iter().flat_map(|file| &file.events).map(|event| event.name.as_str()).collect();
         let array: StringViewArray = names.iter().map(Some).collect();

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, DictionaryArray, TimestampMillisecondArray, UInt32Array,
 };
-use arrow::compute::take;
-use arrow::datatypes::{ArrowDictionaryKeyType, Schema, SchemaRef, UInt8Type, UInt16Type, UInt32Type};
+use arrow::compute::{CastOptions, cast_with_options, take};
+use arrow::datatypes::{
+    ArrowDictionaryKeyType, DataType, Schema, SchemaRef, UInt8Type, UInt16Type, UInt32Type,
+};
 use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::logical_expr::Expr;
 use tallymark_memory::{ColumnId, Layout, LayoutNeeds, LoadedSegment, Segment, UserDirectory};
@@ -83,7 +85,7 @@ impl Inputs {
         };
         let loaded = futures::future::try_join(layout.load(segment_index, &columns), times).await;
         let (loaded, time_bytes) = loaded.map_err(not_loaded)?;
-        let mut bound = BoundSegment::new(self, loaded, Arc::clone(layout.users()));
+        let mut bound = BoundSegment::new(self, loaded, Arc::clone(layout.users()))?;
         bound.loaded_bytes += time_bytes;
         Ok(bound)
     }
@@ -156,19 +158,27 @@ pub(crate) struct BoundSegment {
 }
 
 impl BoundSegment {
-    fn new(inputs: &Inputs, loaded: LoadedSegment, users: Arc<UserDirectory>) -> Self {
+    fn new(inputs: &Inputs, loaded: LoadedSegment, users: Arc<UserDirectory>) -> Result<Self> {
         let mut columns = loaded.columns.into_iter();
         let sources = inputs
             .columns
             .iter()
-            .map(|column| match (load_of(*column), column) {
-                (Some(_), _) => columns.next().map_or(Source::Day, Source::Column),
-                (None, EventColumn::Day) => Source::Day,
-                (None, EventColumn::System(at)) if ColumnId::System(*at) == ColumnId::TIME => Source::Time,
-                (None, _) => Source::User,
+            .zip(inputs.schema.fields())
+            .map(|(column, field)| {
+                Ok(match (load_of(*column), column) {
+                    (Some(_), _) => match columns.next() {
+                        Some(array) => Source::Column(as_in_table(array, field.data_type())?),
+                        None => return internal_err!("column {} was not loaded", field.name()),
+                    },
+                    (None, EventColumn::Day) => Source::Day,
+                    (None, EventColumn::System(at)) if ColumnId::System(*at) == ColumnId::TIME => {
+                        Source::Time
+                    }
+                    (None, _) => Source::User,
+                })
             })
-            .collect();
-        Self { sources, users, segment: loaded.segment, loaded_bytes: loaded.loaded_bytes }
+            .collect::<Result<_>>()?;
+        Ok(Self { sources, users, segment: loaded.segment, loaded_bytes: loaded.loaded_bytes })
     }
 
     pub(crate) fn segment(&self) -> &Segment {
@@ -355,6 +365,22 @@ pub(crate) fn user_ids(users: &UserDirectory, ordinals: &[u32]) -> Result<ArrayR
     Ok(take(users.ids(), &ordinals, None)?)
 }
 
+/// A column whose values, those of its dictionary if it is kept as one, are of the type the table
+/// has. Text of an attached dataset may be of another one there.
+fn as_in_table(array: ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
+    let in_type = |values: &ArrayRef| -> Result<ArrayRef> {
+        Ok(cast_with_options(values, data_type, &CastOptions { safe: false, ..CastOptions::default() })?)
+    };
+    match Dictionary::of(&array) {
+        Some(dictionary) if dictionary.values().data_type() == data_type => Ok(array),
+        Some(dictionary) => {
+            with_dictionary!(dictionary, array => Ok(Arc::new(array.with_values(in_type(array.values())?))))
+        }
+        None if array.data_type() == data_type => Ok(array),
+        None => in_type(&array),
+    }
+}
+
 /// Values at some rows, without dictionary.
 fn plain(array: &ArrayRef, rows: &Rows) -> Result<ArrayRef> {
     let some = match rows {
@@ -381,9 +407,9 @@ impl<'a> Dictionary<'a> {
     fn of(array: &'a ArrayRef) -> Option<Self> {
         let known = array.as_any_dictionary_opt()?.keys().data_type().clone();
         match known {
-            arrow::datatypes::DataType::UInt8 => array.as_dictionary_opt().map(Self::U8),
-            arrow::datatypes::DataType::UInt16 => array.as_dictionary_opt().map(Self::U16),
-            arrow::datatypes::DataType::UInt32 => array.as_dictionary_opt().map(Self::U32),
+            DataType::UInt8 => array.as_dictionary_opt().map(Self::U8),
+            DataType::UInt16 => array.as_dictionary_opt().map(Self::U16),
+            DataType::UInt32 => array.as_dictionary_opt().map(Self::U32),
             _ => None,
         }
     }

@@ -19,7 +19,7 @@ use datafusion::logical_expr::TableType;
 use datafusion::prelude::SessionConfig;
 use tallymark_storage::Snapshot;
 
-use crate::attached;
+use crate::attached::{self, AttachedMemories};
 use crate::events_table::{EventsTable, Resident};
 use crate::lookups::LoadedLookups;
 pub(crate) use profiles::ProfilesTable;
@@ -50,6 +50,7 @@ pub const TABLES: [&str; 7] =
 pub struct DatasetTables {
     snapshot: Arc<Snapshot>,
     resident: Option<Resident>,
+    attached: Arc<AttachedMemories>,
     events: OnceLock<Arc<EventsTable>>,
     users: OnceLock<Arc<ProfilesTable>>,
     groups: OnceLock<Arc<ProfilesTable>>,
@@ -66,6 +67,7 @@ impl DatasetTables {
         Self {
             snapshot,
             resident: None,
+            attached: Arc::default(),
             events: OnceLock::new(),
             users: OnceLock::new(),
             groups: OnceLock::new(),
@@ -90,6 +92,12 @@ impl DatasetTables {
     /// The same, with events answered from memory where there is room.
     pub(crate) fn with_resident(self, resident: Option<Resident>) -> Self {
         Self { resident, ..self }
+    }
+
+    /// The same, with attached datasets of which something may be in memory already.
+    pub(crate) fn with_attached(self, attached: Arc<AttachedMemories>) -> Self {
+        attached.retain(&self.snapshot);
+        Self { attached, ..self }
     }
 
     /// The snapshot they show.
@@ -190,7 +198,14 @@ impl SchemaProvider for DatasetSchema {
             .with_config(self.session_config.clone())
             .with_runtime_env(Arc::clone(&self.env))
             .build();
-        let table = attached::table(name, attachment, &state).await;
+        let tables = &self.tables;
+        let table = match &tables.resident {
+            Some(resident) => {
+                let (dataset, memories) = (&tables.snapshot, &tables.attached);
+                attached::resident_table(name, attachment, &state, dataset, resident, memories).await
+            }
+            None => attached::table(name, attachment, &state).await,
+        };
         table.map(Some).map_err(|error| DataFusionError::External(Box::new(error)))
     }
 

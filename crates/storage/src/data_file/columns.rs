@@ -101,7 +101,7 @@ impl FileColumns {
             .await
             .map_err(|source| read_error(self.path.to_string(), source))?;
         let chunks = ranges.iter().map(|range| range.start).zip(fetched).collect();
-        Ok(FetchedColumns { file: self.clone(), chunks: Chunks { bytes: self.bytes, chunks } })
+        Ok(FetchedColumns { file: self.clone(), chunks: FileChunks::new(self.bytes, chunks) })
     }
 
     /// The position of a column among those of the file: every one is one leaf of its schema.
@@ -124,7 +124,7 @@ impl fmt::Debug for FileColumns {
 #[derive(Debug, Clone)]
 pub struct FetchedColumns {
     file: FileColumns,
-    chunks: Chunks,
+    chunks: FileChunks,
 }
 
 impl FetchedColumns {
@@ -198,15 +198,20 @@ fn with_dictionaries(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// A file of which only some parts are there, as the Parquet reader wants it.
+/// A file of which only some parts are there, as the Parquet reader wants it. Cloning copies pointers.
 #[derive(Debug, Clone)]
-struct Chunks {
+pub struct FileChunks {
     bytes: u64,
     /// Where each part starts, ascending.
     chunks: Arc<[(u64, Bytes)]>,
 }
 
-impl Chunks {
+impl FileChunks {
+    /// A file of so many bytes, and the parts of it that are there: where each starts, ascending.
+    pub fn new(bytes: u64, chunks: Arc<[(u64, Bytes)]>) -> Self {
+        Self { bytes, chunks }
+    }
+
     /// What there is from a position on, to the end of its part.
     fn from(&self, position: u64) -> Result<Bytes, ParquetError> {
         let after = self.chunks.partition_point(|(start, _)| *start <= position);
@@ -220,13 +225,13 @@ impl Chunks {
     }
 }
 
-impl Length for Chunks {
+impl Length for FileChunks {
     fn len(&self) -> u64 {
         self.bytes
     }
 }
 
-impl ChunkReader for Chunks {
+impl ChunkReader for FileChunks {
     type T = Reader<Bytes>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {

@@ -24,7 +24,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use tallymark_event::Lane;
 use tallymark_event::columns::system_fields;
 
-pub use columns::{FetchedColumns, FileColumns};
+pub use columns::{FetchedColumns, FileChunks, FileColumns};
 pub(crate) use reader::{read, read_bytes};
 pub use writer::DataFileWriter;
 

@@ -60,7 +60,12 @@ impl Aggregation {
     /// Over segments if the columns have room in memory; else as any aggregation over Parquet.
     async fn execution_plan(&self, state: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = self.plan(state)?;
-        let Some(segments) = self.table.segments(state, &self.filters, &plan.inputs)? else {
+        let listed = self.table.listed(state, &plan.inputs, &self.filters, true).await;
+        let segments = match &listed {
+            Some(table) => table.segments(state, &self.filters, &plan.inputs)?,
+            None => None,
+        };
+        let Some(segments) = segments else {
             return state.create_physical_plan(&self.over_files()?).await;
         };
         let threads = state.config().target_partitions();

@@ -1,3 +1,5 @@
+mod memory;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,10 +9,15 @@ use arrow::array::{
 };
 use arrow::datatypes::{Field, Schema};
 use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::file::properties::WriterProperties;
+use datafusion::prelude::SessionContext;
 use tallymark_storage::Attachment;
 
 use super::split_pattern;
 use crate::testing::{TestDataset, answer, error, rows};
+
+/// A row group has so many rows in files that have several.
+const GROUP_ROWS: usize = 7;
 
 fn write(path: &Path, columns: &[(&str, ArrayRef)]) {
     let fields: Vec<Field> =
@@ -21,8 +28,9 @@ fn write(path: &Path, columns: &[(&str, ArrayRef)]) {
     )
     .unwrap();
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(GROUP_ROWS)).build();
     let mut writer =
-        ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
+        ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
@@ -39,6 +47,11 @@ fn attachment(url: &str, time_column: &str, time_unit: Option<&str>) -> Attachme
         user_column: Some("uid".to_owned()),
         time_unit: time_unit.map(str::to_owned),
     }
+}
+
+/// Sessions that answer from files and from memory: whatever is asked, they say the same.
+fn sessions(dataset: &TestDataset) -> [SessionContext; 2] {
+    [dataset.session(), dataset.resident_session()]
 }
 
 /// Two days: 2024-01-01T00:00:00Z and a day later.
@@ -61,7 +74,11 @@ async fn a_file_kept_elsewhere_is_a_table_of_events() {
     );
     let mut dataset = TestDataset::new();
     dataset.attach("log", attachment(path.to_str().unwrap(), "ts", None));
-    insta::assert_snapshot!(dataset.ask("SELECT * FROM log ORDER BY time").await, @r"
+    for session_ctx in sessions(&dataset) {
+        let all = answer(&session_ctx, "SELECT * FROM log ORDER BY time").await;
+        let columns = answer(&session_ctx, "DESCRIBE log").await;
+        insta::allow_duplicates! {
+        insta::assert_snapshot!(all, @r"
         +-------+--------------------------+-------------+---------+------------+-----------------+-------------+
         | event | time                     | distinct_id | user_id | day        | properties.time | Song Length |
         +-------+--------------------------+-------------+---------+------------+-----------------+-------------+
@@ -69,7 +86,7 @@ async fn a_file_kept_elsewhere_is_a_table_of_events() {
         | Buy   | 2024-01-02T00:00:00.250Z |             |         | 2024-01-02 | 2               | 2.5         |
         +-------+--------------------------+-------------+---------+------------+-----------------+-------------+
         ");
-    insta::assert_snapshot!(dataset.ask("DESCRIBE log").await, @r#"
+        insta::assert_snapshot!(columns, @r#"
         +-----------------+----------------------+-------------+
         | column_name     | data_type            | is_nullable |
         +-----------------+----------------------+-------------+
@@ -82,15 +99,17 @@ async fn a_file_kept_elsewhere_is_a_table_of_events() {
         | Song Length     | Float64              | YES         |
         +-----------------+----------------------+-------------+
         "#);
+            }
+        assert_eq!(
+            rows(
+                &session_ctx,
+                "SELECT event, count(DISTINCT user_id) FROM log WHERE time >= '2024-01-02' GROUP BY event"
+            )
+            .await,
+            ["Buy|0"]
+        );
+    }
     let session_ctx = dataset.session();
-    assert_eq!(
-        rows(
-            &session_ctx,
-            "SELECT event, count(DISTINCT user_id) FROM log WHERE time >= '2024-01-02' GROUP BY event"
-        )
-        .await,
-        ["Buy|0"]
-    );
     let plan =
         answer(&session_ctx, "EXPLAIN FORMAT indent SELECT event FROM log WHERE time >= '2024-01-02'").await;
     assert!(plan.contains("pruning_predicate=") && plan.contains("ts_max"), "{plan}");
@@ -129,12 +148,14 @@ async fn times_of_any_type_are_read() {
     for (column, unit, _) in &columns {
         let mut dataset = TestDataset::new();
         dataset.attach("times", attachment(path.to_str().unwrap(), column, *unit));
-        assert_eq!(
-            rows(&dataset.session(), "SELECT event, time FROM times WHERE time < '2025-01-01' ORDER BY time")
-                .await,
-            ["A|2024-01-01T00:00:00Z", "B|2024-01-02T00:00:00Z"],
-            "{column}"
-        );
+        for session_ctx in sessions(&dataset) {
+            assert_eq!(
+                rows(&session_ctx, "SELECT event, time FROM times WHERE time < '2025-01-01' ORDER BY time")
+                    .await,
+                ["A|2024-01-01T00:00:00Z", "B|2024-01-02T00:00:00Z"],
+                "{column}"
+            );
+        }
     }
 }
 
@@ -160,16 +181,21 @@ async fn directories_and_patterns_are_listed_anew_by_every_query() {
     dataset.attach("dir", attachment(&directory, "ts", Some("s")));
     dataset.attach("url", attachment(url.as_str(), "ts", Some("s")));
     dataset.attach("glob", attachment(&format!("{directory}*/1.parquet"), "ts", Some("s")));
-    let session_ctx = dataset.session();
-    for table in ["dir", "url"] {
-        let query =
-            format!("SELECT event, region FROM {table} WHERE region = 'eu' OR event = 'B' ORDER BY event");
-        assert_eq!(rows(&session_ctx, &query).await, ["A|eu", "B|us"], "{table}");
+    for (session_ctx, new) in sessions(&dataset).iter().zip(["region=eu/3.parquet", "region=eu/4.parquet"]) {
+        let count = "SELECT count(*) FROM dir";
+        let before: usize = rows(session_ctx, count).await[0].parse().unwrap();
+        for table in ["dir", "url"] {
+            let query = format!(
+                "SELECT DISTINCT event, region FROM {table} WHERE event <> 'C' AND (region = 'eu' OR event = 'B') ORDER BY event"
+            );
+            assert_eq!(rows(session_ctx, &query).await, ["A|eu", "B|us"], "{table}");
+        }
+        assert_eq!(rows(session_ctx, "SELECT event FROM glob").await, ["A"]);
+        add(new, "C");
+        assert_eq!(rows(session_ctx, count).await, [(before + 1).to_string()]);
+        assert_eq!(rows(session_ctx, "SELECT count(event) FROM dir").await, [(before + 1).to_string()]);
+        assert_eq!(rows(session_ctx, "SELECT count(*) FROM dir JOIN events USING (event)").await, ["0"]);
     }
-    assert_eq!(rows(&session_ctx, "SELECT event FROM glob").await, ["A"]);
-    add("region=eu/3.parquet", "C");
-    assert_eq!(rows(&session_ctx, "SELECT count(*) FROM dir").await, ["3"]);
-    assert_eq!(rows(&session_ctx, "SELECT count(*) FROM dir JOIN events USING (event)").await, ["0"]);
 }
 
 #[tokio::test]
@@ -192,7 +218,9 @@ async fn a_store_in_memory_can_be_attached() {
     dataset.attach("dir", attachment("memory://attached-test/some/dir/", "ts", Some("s")));
     dataset.attach("glob", attachment("memory://attached-test/some/*/1.par*", "ts", Some("s")));
     for table in ["dir", "glob"] {
-        assert_eq!(rows(&dataset.session(), &format!("SELECT event FROM {table}")).await, ["A"]);
+        for session_ctx in sessions(&dataset) {
+            assert_eq!(rows(&session_ctx, &format!("SELECT event FROM {table}")).await, ["A"]);
+        }
     }
 }
 
@@ -215,13 +243,14 @@ async fn what_is_missing_is_said_with_the_flag_that_helps() {
     dataset.attach("bad_unit", Attachment { user_column: None, ..attachment(url, "ts", Some("minutes")) });
     dataset.attach("no_time", Attachment { user_column: None, ..attachment(url, "flag", None) });
     dataset.attach("nowhere", attachment(&format!("{url}.not"), "ts", Some("s")));
-    let session_ctx = dataset.session();
-    let mut errors = String::new();
-    for table in ["no_user", "no_unit", "bad_unit", "no_time", "nowhere"] {
-        let message = error(&session_ctx, &format!("SELECT * FROM {table}")).await;
-        errors = format!("{errors}{}\n", message.replace(dir.path().to_str().unwrap(), "DIR"));
-    }
-    insta::assert_snapshot!(errors, @r#"
+    for session_ctx in sessions(&dataset) {
+        let mut errors = String::new();
+        for table in ["no_user", "no_unit", "bad_unit", "no_time", "nowhere"] {
+            let message = error(&session_ctx, &format!("SELECT * FROM {table}")).await;
+            errors = format!("{errors}{}\n", message.replace(dir.path().to_str().unwrap(), "DIR"));
+        }
+        insta::allow_duplicates! {
+        insta::assert_snapshot!(errors, @r#"
         "no_user" has no column "uid": name the column of the user with --user-column; its columns are ts (Int64), name (Utf8View), flag (Boolean)
         cannot read column "ts" (Int64) of "no_unit" as the time: say what the number counts with --time-unit s, ms, us or ns
         cannot read column "ts" (Int64) of "bad_unit" as the time: --time-unit is one of s, ms, us and ns
@@ -229,6 +258,8 @@ async fn what_is_missing_is_said_with_the_flag_that_helps() {
         cannot read DIR/log.parquet.not, attached as "nowhere"
           because Error during planning: No files found at file://DIR/log.parquet.not. Cannot infer schema from an empty location; either add data files or declare an explicit schema for the table.
         "#);
+        }
+    }
 }
 
 #[test]
