@@ -279,8 +279,33 @@ def cohort(events, spec):
     return {"users": sum(count >= spec["at_least"] for count in did.values())}
 
 
+def correlation(events, spec):
+    """Of each event's best number of times and days: who did it or not, and reached the goal or not."""
+    people, did = {}, collections.defaultdict(lambda: collections.defaultdict(list))
+    for user, own in per_user([e for e in events if within(e, spec)]).items():
+        people[user] = any(e.matches(spec["goal"]) for e in own)
+        for event in own:
+            did[event.name][user].append(event.time - own[0].time)
+    rows = []
+    for name in sorted(set(did) - {spec["goal"]}, key=lambda name: (-len(did[name]), name))[:spec["top"]]:
+        cells = []
+        for times in range(1, 11):
+            for days in range(1, 16):
+                counts = [0, 0, 0, 0]
+                for user, reached in people.items():
+                    done = sum(after <= days * DAY_MS for after in did[name].get(user, ())) >= times
+                    counts[(0 if reached else 1) + (0 if done else 2)] += 1
+                tp, fp, fn, tn = counts
+                below = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+                phi = round((tp * tn - fp * fn) / math.sqrt(below), 9) if below else None
+                cells.append({"event": name, "times": times, "days": days, "counts": counts, "phi": phi})
+        rows.append(max(cells, key=lambda cell: -1 if cell["phi"] is None else abs(cell["phi"])))
+    return {"best": sorted(rows, key=lambda cell: -1 if cell["phi"] is None else -abs(cell["phi"]))}
+
+
 ANSWERS = {"segmentation": segmentation, "numeric": numeric, "funnel": funnel, "retention": retention,
-           "frequency": frequency, "next_event": next_event, "cohort": cohort}
+           "frequency": frequency, "next_event": next_event, "cohort": cohort,
+           "correlation": correlation}
 
 
 # --- the whole -----------------------------------------------------------------------------------

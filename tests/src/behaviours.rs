@@ -1,4 +1,4 @@
-//! Random definitions of funnels, retention, frequency, lifecycle, stickiness and flows, over the
+//! Random definitions of funnels, retention, frequency, lifecycle, stickiness, flows and correlations, over the
 //! histories of `histories.rs`. They name the cohorts of `definitions.rs`.
 
 use proptest::collection::vec;
@@ -458,6 +458,65 @@ fn any_flows() -> BoxedStrategy<Value> {
         .boxed()
 }
 
+fn any_correlation() -> BoxedStrategy<Value> {
+    let of = Of::EventsAndUsers;
+    // When the time of users is over whose births are in the ranges below.
+    let later = |goal_in: &'static str, as_of: Value| {
+        let ranges = one_of(json!(["2024-03-09 to 2024-04-08", "2024-03-29 to 2024-04-08"]));
+        (one_of(as_of), ranges)
+            .prop_map(move |(as_of, range)| json!({"goal_in": goal_in, "as_of": as_of, "range": range}))
+    };
+    let goal_in = prop_oneof![
+        4 => time(false).prop_map(|(range, _)| json!({ "range": range })),
+        2 => later("second_week", json!(["2024-04-14T12:00:00Z", "2024-04-22", "2024-06-20"])),
+        1 => later("third_week", json!(["2024-04-21T12:00:00Z", "2024-06-20"])),
+        1 => later("fourth_week", json!(["2024-04-28T12:00:00Z", "2024-06-20"])),
+        1 => later("second_month", json!(["2024-05-30T12:00:00Z", "2024-06-20"])),
+    ];
+    let property = one_of(json!(["genre", "mixed", "tags", "mins", "flag", "user.plan", "company"]));
+    let value_of = (property, option::weighted(0.5, event(of))).prop_map(|(property, event)| {
+        let event = event.map(|mut event| {
+            if let Some(fields) = event.as_object_mut() {
+                fields.shift_remove("first_time");
+            }
+            event
+        });
+        object([("property", Some(property)), ("event", event)])
+    });
+    let candidate = prop_oneof![
+        2 => event(of).prop_map(|mut event| {
+            if let Some(fields) = event.as_object_mut() {
+                fields.shift_remove("first_time");
+            }
+            event
+        }),
+        2 => value_of,
+    ];
+    let birth = option::weighted(0.3, event(of));
+    (
+        (scope(), goal_in, option::weighted(0.2, filter(of, COHORTS))),
+        (event(of), birth, prop_oneof![Just(Vec::new()), vec(candidate, 1..4)]),
+        (option::weighted(0.3, 1_u32..4), option::weighted(0.2, Just(true))),
+    )
+        .prop_map(|((scope, goal_in, filter), (goal, birth, candidates), (top, all_cells))| {
+            let is_filtered_first = [Some(&goal), birth.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+            let rest = object([
+                ("report", Some(json!("correlation"))),
+                ("goal", Some(goal)),
+                ("birth", birth),
+                ("candidates", list(candidates)),
+                ("top", top.map(Value::from)),
+                ("all_cells", all_cells.map(Value::from)),
+                ("where", filter.filter(|_| !is_filtered_first)),
+            ]);
+            merged([scope, rest, goal_in])
+        })
+        .boxed()
+}
+
 /// Definitions as behaviour can be asked: what users do in a time, and credit for what led to events, are
 /// of insights; groups have no first times in funnels.
 fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
@@ -512,6 +571,11 @@ pub fn plain_retention() -> impl Strategy<Value = Value> {
 /// Any report of frequency, lifecycle or stickiness.
 pub fn activity() -> impl Strategy<Value = Value> {
     as_asked(any_activity())
+}
+
+/// Any correlation.
+pub fn correlation() -> impl Strategy<Value = Value> {
+    as_asked(any_correlation())
 }
 
 /// Any report of flows; of several anchors mostly without steps before the later ones.

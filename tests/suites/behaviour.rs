@@ -1,4 +1,4 @@
-//! Funnels, retention, frequency, lifecycle, stickiness and flows are answered as the oracle answers
+//! Funnels, retention, frequency, lifecycle, stickiness, flows and correlations are answered as the oracle answers
 //! them: the cases of the rules, and random questions of random histories, stored and read in the ways
 //! of `insights.rs`.
 
@@ -137,4 +137,14 @@ fn flows_of_the_rules() {
 #[test]
 fn random_flows() {
     ask_at_random(25, dense_history(), behaviours::flows());
+}
+
+#[test]
+fn correlations_of_the_rules() {
+    check_cases(&["correlation"]);
+}
+
+#[test]
+fn random_correlations() {
+    ask_at_random(25, dense_history(), behaviours::correlation());
 }

@@ -88,6 +88,7 @@ async fn check(folder: &Path) {
                 "numeric" => numeric(&engine, answer).await,
                 "frequency" => frequency(&engine, answer).await,
                 "cohort" => cohort(&engine, answer).await,
+                "correlation" => correlation(&engine, answer).await,
                 // Funnels, retention and flows are no plain SQL.
                 _ => {}
             }
@@ -338,6 +339,25 @@ async fn cohort(engine: &Engine, answer: &Value) {
         spec["at_least"]
     );
     assert_eq!(ask_one(engine, &sql).await, answer["users"], "{spec}");
+}
+
+/// M-90: what goes with a goal.
+async fn correlation(engine: &Engine, answer: &Value) {
+    let spec = &answer["spec"];
+    let range = format!("{} to {}", spec["from"].as_str().unwrap(), spec["to"].as_str().unwrap());
+    let definition = json!({"range": range, "goal": spec["goal"], "top": spec["top"]});
+    let sql = format!(
+        "SELECT event, times, days, true_positives, false_positives, false_negatives, true_negatives, phi FROM correlation('{definition}')"
+    );
+    let found = ask(engine, &sql).await;
+    let expected = answer["best"].as_array().unwrap();
+    assert_eq!(found.len(), expected.len(), "{spec}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(found[..3], [&expected["event"], &expected["times"], &expected["days"]].map(Value::clone));
+        assert_eq!(json!(found[3..7]), expected["counts"], "{spec} {}", expected["event"]);
+        let (found, expected) = (found[7].as_f64().unwrap(), expected["phi"].as_f64().unwrap());
+        assert!((found - expected).abs() < 1e-8, "{spec}: {found} instead of {expected}");
+    }
 }
 
 /// All days, or the last ones of very many: a debug build takes its time for each.

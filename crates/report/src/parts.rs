@@ -3,9 +3,9 @@
 
 use crate::event::EventChoice;
 use crate::{
-    Breakdown, Cohort, CohortCondition, DateRange, Did, EventSelector, Exclusion, Filter, Flows, Funnel,
-    Insights, Measure, Metric, Operator, PerUser, Property, Question, Report, Result, Retention,
-    RetentionMeasure, Scope,
+    Breakdown, Candidate, Cohort, CohortCondition, Correlation, DateRange, Did, EventSelector, Exclusion,
+    Filter, Flows, Funnel, Insights, Measure, Metric, Operator, PerUser, Property, Question, Report, Result,
+    Retention, RetentionMeasure, Scope,
 };
 
 /// A part of a definition.
@@ -53,6 +53,7 @@ impl Report {
             Question::Lifecycle(lifecycle) => at("event", [&lifecycle.event], each, selector),
             Question::Stickiness(stickiness) => at("event", [&stickiness.event], each, selector),
             Question::Flows(flows) => of_flows(flows, each),
+            Question::Correlation(correlation) => of_correlation(correlation, each),
             Question::Cohort(cohort) => cohort.try_parts(each),
             Question::Sessions(list) => at_each("properties", &list.properties, each, property),
         }
@@ -157,6 +158,18 @@ fn of_flows<'a>(flows: &'a Flows, each: Each<'_, 'a>) -> Result<()> {
     at_each("hold_constant", &flows.hold_constant, each, property)?;
     at_each("exclude", &flows.exclude, each, exclusion)?;
     at_each("breakdowns", &flows.breakdowns, each, breakdown)
+}
+
+fn of_correlation<'a>(correlation: &'a Correlation, each: Each<'_, 'a>) -> Result<()> {
+    at("goal", [&correlation.goal], each, selector)?;
+    at("birth", [&correlation.birth], each, selector)?;
+    at_each("candidates", &correlation.candidates, each, |candidate, each| match candidate {
+        Candidate::Event(event) => selector(event, each),
+        Candidate::ValueOf { property: of, event } => {
+            at("event", [event], each, selector)?;
+            at("property", [of], each, property)
+        }
+    })
 }
 
 fn metric<'a>(metric: &'a Metric, each: Each<'_, 'a>) -> Result<()> {
@@ -352,6 +365,8 @@ mod tests {
             r#"{"report": "flows", "anchors": ["a", {"event": "b", "where": "c"}], "custom_events": [["d", "e"]],
                 "expand": [{"event": "f", "property": {"sql": "g"}}]}"#,
             r#"{"report": "frequency", "event": "a", "birth": "b"}"#,
+            r#"{"report": "correlation", "goal": "a", "birth": {"event": "b", "where": "c"},
+                "candidates": ["d", {"property": {"sql": "e"}, "event": "f"}, ["g", {"event": "h", "where": "i"}]]}"#,
         ];
         let mut places_of_all = Vec::new();
         for text in reports {

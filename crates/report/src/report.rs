@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{closest, of_serde};
 use crate::{
-    Cohort, DateRange, DefinitionError, Filter, Flows, Frequency, Funnel, Insights, Instant, Lifecycle,
-    Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart, computed,
+    Cohort, Correlation, DateRange, DefinitionError, Filter, Flows, Frequency, Funnel, Insights, Instant,
+    Lifecycle, Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart, computed,
 };
 
 /// What all reports share.
@@ -89,6 +89,8 @@ pub enum Question {
     Stickiness(Stickiness),
     /// What users do before and after something.
     Flows(Flows),
+    /// Which events go with conversion, or with coming back.
+    Correlation(Correlation),
     /// Who belongs to a set of users.
     Cohort(Cohort),
     /// Which sessions there were.
@@ -105,7 +107,7 @@ pub struct Report {
 }
 
 /// The names of the questions, as `report` says them.
-pub const REPORT_KINDS: [&str; 9] = [
+pub const REPORT_KINDS: [&str; 10] = [
     "insights",
     "funnel",
     "retention",
@@ -113,6 +115,7 @@ pub const REPORT_KINDS: [&str; 9] = [
     "lifecycle",
     "stickiness",
     "flows",
+    "correlation",
     "cohort",
     "sessions",
 ];
@@ -128,6 +131,7 @@ impl Question {
             Self::Lifecycle(_) => "lifecycle",
             Self::Stickiness(_) => "stickiness",
             Self::Flows(_) => "flows",
+            Self::Correlation(_) => "correlation",
             Self::Cohort(_) => "cohort",
             Self::Sessions(_) => "sessions",
         }
@@ -183,6 +187,7 @@ impl Report {
             "lifecycle" => Question::Lifecycle(checked(fields, Lifecycle::check)?),
             "stickiness" => Question::Stickiness(read(fields)?),
             "flows" => Question::Flows(checked(fields, Flows::check)?),
+            "correlation" => Question::Correlation(checked(fields, Correlation::check)?),
             "cohort" => Question::Cohort(checked(fields, Cohort::check)?),
             "sessions" => Question::Sessions(read(fields)?),
             other => {
@@ -232,6 +237,7 @@ impl Report {
             Question::Lifecycle(lifecycle) => serde_json::to_value(lifecycle),
             Question::Stickiness(stickiness) => serde_json::to_value(stickiness),
             Question::Flows(flows) => serde_json::to_value(flows),
+            Question::Correlation(correlation) => serde_json::to_value(correlation),
             Question::Cohort(cohort) => serde_json::to_value(cohort),
             Question::Sessions(sessions) => serde_json::to_value(sessions),
         };
@@ -256,6 +262,7 @@ impl Report {
             ("lifecycle", generator.root_schema_for::<Lifecycle>()),
             ("stickiness", generator.root_schema_for::<Stickiness>()),
             ("flows", generator.root_schema_for::<Flows>()),
+            ("correlation", generator.root_schema_for::<Correlation>()),
             ("cohort", generator.root_schema_for::<Cohort>()),
             ("sessions", generator.root_schema_for::<SessionList>()),
         ];

@@ -149,6 +149,33 @@ fn errors_of_behaviour_say_where_and_what_would_be_right() {
     insta::assert_snapshot!(errors.join("\n"));
 }
 
+#[test]
+fn m_90_errors_of_correlations_say_where_and_what_would_be_right() {
+    let of = |rest: &str| wrong(&format!(r#"{{"report": "correlation", "goal": "Buy", {rest}}}"#));
+    let errors = [
+        wrong(r#"{"report": "correlation"}"#),
+        of(r#""goal_in": "secondweek""#),
+        of(r#""candidate": ["a"]"#),
+        of(r#""candidates": [{"event": "a", "first_time": "ever"}]"#),
+        of(r#""candidates": ["a", {"property": "b", "where": "c > 1"}]"#),
+        of(r#""candidates": [{"property": "b", "event": {"event": "a", "where": {"property": "x"}}}]"#),
+        of(r#""candidates": [{"property": {"per_user": "events", "event": "a"}}]"#),
+        of(r#""top": 0"#),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn m_90_correlations_read_back_as_the_same() {
+    let report = parse(
+        r#"{"report": "correlation", "goal": ["a", "b"], "goal_in": "second_month", "birth": {"event": "c", "first_time": "ever"},
+            "candidates": ["d", ["e", {"event": "f", "where": "x > 1"}], {"any_of": ["g", "h"], "name": "i"}, {"property": "j"},
+                {"property": {"sql": "k"}, "event": {"event": "l", "where": "m"}}], "top": 3, "all_cells": true}"#,
+    );
+    let again = Report::from_value(report.to_value());
+    assert_eq!(again, Ok(report));
+}
+
 const FROM_ELSEWHERE: &str = r#"{
     "report": "insights",
     "interval": "day",

@@ -378,3 +378,32 @@ fn flows_are_bars_a_step_paths_or_a_tree() {
     let definition = r#"{"report": "flows", "anchors": ["Search"], "form": "tree"}"#;
     insta::assert_snapshot!("tree", form(definition, &rows, 60, 40));
 }
+
+#[test]
+fn correlations_are_a_line_a_candidate() {
+    let row = |event,
+               value: Option<&'static str>,
+               times: f64,
+               is_best: bool,
+               counts: [f64; 4],
+               phi: Option<f64>| {
+        let mut cells = vec![Text(event)];
+        cells.push(value.map_or(Nothing, |_| Text("platform")));
+        cells.push(value.map_or(Nothing, Text));
+        cells.extend([times, 7.0, f64::from(u8::from(is_best)), counts.iter().sum()].map(Number));
+        cells.extend(counts.map(Number));
+        let [tp, fp, fn_, tn] = counts;
+        cells.push(phi.map_or(Nothing, Number));
+        cells.extend([tp / (tp + fp), fn_ / (fn_ + tn), tp / (tp + fn_), fp / (fp + tn)].map(Number));
+        cells
+    };
+    let rows = [
+        row("View cart", None, 3.0, true, [3000.0, 2000.0, 1000.0, 4000.0], Some(0.408_248)),
+        row("View cart", None, 4.0, false, [2.0, 2000.0, 1000.0, 4000.0], Some(0.2)),
+        row("$all_events", Some("ios"), 1.0, true, [30.0, 20.0, 10.0, 40.0], Some(-0.25)),
+        row("Sign up", None, 1.0, true, [40.0, 60.0, 1.0, 0.0], None),
+    ];
+    let definition = r#"{"report": "correlation", "goal": "Buy", "all_cells": true}"#;
+    insta::assert_snapshot!("correlation", form(definition, &rows, 100, 40));
+    insta::assert_snapshot!("a_narrow_correlation", form(definition, &rows, 60, 2));
+}
