@@ -303,9 +303,45 @@ def correlation(events, spec):
     return {"best": sorted(rows, key=lambda cell: -1 if cell["phi"] is None else -abs(cell["phi"]))}
 
 
+def experiment(events, spec):
+    """What users of each variant did after their exposure, and how that differs from the control."""
+    groups = collections.defaultdict(list)
+    for own in per_user([e for e in events if within(e, spec)]).values():
+        counts, under, since = {}, None, None
+        for event in own:
+            if event.matches(spec["exposure"]) and event.properties.get(spec["variant"]) is not None:
+                under, since = event.properties[spec["variant"]], event.time
+                counts.setdefault(under, 0)
+            if under is not None and event.matches(spec["metric"]) and event.time - since <= 90 * DAY_MS:
+                counts[under] += 1
+        for variant, count in counts.items():
+            groups[variant].append(count)
+
+    def share(counts):
+        mean = sum(count > 0 for count in counts) / len(counts)
+        return mean, mean * (1 - mean)
+
+    def average(counts):
+        mean = sum(counts) / len(counts)
+        return mean, sum((count - mean) ** 2 for count in counts) / (len(counts) - 1)
+
+    answer = {}
+    for name, moments in (("users", share), ("events", average)):
+        control, spread = moments(groups[spec["control"]])
+        for variant in sorted(groups):
+            mean, variance = moments(groups[variant])
+            row = {"exposed": len(groups[variant]), "value": round(mean, 9)}
+            if variant != spec["control"]:
+                error = math.sqrt(spread / len(groups[spec["control"]]) + variance / len(groups[variant]))
+                z = (mean - control) / error
+                row |= {"lift": round(mean / control - 1, 9), "z": round(z, 9), "p": round(math.erfc(abs(z) / math.sqrt(2)), 9)}
+            answer.setdefault(variant, {})[name] = row
+    return {"variants": answer}
+
+
 ANSWERS = {"segmentation": segmentation, "numeric": numeric, "funnel": funnel, "retention": retention,
            "frequency": frequency, "next_event": next_event, "cohort": cohort,
-           "correlation": correlation}
+           "correlation": correlation, "experiment": experiment}
 
 
 # --- the whole -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-//! Random definitions of funnels, retention, frequency, lifecycle, stickiness, flows and correlations, over the
+//! Random definitions of funnels, retention, frequency, lifecycle, stickiness, flows, correlations and experiments, over the
 //! histories of `histories.rs`. They name the cohorts of `definitions.rs`.
 
 use proptest::collection::vec;
@@ -517,6 +517,79 @@ fn any_correlation() -> BoxedStrategy<Value> {
         .boxed()
 }
 
+fn any_experiment() -> BoxedStrategy<Value> {
+    let of = Of::EventsAndUsers;
+    let measures = prop_oneof![
+        2 => one_of(json!(["unique_users", "total_events", "sessions"])),
+        2 => (one_of(json!(["sum", "average"])), measured_property(of))
+            .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of})),
+    ];
+    let metric = (event(of), option::weighted(0.8, measures), option::weighted(0.1, Just(json!("named"))))
+        .prop_map(|(event, measure, name)| {
+            object([("event", Some(event)), ("measure", measure), ("name", name)])
+        });
+    // Experiments as `exposed` has them, or events like any other.
+    let by_event = (event(of), one_of(json!(["genre", "genre", "company", "mixed", "flag"]))).prop_map(
+        |(event, variant)| {
+            let mut event = as_object(event);
+            if let Some(fields) = event.as_object_mut() {
+                fields.shift_remove("first_time");
+            }
+            object([("exposure", Some(event)), ("variant", Some(variant))])
+        },
+    );
+    let exposure = prop_oneof![
+        1 => one_of(json!([{"experiment": "one"}, {"experiment": "one"}, {"experiment": "two"}])),
+        1 => by_event,
+    ];
+    let groups = prop_oneof![
+        3 => one_of(json!(["rock", "jazz", "Rock", "true", "A"]))
+            .prop_map(|control| json!({ "control": control })),
+        1 => one_of(json!([["rock"], ["rock", "Rock"], ["none"]]))
+            .prop_map(|variants| json!({"control": "jazz", "variants": variants})),
+        1 => one_of(json!([{"rock": 1, "jazz": 3}, {"rock": 0.5, "jazz": 0.25, "Rock": 0.25}]))
+            .prop_map(|split| json!({"control": "rock", "split": split})),
+    ];
+    let tests = (
+        option::weighted(0.5, Just(json!("sequential"))),
+        option::weighted(0.5, one_of(json!([0.5, 0.8, 0.99]))),
+        option::weighted(0.6, one_of(json!(["none", "bonferroni", "benjamini_hochberg"]))),
+        option::weighted(0.3, one_of(json!([0.01, 1, 3]))),
+    )
+        .prop_map(|(test, confidence, correction, effect)| {
+            object([
+                ("test", test),
+                ("confidence", confidence),
+                ("correction", correction),
+                ("expected_effect", effect),
+            ])
+        });
+    let adjusted = (
+        option::weighted(0.3, one_of(json!([1, 10, 25, 49]))),
+        option::weighted(0.4, one_of(json!(["1 day", "1 week", "2 weeks", "1 month"]))),
+        any::<bool>(),
+    )
+        .prop_map(|(percent, cuped, bias)| {
+            let bias = Some(Value::from(bias));
+            object([("winsorize", percent), ("cuped", cuped), ("pre_experiment_bias", bias)])
+        });
+    let filter = option::weighted(0.15, filter(of, COHORTS));
+    ((scope(), time(false), filter), exposure, groups, vec(metric, 1..4), tests, adjusted)
+        .prop_map(|((scope, (range, _), filter), exposure, groups, metrics, tests, adjusted)| {
+            let is_filtered_first = metrics
+                .iter()
+                .any(|metric| metric["event"].get("first_time").is_some_and(|first| first == "filtered"));
+            let rest = object([
+                ("report", Some(json!("experiment"))),
+                ("range", Some(range)),
+                ("metrics", Some(Value::from(metrics))),
+                ("where", filter.filter(|_| !is_filtered_first)),
+            ]);
+            merged([scope, rest, exposure, groups, tests, adjusted])
+        })
+        .boxed()
+}
+
 /// Definitions as behaviour can be asked: what users do in a time, and credit for what led to events, are
 /// of insights; groups have no first times in funnels.
 fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
@@ -578,7 +651,82 @@ pub fn correlation() -> impl Strategy<Value = Value> {
     as_asked(any_correlation())
 }
 
+/// Any experiment, over histories that are [`exposed`].
+pub fn experiment() -> impl Strategy<Value = Value> {
+    as_asked(any_experiment())
+}
+
+/// Histories in which some visits are exposures to the variants of two experiments.
+pub fn exposed(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<Value = Vec<Value>> {
+    histories.prop_map(|mut records| {
+        for (at, record) in records.iter_mut().enumerate() {
+            if record.get("event").is_none_or(|event| event != "Visit") || at % 3 == 0 {
+                continue;
+            }
+            record["event"] = "$experiment_started".into();
+            let variant = record["properties"].get("genre").cloned();
+            if let Some(properties) = record["properties"].as_object_mut() {
+                let name = if at % 4 == 0 { "two" } else { "one" };
+                properties.insert("Experiment name".to_owned(), name.into());
+                properties.extend(variant.map(|variant| ("Variant name".to_owned(), variant)));
+            }
+        }
+        records
+    })
+}
+
 /// Any report of flows; of several anchors mostly without steps before the later ones.
 pub fn flows() -> impl Strategy<Value = Value> {
     as_asked(any_flows())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+    use tallymark_report::Report;
+
+    use super::*;
+    use crate::cases::behaviour_answer;
+    use crate::histories::dense_history;
+    use crate::lookups::of_histories;
+    use crate::oracle::insights::World;
+    use crate::oracle::{Dataset, System};
+
+    /// The share of rows, over some random questions, that have a value in a column.
+    fn told(
+        definitions: impl Strategy<Value = Value>,
+        histories: impl Strategy<Value = Vec<Value>>,
+        column: &str,
+    ) -> f64 {
+        const NOW: i64 = 1_795_478_400_000;
+        let mut runner = TestRunner::deterministic();
+        let (mut rows, mut told) = (0, 0);
+        for _ in 0..60 {
+            let Ok(definition) = definitions.new_tree(&mut runner) else { continue };
+            let Ok(history) = histories.new_tree(&mut runner) else { continue };
+            // Cohorts are not saved here.
+            let definition = definition.current();
+            if definition.to_string().contains("cohort") {
+                continue;
+            }
+            let Ok(report) = Report::from_value(definition) else { continue };
+            let dataset = Dataset::of(System::Simplified, &history.current(), NOW);
+            let world = World::of(&dataset, [].into()).with_lookups(of_histories());
+            let answer = behaviour_answer(&world, &report, NOW);
+            let place = answer.columns.iter().position(|name| name == column);
+            rows += answer.rows.len();
+            told += answer.rows.iter().filter(|row| place.is_some_and(|at| !row[at].is_null())).count();
+        }
+        told as f64 / f64::from(rows.max(1) as u32)
+    }
+
+    /// Questions that have no answer prove nothing.
+    #[test]
+    fn random_questions_have_answers() {
+        let correlations = told(correlation(), dense_history(), "phi");
+        assert!(correlations > 0.3, "{correlations}");
+        let experiments = told(experiment(), exposed(dense_history()), "p");
+        assert!(experiments > 0.1, "{experiments}");
+    }
 }

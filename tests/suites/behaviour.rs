@@ -1,4 +1,4 @@
-//! Funnels, retention, frequency, lifecycle, stickiness, flows and correlations are answered as the oracle answers
+//! Funnels, retention, frequency, lifecycle, stickiness, flows, correlations and experiments are answered as the oracle answers
 //! them: the cases of the rules, and random questions of random histories, stored and read in the ways
 //! of `insights.rs`.
 
@@ -147,4 +147,14 @@ fn correlations_of_the_rules() {
 #[test]
 fn random_correlations() {
     ask_at_random(25, dense_history(), behaviours::correlation());
+}
+
+#[test]
+fn experiments_of_the_rules() {
+    check_cases(&["experiment"]);
+}
+
+#[test]
+fn random_experiments() {
+    ask_at_random(25, behaviours::exposed(dense_history()), behaviours::experiment());
 }

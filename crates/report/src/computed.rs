@@ -225,6 +225,7 @@ pub(crate) fn check(scope: &Scope, question: &Question) -> Result<()> {
         Question::Stickiness(stickiness) => check_behaviour(scope, stickiness),
         Question::Flows(flows) => check_behaviour(scope, flows),
         Question::Correlation(correlation) => check_behaviour(scope, correlation),
+        Question::Experiment(experiment) => check_behaviour(scope, experiment),
         Question::Cohort(_) => refuse(scope, &per_user, OF_A_TIME),
         Question::Sessions(list) => {
             refuse(scope, &per_user, OF_A_TIME)?;

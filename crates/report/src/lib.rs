@@ -37,6 +37,7 @@ mod correlation;
 mod date_unit;
 mod error;
 mod event;
+mod experiment;
 mod filter;
 mod flows;
 mod funnel;
@@ -64,6 +65,7 @@ pub use correlation::{Candidate, Correlation, GoalPeriod};
 pub use date_unit::{DateUnit, Recurring};
 pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
+pub use experiment::{Correction, Experiment, ExperimentMeasure, ExperimentMetric, ExperimentTest};
 pub use filter::{
     CastType, CohortName, Condition, Filter, Include, Items, ListContains, Operator, Period, Scalar,
 };

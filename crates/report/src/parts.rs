@@ -4,8 +4,8 @@
 use crate::event::EventChoice;
 use crate::{
     Breakdown, Candidate, Cohort, CohortCondition, Correlation, DateRange, Did, EventSelector, Exclusion,
-    Filter, Flows, Funnel, Insights, Measure, Metric, Operator, PerUser, Property, Question, Report, Result,
-    Retention, RetentionMeasure, Scope,
+    Experiment, ExperimentMeasure, Filter, Flows, Funnel, Insights, Measure, Metric, Operator, PerUser,
+    Property, Question, Report, Result, Retention, RetentionMeasure, Scope,
 };
 
 /// A part of a definition.
@@ -54,6 +54,7 @@ impl Report {
             Question::Stickiness(stickiness) => at("event", [&stickiness.event], each, selector),
             Question::Flows(flows) => of_flows(flows, each),
             Question::Correlation(correlation) => of_correlation(correlation, each),
+            Question::Experiment(experiment) => of_experiment(experiment, each),
             Question::Cohort(cohort) => cohort.try_parts(each),
             Question::Sessions(list) => at_each("properties", &list.properties, each, property),
         }
@@ -168,6 +169,18 @@ fn of_correlation<'a>(correlation: &'a Correlation, each: Each<'_, 'a>) -> Resul
         Candidate::ValueOf { property: of, event } => {
             at("event", [event], each, selector)?;
             at("property", [of], each, property)
+        }
+    })
+}
+
+fn of_experiment<'a>(experiment: &'a Experiment, each: Each<'_, 'a>) -> Result<()> {
+    at("exposure", [&experiment.exposure], each, selector)?;
+    at("variant", [&experiment.variant], each, property)?;
+    at_each("metrics", &experiment.metrics, each, |metric, each| {
+        at("event", [&metric.event], each, selector)?;
+        match &metric.measure {
+            ExperimentMeasure::OfProperty { of, .. } => at("measure.of", [of], each, property),
+            _ => Ok(()),
         }
     })
 }
@@ -367,6 +380,8 @@ mod tests {
             r#"{"report": "frequency", "event": "a", "birth": "b"}"#,
             r#"{"report": "correlation", "goal": "a", "birth": {"event": "b", "where": "c"},
                 "candidates": ["d", {"property": {"sql": "e"}, "event": "f"}, ["g", {"event": "h", "where": "i"}]]}"#,
+            r#"{"report": "experiment", "exposure": {"event": "a", "where": "b"}, "variant": {"sql": "c"}, "control": "off",
+                "metrics": [{"event": "d"}, {"event": {"event": "e", "where": "f"}, "measure": {"aggregate": "sum", "of": {"sql": "g"}}}]}"#,
         ];
         let mut places_of_all = Vec::new();
         for text in reports {

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{closest, of_serde};
 use crate::{
-    Cohort, Correlation, DateRange, DefinitionError, Filter, Flows, Frequency, Funnel, Insights, Instant,
-    Lifecycle, Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart, computed,
+    Cohort, Correlation, DateRange, DefinitionError, Experiment, Filter, Flows, Frequency, Funnel, Insights,
+    Instant, Lifecycle, Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart, computed,
 };
 
 /// What all reports share.
@@ -91,6 +91,8 @@ pub enum Question {
     Flows(Flows),
     /// Which events go with conversion, or with coming back.
     Correlation(Correlation),
+    /// What difference the variants of an experiment make.
+    Experiment(Experiment),
     /// Who belongs to a set of users.
     Cohort(Cohort),
     /// Which sessions there were.
@@ -107,7 +109,7 @@ pub struct Report {
 }
 
 /// The names of the questions, as `report` says them.
-pub const REPORT_KINDS: [&str; 10] = [
+pub const REPORT_KINDS: [&str; 11] = [
     "insights",
     "funnel",
     "retention",
@@ -116,6 +118,7 @@ pub const REPORT_KINDS: [&str; 10] = [
     "stickiness",
     "flows",
     "correlation",
+    "experiment",
     "cohort",
     "sessions",
 ];
@@ -132,6 +135,7 @@ impl Question {
             Self::Stickiness(_) => "stickiness",
             Self::Flows(_) => "flows",
             Self::Correlation(_) => "correlation",
+            Self::Experiment(_) => "experiment",
             Self::Cohort(_) => "cohort",
             Self::Sessions(_) => "sessions",
         }
@@ -188,6 +192,7 @@ impl Report {
             "stickiness" => Question::Stickiness(read(fields)?),
             "flows" => Question::Flows(checked(fields, Flows::check)?),
             "correlation" => Question::Correlation(checked(fields, Correlation::check)?),
+            "experiment" => Question::Experiment(checked(fields, Experiment::check)?),
             "cohort" => Question::Cohort(checked(fields, Cohort::check)?),
             "sessions" => Question::Sessions(read(fields)?),
             other => {
@@ -238,6 +243,7 @@ impl Report {
             Question::Stickiness(stickiness) => serde_json::to_value(stickiness),
             Question::Flows(flows) => serde_json::to_value(flows),
             Question::Correlation(correlation) => serde_json::to_value(correlation),
+            Question::Experiment(experiment) => serde_json::to_value(experiment),
             Question::Cohort(cohort) => serde_json::to_value(cohort),
             Question::Sessions(sessions) => serde_json::to_value(sessions),
         };
@@ -263,6 +269,7 @@ impl Report {
             ("stickiness", generator.root_schema_for::<Stickiness>()),
             ("flows", generator.root_schema_for::<Flows>()),
             ("correlation", generator.root_schema_for::<Correlation>()),
+            ("experiment", generator.root_schema_for::<Experiment>()),
             ("cohort", generator.root_schema_for::<Cohort>()),
             ("sessions", generator.root_schema_for::<SessionList>()),
         ];

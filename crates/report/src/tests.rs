@@ -176,6 +176,53 @@ fn m_90_correlations_read_back_as_the_same() {
     assert_eq!(again, Ok(report));
 }
 
+#[test]
+fn m_70_errors_of_experiments_say_where_and_what_would_be_right() {
+    let of = |rest: &str| {
+        wrong(&format!(
+            r#"{{"report": "experiment", "experiment": "x", "control": "off", "metrics": [{{"event": "Buy"}}], {rest}}}"#
+        ))
+    };
+    let measured = |measure: &str| {
+        wrong(&format!(
+            r#"{{"report": "experiment", "experiment": "x", "control": "off", "metrics": [{{"event": "Buy", "measure": {measure}}}]}}"#
+        ))
+    };
+    let errors = [
+        wrong(r#"{"report": "experiment", "control": "off", "metrics": [{"event": "Buy"}]}"#),
+        wrong(r#"{"report": "experiment", "experiment": "x", "control": "off", "metrics": []}"#),
+        measured(r#""sum""#),
+        measured(r#"{"aggregate": "median", "of": "price"}"#),
+        of(r#""controls": "off""#),
+        of(r#""exposure": {"event": "a", "first_time": "ever"}"#),
+        of(r#""variants": ["on", "off"]"#),
+        of(r#""test": "bayes""#),
+        of(r#""confidence": 95"#),
+        of(r#""correction": "bonferoni""#),
+        of(r#""expected_effect": 0"#),
+        of(r#""winsorize": 50"#),
+        of(r#""cuped": "1 year""#),
+        of(r#""cuped": "100 days""#),
+        of(r#""split": {"off": 1, "on": 0}"#),
+        of(r#""split": {"on": 1}"#),
+        of(r#""variants": ["on"], "split": {"off": 1, "on": 1, "other": 1}"#),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn m_70_experiments_read_back_as_the_same() {
+    let report = parse(
+        r#"{"report": "experiment", "experiment": "x", "exposure": ["a", "b"], "variant": {"sql": "v"}, "control": "off",
+            "variants": ["on"], "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": {"aggregate": "average", "of": "price"},
+            "name": "price"}, {"event": "c", "measure": "sessions"}], "test": "sequential", "confidence": 0.9,
+            "correction": "benjamini_hochberg", "winsorize": 1, "cuped": "2 weeks", "pre_experiment_bias": true,
+            "split": {"on": 1, "off": 2}}"#,
+    );
+    let again = Report::from_value(report.to_value());
+    assert_eq!(again, Ok(report));
+}
+
 const FROM_ELSEWHERE: &str = r#"{
     "report": "insights",
     "interval": "day",

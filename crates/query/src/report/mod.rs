@@ -17,6 +17,7 @@ mod cohort;
 mod computed;
 mod convert;
 mod correlation;
+mod experiment;
 mod filter;
 mod flows;
 mod frequency;
@@ -120,6 +121,16 @@ pub(crate) use self::table::register;
 /// the best phi of the candidate is from 0, then as candidates are said, or by users; then by times, then
 /// days.
 ///
+/// An experiment has a row for each metric and group, the control first: `metric` (Utf8: its letter), `name`
+/// (Utf8), `variant` (Utf8), `is_control` (Boolean), `exposed` (Int64: users), `expected` (Float64: of all
+/// exposed, by the planned split), `users` (Int64: those who have what is measured), `total`, `value`
+/// (Float64: the sum over users and the mean, capped and adjusted if that is asked for), `variance` (Float64,
+/// M-72; null of too few), and of variants, null of the control: `difference`, `lift` (of the control's
+/// value), `standard_error`, `low` and `high` (the difference with the confidence), `z`, `p` (two-sided,
+/// M-73), `sequential_p` (M-74) (all Float64), `is_significant` (Boolean, M-76), with `pre_experiment_bias`
+/// `bias_p` (Float64); and `sample_ratio_p` (Float64, the same on all rows) (M-77). Null is what cannot be
+/// told of so few users, or without any variance.
+///
 /// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending; a cohort of
 /// groups has `group_id` instead (C-21).
 ///
@@ -172,7 +183,8 @@ async fn answer(
     | Question::Lifecycle(_)
     | Question::Stickiness(_)
     | Question::Flows(_)
-    | Question::Correlation(_) = &report.question
+    | Question::Correlation(_)
+    | Question::Experiment(_) = &report.question
     {
         asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
         asked.compute(report, &cohorts).await?;
@@ -210,6 +222,7 @@ async fn answer(
         Question::Lifecycle(lifecycle) => lifecycle::answer(&asked, &report.scope, lifecycle).await?,
         Question::Stickiness(stickiness) => stickiness::answer(&asked, &report.scope, stickiness).await?,
         Question::Flows(flows) => flows::answer(&asked, &report.scope, flows).await?,
+        Question::Experiment(of) => experiment::answer(&asked, &report.scope, of).await?,
         Question::Correlation(of) => correlation::answer(&asked, &report.scope, of).await?,
         Question::Cohort(cohort) => {
             let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;

@@ -2,6 +2,7 @@
 //! of the answers.
 
 mod correlation;
+mod experiment;
 mod flows;
 mod funnels;
 mod retention;
@@ -74,6 +75,7 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
         Question::Frequency(_) => oracle::retention::frequency(world, report, as_of),
         Question::Lifecycle(_) => oracle::retention::lifecycle(world, report, as_of),
         Question::Flows(_) => oracle::flows::answer(world, report, as_of),
+        Question::Experiment(_) => oracle::experiment::answer(world, report, as_of),
         Question::Correlation(_) => oracle::correlation::answer(world, report, as_of),
         Question::Stickiness(_) => oracle::retention::stickiness(world, report, as_of),
         other => panic!("a {} is none of these", other.kind()),
@@ -87,7 +89,7 @@ fn users(ids: impl IntoIterator<Item = String>) -> Table {
 
 /// All cases.
 pub fn all() -> Vec<BehaviourCase> {
-    [funnels::cases(), retention::cases(), flows::cases(), correlation::cases()].concat()
+    [funnels::cases(), retention::cases(), flows::cases(), correlation::cases(), experiment::cases()].concat()
 }
 
 /// Cases: `name: stored, definition => columns [lines];`. Each is a test of the oracle under its name.

@@ -2,7 +2,7 @@
 //! other.
 //!
 //! A [`funnel`] is a bar a step, [`retention`] a triangle, [`flows`] are bars a step, a [`correlation`] is a
-//! line a candidate; frequency,
+//! line a candidate, an [`experiment`] a table a metric; frequency,
 //! lifecycle and stickiness ([`activity`]) a line a unit of time. Of insights:
 //!
 //! 1. [`series`]: rows become series, one for each metric, segment and bin, with a point a bucket.
@@ -13,6 +13,7 @@
 mod activity;
 mod bars;
 mod correlation;
+mod experiment;
 mod flows;
 mod funnel;
 mod over_time;
@@ -86,6 +87,7 @@ fn written(
         Question::Stickiness(_) => activity::stickiness(rows, page, out),
         Question::Flows(flows) => flows::write(flows, rows, page, out),
         Question::Correlation(_) => correlation::write(rows, page, out),
+        Question::Experiment(experiment) => experiment::write(experiment, rows, page, out),
         // `is_drawn` knows of them.
         Question::Insights(_) | Question::Cohort(_) | Question::Sessions(_) => Ok(()),
     }
@@ -101,7 +103,8 @@ fn is_drawn(question: &Question, schema: &Schema) -> bool {
         | Question::Lifecycle(_)
         | Question::Stickiness(_)
         | Question::Flows(_)
-        | Question::Correlation(_) => true,
+        | Question::Correlation(_)
+        | Question::Experiment(_) => true,
         Question::Cohort(_) | Question::Sessions(_) => false,
     }
 }

@@ -407,3 +407,37 @@ fn correlations_are_a_line_a_candidate() {
     insta::assert_snapshot!("correlation", form(definition, &rows, 100, 40));
     insta::assert_snapshot!("a_narrow_correlation", form(definition, &rows, 60, 2));
 }
+
+#[test]
+fn experiments_are_a_table_a_metric() {
+    let variant =
+        |metric, name, variant, numbers: [f64; 4], compared: Option<[f64; 8]>, is_significant: bool| {
+            let [exposed, total, value, variance] = numbers;
+            let mut cells = vec![Text(metric), Text(name), Text(variant)];
+            cells.extend([f64::from(u8::from(compared.is_none())), exposed, 5000.0, exposed].map(Number));
+            cells.extend([total, value, variance].map(Number));
+            match compared {
+                Some(compared) => cells.extend(compared.map(Number)),
+                None => cells.extend([(); 8].map(|()| Nothing)),
+            }
+            cells.extend([Number(f64::from(u8::from(is_significant))), Number(0.0002)]);
+            cells
+        };
+    let better = [0.02, 0.2, 0.004, 0.012, 0.028, 5.0, 0.000_001, 0.000_4];
+    let rows = [
+        variant("A", "Buy", "off", [5200.0, 520.0, 0.1, 0.09], None, false),
+        variant("A", "Buy", "on", [4800.0, 576.0, 0.12, 0.1056], Some(better), true),
+        variant("B", "sum of price of Buy", "off", [5200.0, 26_000.0, 5.0, 40.0], None, false),
+        variant(
+            "B",
+            "sum of price of Buy",
+            "on",
+            [4800.0, 23_520.0, 4.9, 41.0],
+            Some([-0.1, -0.02, 0.13, -0.35, 0.15, -0.77, 0.44, 1.0]),
+            false,
+        ),
+    ];
+    let definition = r#"{"report": "experiment", "experiment": "green button", "control": "off",
+        "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": {"aggregate": "sum", "of": "price"}}]}"#;
+    insta::assert_snapshot!("experiment", form(definition, &rows, 100, 40));
+}

@@ -46,10 +46,8 @@ impl Matcher for Ranked {
     fn user(&self, user: &UserEvents<'_>, partial: &mut Partial) {
         let Some(person) = self.of.person(user) else { return };
         for record in person.records {
-            let mut label = 0;
-            for (source, _) in self.has_label.iter().enumerate().filter(|(_, has_label)| **has_label) {
-                let at = label;
-                label += 1;
+            let labelled = self.has_label.iter().enumerate().filter(|(_, has_label)| **has_label);
+            for (at, (source, _)) in labelled.enumerate() {
                 if !record.meets(SOURCES + source) {
                     continue;
                 }
