@@ -173,6 +173,8 @@ impl Candidate {
 impl Correlation {
     /// Candidates that can be chosen.
     pub const CANDIDATES_MAX: usize = 50;
+    /// Names of events, or values of all properties together, that can be looked at.
+    pub const VALUES_MAX: usize = 5000;
     /// The greatest number of times a candidate is done (M-90).
     pub const FREQUENCY_MAX: usize = 10;
     /// The greatest number of days it is done within.
@@ -192,8 +194,10 @@ impl Correlation {
                 Candidate::ValueOf { .. } => error.within(&format!("candidates[{at}].event")),
             })?;
         }
-        if self.top == 0 || self.top > 1000 {
-            return Err(DefinitionError::new("top", "1 to 1000"));
+        let properties = self.candidates.iter().filter(|of| matches!(of, Candidate::ValueOf { .. })).count();
+        let most = Self::VALUES_MAX / properties.max(1);
+        if self.top == 0 || self.top > most {
+            return Err(DefinitionError::new("top", format!("1 to {most}")));
         }
         Ok(())
     }

@@ -176,6 +176,8 @@ pub enum ExperimentTest {
     Frequentist,
     /// As many looks as one likes (M-74).
     Sequential,
+    /// What is believed after looking (M-75).
+    Bayesian,
 }
 
 /// What is done about several comparisons at once (M-76).
@@ -229,6 +231,9 @@ impl Experiment {
         }
         if !(self.confidence > 0.0 && self.confidence < 1.0) {
             return wrong("confidence", "between 0 and 1, such as 0.95");
+        }
+        if self.test == ExperimentTest::Bayesian && self.correction != Correction::None {
+            return wrong("correction", "is of the other tests: Bayesian inference has none");
         }
         if !(self.expected_effect > 0.0 && self.expected_effect.is_finite()) {
             return wrong("expected_effect", "more than 0; 0.1 is ten percent");

@@ -161,6 +161,7 @@ fn m_90_errors_of_correlations_say_where_and_what_would_be_right() {
         of(r#""candidates": [{"property": "b", "event": {"event": "a", "where": {"property": "x"}}}]"#),
         of(r#""candidates": [{"property": {"per_user": "events", "event": "a"}}]"#),
         of(r#""top": 0"#),
+        of(r#""candidates": [{"property": "a"}, "b", {"property": "c"}], "top": 2501"#),
     ];
     insta::assert_snapshot!(errors.join("\n"));
 }
@@ -198,6 +199,7 @@ fn m_70_errors_of_experiments_say_where_and_what_would_be_right() {
         of(r#""variants": ["on", "off"]"#),
         of(r#""test": "bayes""#),
         of(r#""confidence": 95"#),
+        of(r#""test": "bayesian", "correction": "bonferroni""#),
         of(r#""correction": "bonferoni""#),
         of(r#""expected_effect": 0"#),
         of(r#""winsorize": 50"#),

@@ -67,9 +67,144 @@ impl Hits<'_> {
     }
 }
 
+/// The control, or a variant: what it is called, how many are exposed, and by metric what each of these
+/// has.
+type Group = (String, (usize, Vec<Vec<Observed>>));
+
+fn asked(report: &Report) -> &Experiment {
+    let Question::Experiment(experiment) = &report.question else { panic!("no experiment") };
+    experiment
+}
+
 /// The answer.
 pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
-    let Question::Experiment(experiment) = &report.question else { panic!("no experiment") };
+    table(asked(report), &groups(world, report, as_of))
+}
+
+/// What is believed of each variant, metric by metric (M-75); none where nothing is.
+pub fn beliefs(world: &World, report: &Report, as_of: i64) -> Vec<Option<Belief>> {
+    let experiment = asked(report);
+    let groups = groups(world, report, as_of);
+    let mut found = Vec::new();
+    for (at, metric) in experiment.metrics.iter().enumerate() {
+        let values = adjusted(experiment, at, &groups);
+        let is_share = metric.measure == ExperimentMeasure::UniqueUsers && experiment.cuped.is_none();
+        for group in 1..groups.len() {
+            let control = Posterior::of(&values, 0, is_share);
+            let variant = Posterior::of(&values, group, is_share);
+            found.push(control.zip(variant).map(|(control, variant)| Belief { control, variant }));
+        }
+    }
+    found
+}
+
+/// How a variant is believed to differ from the control.
+#[derive(Debug)]
+pub struct Belief {
+    control: Posterior,
+    variant: Posterior,
+}
+
+impl Belief {
+    /// That the variant has more.
+    pub fn chance(&self) -> f64 {
+        self.control.mean_of(&|control| 1.0 - self.variant.below(control))
+    }
+
+    /// That the lift is not more than this.
+    pub fn lift_up_to(&self, lift: f64) -> f64 {
+        self.control.mean_of(&|control| {
+            let below = self.variant.below(control * (1.0 + lift));
+            if control > 0.0 { below } else { 1.0 - below }
+        })
+    }
+}
+
+/// Where a mean is believed to be: how likely it lies at each of many places, ascending.
+#[derive(Debug)]
+struct Posterior {
+    places: Vec<f64>,
+    weights: Vec<f64>,
+    /// The sum of the weights up to each place, half of its own included.
+    below: Vec<f64>,
+}
+
+impl Posterior {
+    fn of(values: &[Vec<f64>], group: usize, is_share: bool) -> Option<Self> {
+        let all: Vec<f64> = values.iter().flatten().copied().collect();
+        let own = &values[group];
+        let (count, sum) = (own.len() as f64, own.iter().sum::<f64>());
+        if own.is_empty() {
+            return None;
+        }
+        let pooled = all.iter().sum::<f64>() / all.len() as f64;
+        if is_share {
+            if pooled <= 0.0 || pooled >= 1.0 {
+                return None;
+            }
+            // The log odds of a share that is distributed as a beta distribution says.
+            let (a, b) = (pooled + sum, 1.0 - pooled + count - sum);
+            let (from, to) = (-40.0 / a.min(1.0), 40.0 / b.min(1.0));
+            let share = |y: f64| 1.0 / (1.0 + (-y).exp());
+            let weight = |y: f64| (-a * (1.0 + (-y).exp()).ln() - b * (1.0 + y.exp()).ln()).exp();
+            return Some(Self::at(from, to, &share, &weight));
+        }
+        let mean = sum / count;
+        let squares =
+            |values: &[f64], around: f64| values.iter().map(|value| (value - around).powi(2)).sum::<f64>();
+        // The normal-inverse-gamma distribution after one more user at the pooled mean.
+        let beta = squares(&all, pooled) / all.len() as f64 / 2.0
+            + squares(own, mean) / 2.0
+            + count / (count + 1.0) * (mean - pooled).powi(2) / 2.0;
+        let (alpha, kappa) = (0.5 + count / 2.0, 1.0 + count);
+        let greatest = all.iter().map(|value| value.abs()).fold(0.0, f64::max);
+        if beta <= 1e-24 * greatest * greatest {
+            return None;
+        }
+        // Student's t at the tangent of an angle.
+        let freedom = 2.0 * alpha;
+        let (at, scale) = ((pooled + sum) / kappa, (beta / alpha / kappa).sqrt());
+        let place = |angle: f64| at + scale * freedom.sqrt() * angle.tan();
+        let weight = |angle: f64| angle.cos().powf(freedom - 1.0);
+        let quarter = std::f64::consts::FRAC_PI_2;
+        Some(Self::at(-quarter, quarter, &place, &weight))
+    }
+
+    fn at(from: f64, to: f64, place: &dyn Fn(f64) -> f64, weight: &dyn Fn(f64) -> f64) -> Self {
+        const STEPS: u32 = 8000;
+        let middles = (0..STEPS).map(|step| from + (to - from) * (f64::from(step) + 0.5) / f64::from(STEPS));
+        let middles: Vec<f64> = middles.collect();
+        let total: f64 = middles.iter().map(|at| weight(*at)).sum();
+        let weights: Vec<f64> = middles.iter().map(|at| weight(*at) / total).collect();
+        let mut sum = 0.0;
+        let below = weights.iter().map(|weight| {
+            sum += weight;
+            sum - weight / 2.0
+        });
+        Self { places: middles.iter().map(|at| place(*at)).collect(), below: below.collect(), weights }
+    }
+
+    fn mean_of(&self, of: &dyn Fn(f64) -> f64) -> f64 {
+        self.places.iter().zip(&self.weights).map(|(place, weight)| of(*place) * weight).sum()
+    }
+
+    /// That it is less.
+    fn below(&self, place: f64) -> f64 {
+        let at = self.places.partition_point(|known| *known < place);
+        match (at.checked_sub(1), self.places.get(at)) {
+            (None, _) => 0.0,
+            (_, None) => 1.0,
+            (Some(before), Some(after)) => {
+                let (low, high) = (self.places[before], *after);
+                let part = if high > low { (place - low) / (high - low) } else { 0.5 };
+                self.below[before] + (self.below[at] - self.below[before]) * part
+            }
+        }
+    }
+}
+
+fn groups(world: &World, report: &Report, as_of: i64) -> Vec<Group> {
+    let experiment = asked(report);
     let view = view(world, &report.scope, as_of);
     let range = resolve(view.civil, &report.scope.range, view.now).span;
     let kept = |event: &&Event| {
@@ -129,12 +264,8 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
         groups.keys().cloned().collect()
     };
     let others = names.into_iter().filter(|name| *name != experiment.control);
-    let compared: Vec<(String, (usize, Vec<Vec<Observed>>))> = [experiment.control.clone()]
-        .into_iter()
-        .chain(others)
-        .map(|name| (name.clone(), groups.get(&name).cloned().unwrap_or_else(nobody)))
-        .collect();
-    table(experiment, &compared)
+    let compared = [experiment.control.clone()].into_iter().chain(others);
+    compared.map(|name| (name.clone(), groups.get(&name).cloned().unwrap_or_else(nobody))).collect()
 }
 
 fn days(period: Period) -> i64 {
@@ -324,7 +455,30 @@ fn cuped(all: &mut [Vec<(f64, f64)>]) {
     }
 }
 
-fn table(experiment: &Experiment, groups: &[(String, (usize, Vec<Vec<Observed>>))]) -> Table {
+/// What each group has of a metric, winsorized and adjusted.
+fn adjusted(experiment: &Experiment, at: usize, groups: &[Group]) -> Vec<Vec<f64>> {
+    let pairs = |(_, (_, metrics)): &Group| -> Vec<(f64, f64)> {
+        metrics[at].iter().filter_map(|of| Some((of.value?, of.covariate))).collect()
+    };
+    let mut observed: Vec<Vec<(f64, f64)>> = groups.iter().map(pairs).collect();
+    if let Some(percent) = experiment.winsorize
+        && experiment.metrics[at].measure != ExperimentMeasure::UniqueUsers
+    {
+        let mut sorted: Vec<f64> = observed.iter().flatten().map(|(y, _)| *y).collect();
+        sorted.sort_by(f64::total_cmp);
+        if !sorted.is_empty() {
+            let low = percentile(&sorted, percent).unwrap();
+            let high = percentile(&sorted, 100.0 - percent).unwrap();
+            observed.iter_mut().flatten().for_each(|(y, _)| *y = y.clamp(low, high));
+        }
+    }
+    if experiment.cuped.is_some() {
+        cuped(&mut observed);
+    }
+    observed.into_iter().map(|pairs| pairs.into_iter().map(|(y, _)| y).collect()).collect()
+}
+
+fn table(experiment: &Experiment, groups: &[Group]) -> Table {
     let mut columns = vec![
         "metric",
         "name",
@@ -363,29 +517,10 @@ fn table(experiment: &Experiment, groups: &[(String, (usize, Vec<Vec<Observed>>)
 
     let mut rows: Vec<(Option<Test>, Vec<Value>, Vec<Value>)> = Vec::new();
     for (at, metric) in experiment.metrics.iter().enumerate() {
-        let pairs = |(_, (_, metrics)): &(String, (usize, Vec<Vec<Observed>>))| -> Vec<(f64, f64)> {
-            metrics[at].iter().filter_map(|of| Some((of.value?, of.covariate))).collect()
-        };
-        let mut observed: Vec<Vec<(f64, f64)>> = groups.iter().map(pairs).collect();
-        if let Some(percent) = experiment.winsorize
-            && metric.measure != ExperimentMeasure::UniqueUsers
-        {
-            let mut sorted: Vec<f64> = observed.iter().flatten().map(|(y, _)| *y).collect();
-            sorted.sort_by(f64::total_cmp);
-            if !sorted.is_empty() {
-                let low = percentile(&sorted, percent).unwrap();
-                let high = percentile(&sorted, 100.0 - percent).unwrap();
-                observed.iter_mut().flatten().for_each(|(y, _)| *y = y.clamp(low, high));
-            }
-        }
-        if experiment.cuped.is_some() {
-            cuped(&mut observed);
-        }
-        let of_group = |values: &Vec<(f64, f64)>| {
-            let values: Vec<f64> = values.iter().map(|(y, _)| *y).collect();
-            moments(&values, &metric.measure, experiment.cuped.is_some())
-        };
-        let found: Vec<Moments> = observed.iter().map(of_group).collect();
+        let found: Vec<Moments> = adjusted(experiment, at, groups)
+            .iter()
+            .map(|values| moments(values, &metric.measure, experiment.cuped.is_some()))
+            .collect();
         let before: Vec<Moments> = groups
             .iter()
             .map(|(_, (_, metrics))| {
@@ -439,6 +574,7 @@ fn table(experiment: &Experiment, groups: &[(String, (usize, Vec<Vec<Observed>>)
     let p = |test: &Test| match experiment.test {
         ExperimentTest::Frequentist => test.p,
         ExperimentTest::Sequential => test.sequential_p,
+        ExperimentTest::Bayesian => panic!("beliefs are drawn"),
     };
     let compared: Vec<Option<f64>> = rows.iter().filter_map(|(test, ..)| test.as_ref().map(p)).collect();
     let rows = rows.into_iter().map(|(test, front, back)| {

@@ -127,8 +127,9 @@ pub(crate) use self::table::register;
 /// (Float64: the sum over users and the mean, capped and adjusted if that is asked for), `variance` (Float64,
 /// M-72; null of too few), and of variants, null of the control: `difference`, `lift` (of the control's
 /// value), `standard_error`, `low` and `high` (the difference with the confidence), `z`, `p` (two-sided,
-/// M-73), `sequential_p` (M-74) (all Float64), `is_significant` (Boolean, M-76), with `pre_experiment_bias`
-/// `bias_p` (Float64); and `sample_ratio_p` (Float64, the same on all rows) (M-77). Null is what cannot be
+/// M-73), `sequential_p` (M-74) (all Float64), `is_significant` (Boolean, M-76), with
+/// Bayesian inference `chance` (that the variant has more), `lift_median`, `lift_low` and `lift_high` (Float64,
+/// M-75), with `pre_experiment_bias` `bias_p` (Float64); and `sample_ratio_p` (Float64, the same on all rows) (M-77). Null is what cannot be
 /// told of so few users, or without any variance.
 ///
 /// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending; a cohort of

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::array::{Array as _, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type};
 
 use super::Page;
@@ -19,7 +19,7 @@ impl Answer<'_> {
     }
 
     fn count(&self, name: &str, row: usize) -> u64 {
-        let numbers = self.0.column_by_name(name).map(|column| column.as_primitive::<Int64Type>());
+        let numbers = self.0.column_by_name(name).map(AsArray::as_primitive::<Int64Type>);
         numbers.and_then(|numbers| u64::try_from(numbers.value(row)).ok()).unwrap_or(0)
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::array::{Array as _, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type};
 use tallymark::report::{Experiment, ExperimentMeasure, ExperimentTest};
 
@@ -22,7 +22,7 @@ impl Answer<'_> {
     }
 
     fn count(&self, name: &str, row: usize) -> u64 {
-        let numbers = self.0.column_by_name(name).map(|column| column.as_primitive::<Int64Type>());
+        let numbers = self.0.column_by_name(name).map(AsArray::as_primitive::<Int64Type>);
         numbers.and_then(|numbers| u64::try_from(numbers.value(row)).ok()).unwrap_or(0)
     }
 
@@ -32,7 +32,7 @@ impl Answer<'_> {
     }
 
     fn is_significant(&self, row: usize) -> bool {
-        let flags = self.0.column_by_name("is_significant").map(|column| column.as_boolean());
+        let flags = self.0.column_by_name("is_significant").map(AsArray::as_boolean);
         flags.is_some_and(|flags| flags.is_valid(row) && flags.value(row))
     }
 }
@@ -48,6 +48,7 @@ pub(super) fn write(
     let (p, p_name) = match experiment.test {
         ExperimentTest::Frequentist => ("p", "p"),
         ExperimentTest::Sequential => ("sequential_p", "sequential p"),
+        ExperimentTest::Bayesian => ("chance", "chance to beat"),
     };
     let mut shown = 0;
     for (at, metric) in experiment.metrics.iter().enumerate() {
@@ -80,7 +81,10 @@ pub(super) fn write(
                 count(answer.count("exposed", row)),
                 value(answer.number("value", row)),
                 of_variant(percent(answer.number("lift", row))),
-                of_variant(probability(answer.number(p, row))),
+                of_variant(match answer.number(p, row) {
+                    Some(chance) if experiment.test == ExperimentTest::Bayesian => share(chance),
+                    p => probability(p),
+                }),
                 if answer.is_significant(row) { "significant".to_owned() } else { String::new() },
             ]);
         }

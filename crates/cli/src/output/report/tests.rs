@@ -440,4 +440,17 @@ fn experiments_are_a_table_a_metric() {
     let definition = r#"{"report": "experiment", "experiment": "green button", "control": "off",
         "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": {"aggregate": "sum", "of": "price"}}]}"#;
     insta::assert_snapshot!("experiment", form(definition, &rows, 100, 40));
+    // The chance comes before the last column.
+    let bayesian: Vec<Vec<Cell>> = rows
+        .into_iter()
+        .zip([None, Some(0.9987), None, Some(0.22)])
+        .map(|(mut row, chance)| {
+            let last = row.len() - 1;
+            let numbers = [chance, chance.map(|_| 0.2), chance.map(|_| 0.1), chance.map(|_| 0.3)];
+            row.splice(last..last, numbers.map(|number| number.map_or(Nothing, Number)));
+            row
+        })
+        .collect();
+    let definition = definition.replace("\"control\"", "\"test\": \"bayesian\", \"control\"");
+    insta::assert_snapshot!("bayesian_experiment", form(&definition, &bayesian, 100, 40));
 }

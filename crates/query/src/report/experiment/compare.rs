@@ -24,6 +24,10 @@ pub(super) struct Summary {
     pub(super) mean: Option<f64>,
     /// Null of too few to tell.
     pub(super) variance: Option<f64>,
+    /// The sum of the squares of how far values are from the mean.
+    pub(super) squares: f64,
+    /// How far from 0 the farthest is.
+    pub(super) greatest: f64,
 }
 
 impl Summary {
@@ -32,19 +36,17 @@ impl Summary {
         let greatest = values.iter().fold(0.0_f64, |greatest, value| greatest.max(value.abs()));
         let total = settled(values.iter().sum(), greatest * values.len() as f64);
         if values.is_empty() {
-            return Self { count, total, mean: None, variance: None };
+            return Self { count, total, ..Self::default() };
         }
         let mean = total / count as f64;
+        let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
         let variance = match spread {
             Spread::Share => Some(mean * (1.0 - mean)),
             Spread::Poisson => Some(mean),
-            Spread::Sample => (count > 1).then(|| {
-                let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
-                squares / (count - 1) as f64
-            }),
+            Spread::Sample => (count > 1).then(|| squares / (count - 1) as f64),
         };
         let variance = variance.map(|variance| settled(variance, greatest * greatest * 1e-12));
-        Self { count, total, mean: Some(mean), variance }
+        Self { count, total, mean: Some(mean), variance, squares, greatest }
     }
 }
 
@@ -59,7 +61,7 @@ fn settled(number: f64, size: f64) -> f64 {
 /// How a variant differs from the control.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Difference {
-    pub(super) difference: Option<f64>,
+    pub(super) amount: Option<f64>,
     /// Of the control; null of 0.
     pub(super) lift: Option<f64>,
     pub(super) standard_error: Option<f64>,
@@ -86,7 +88,7 @@ impl Difference {
         let size = of_control.abs().max(of_variant.abs());
         let difference = settled(of_variant - of_control, size);
         let mut found = Self {
-            difference: Some(difference),
+            amount: Some(difference),
             lift: (of_control != 0.0).then(|| difference / of_control),
             ..Self::default()
         };
@@ -132,7 +134,7 @@ pub(super) fn significant(p: &[Option<f64>], confidence: f64, correction: Correc
             sorted.sort_by(f64::total_cmp);
             let passes = |(at, of): &(usize, &f64)| **of <= alpha * (at + 1) as f64 / p.len() as f64;
             // All up to the largest that passes.
-            sorted.iter().enumerate().filter(passes).map(|(_, p)| *p).last().unwrap_or(-1.0)
+            sorted.iter().enumerate().rev().find(passes).map_or(-1.0, |(_, p)| *p)
         }
     };
     p.iter().map(|p| p.map(|p| p <= limit)).collect()

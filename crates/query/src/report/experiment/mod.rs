@@ -4,9 +4,11 @@
 //! 2. [`observe`]: the events of one user → what each variant the user was exposed to has of each metric.
 //! 3. [`adjust`]: observations are capped and freed of what users did before (M-77).
 //! 4. [`compare`]: means, errors, and the tests (M-73, M-74, M-76).
-//! 5. [`rows`]: the columns of the answer.
+//! 5. [`believe`]: Bayesian inference (M-75).
+//! 6. [`rows`]: the columns of the answer.
 
 mod adjust;
+mod believe;
 mod compare;
 mod observe;
 mod rows;

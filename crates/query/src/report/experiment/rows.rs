@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tallymark_report::{Experiment, ExperimentMeasure, ExperimentTest};
 
 use super::adjust;
+use super::believe::Believed;
 use super::compare::{Difference, Spread, Summary, sample_ratio_p, significant};
 use super::observe::{Group, Observations};
 use crate::Result;
@@ -42,6 +43,9 @@ pub(in super::super) fn schema(experiment: &Experiment) -> SchemaRef {
         .map(number),
     );
     fields.push(Field::new("is_significant", DataType::Boolean, true));
+    if experiment.test == ExperimentTest::Bayesian {
+        fields.extend(["chance", "lift_median", "lift_low", "lift_high"].map(number));
+    }
     if experiment.pre_experiment_bias {
         fields.push(number("bias_p"));
     }
@@ -56,6 +60,7 @@ struct Row<'a> {
     expected: Option<f64>,
     summary: Summary,
     difference: Option<Difference>,
+    believed: Option<Believed>,
     bias_p: Option<f64>,
     is_significant: Option<bool>,
 }
@@ -74,12 +79,13 @@ pub(super) fn batch(experiment: &Experiment, groups: &[Group]) -> Result<RecordB
         row.difference.and_then(|difference| match experiment.test {
             ExperimentTest::Frequentist => difference.p,
             ExperimentTest::Sequential => difference.sequential_p,
+            ExperimentTest::Bayesian => None,
         })
     };
     let compared: Vec<Option<f64>> = rows.iter().filter(|row| row.difference.is_some()).map(p).collect();
     let found = significant(&compared, experiment.confidence, experiment.correction);
     for (row, is_significant) in rows.iter_mut().filter(|row| row.difference.is_some()).zip(found) {
-        row.is_significant = is_significant;
+        row.is_significant = is_significant.or_else(|| row.believed.and_then(Believed::is_a_difference));
     }
     let texts = |of: &dyn Fn(&Row<'_>) -> String| -> ArrayRef {
         Arc::new(rows.iter().map(|row| Some(of(row))).collect::<StringArray>())
@@ -107,7 +113,7 @@ pub(super) fn batch(experiment: &Experiment, groups: &[Group]) -> Result<RecordB
         numbers(&|row| Some(row.summary.total)),
         numbers(&|row| row.summary.mean),
         numbers(&|row| row.summary.variance),
-        differences(|of| of.difference),
+        differences(|of| of.amount),
         differences(|of| of.lift),
         differences(|of| of.standard_error),
         differences(|of| of.low),
@@ -117,6 +123,15 @@ pub(super) fn batch(experiment: &Experiment, groups: &[Group]) -> Result<RecordB
         differences(|of| of.sequential_p),
         flags(&|row| row.is_significant),
     ];
+    if experiment.test == ExperimentTest::Bayesian {
+        let believed = |of: fn(&Believed) -> Option<f64>| numbers(&|row| row.believed.as_ref().and_then(of));
+        columns.extend([
+            believed(|of| of.chance),
+            believed(|of| of.lift),
+            believed(|of| of.low),
+            believed(|of| of.high),
+        ]);
+    }
     if experiment.pre_experiment_bias {
         columns.push(numbers(&|row| row.bias_p));
     }
@@ -153,12 +168,18 @@ fn of_metric<'a>(
         spread
     };
     let summaries: Vec<Summary> = observed.iter().map(|of| Summary::of(&of.values, spread)).collect();
+    let believed = |at: usize| {
+        let is_share = spread == Spread::Share;
+        Believed::between(&summaries, 0, at, is_share, experiment.confidence)
+    };
+    let is_bayesian = experiment.test == ExperimentTest::Bayesian;
     let row = |at: usize| Row {
         metric,
         group: &groups[at],
         expected: Some(expected[at]),
         summary: summaries[at],
         difference: (at > 0).then(|| between(&summaries[0], &summaries[at])),
+        believed: (at > 0 && is_bayesian).then(|| believed(at)),
         bias_p: if at > 0 { between(&before[0], &before[at]).p } else { None },
         is_significant: None,
     };

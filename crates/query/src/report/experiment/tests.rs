@@ -1,5 +1,6 @@
 use tallymark_report::Correction;
 
+use super::believe::Believed;
 use super::compare::{Difference, Spread, Summary, sample_ratio_p, significant};
 
 fn close(found: Option<f64>, expected: f64, within: f64) {
@@ -31,6 +32,8 @@ fn m_71_the_lift_of_the_rules() {
             total,
             mean: Some(total / count as f64),
             variance: None,
+            squares: 0.0,
+            greatest: 1.0,
         };
         Difference::between(&of(control), &of(variant), 0.95, 0.1).lift
     };
@@ -55,7 +58,7 @@ fn m_76_the_examples_of_the_rules() {
     let p = [0.041, 0.003, 0.062, 0.012, 0.018].map(Some);
     let of = |correction| {
         let found = significant(&p, 0.95, correction);
-        found.into_iter().map(|is| is.unwrap_or_default()).collect::<Vec<_>>()
+        found.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>()
     };
     assert_eq!(of(Correction::BenjaminiHochberg), [false, true, false, true, true]);
     assert_eq!(of(Correction::Bonferroni), [false, true, false, false, false]);
@@ -85,4 +88,37 @@ fn m_72_variances() {
     // Thirds that are not quite alike are.
     let thirds = [1.0 / 3.0, 1.0 - 2.0 / 3.0, 1.0 / 3.0];
     assert_eq!(Summary::of(&thirds, Spread::Sample).variance, Some(0.0));
+}
+
+#[test]
+fn m_75_the_chance_to_beat_the_control() {
+    let shares = [share(5, 10), share(6, 10)];
+    let found = Believed::between(&shares, 0, 1, true, 0.95);
+    close(found.chance, 0.6728, 0.01);
+    assert_eq!(found, Believed::between(&shares, 0, 1, true, 0.95));
+    assert_eq!(found.is_a_difference(), Some(false));
+    let of = |values: &[f64]| Summary::of(values, Spread::Sample);
+    let means = [of(&[1.0, 2.0, 3.0, 4.0, 5.0]), of(&[3.0, 4.0, 5.0, 6.0, 7.0])];
+    close(Believed::between(&means, 0, 1, false, 0.95).chance, 0.9444, 0.01);
+}
+
+#[test]
+fn m_75_many_users_leave_little_to_believe() {
+    let shares = [share(500, 10_000), share(600, 10_000)];
+    let found = Believed::between(&shares, 0, 1, true, 0.95);
+    // Like the interval of the ratio of two normal ones.
+    close(found.lift, 0.2, 0.01);
+    close(found.low, 0.07, 0.02);
+    close(found.high, 0.33, 0.02);
+    assert_eq!(found.is_a_difference(), Some(true));
+    assert!(found.chance.is_some_and(|chance| chance > 0.995), "{found:?}");
+}
+
+#[test]
+fn m_75_of_nobody_and_of_all_alike_nothing_is_believed() {
+    let nobody = Summary::of(&[], Spread::Share);
+    assert_eq!(Believed::between(&[share(5, 10), nobody], 0, 1, true, 0.95), Believed::default());
+    assert_eq!(Believed::between(&[share(0, 10), share(0, 5)], 0, 1, true, 0.95), Believed::default());
+    let alike = Summary::of(&[2.0; 7], Spread::Sample);
+    assert_eq!(Believed::between(&[alike, alike], 0, 1, false, 0.95), Believed::default());
 }
