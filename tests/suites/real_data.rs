@@ -385,7 +385,7 @@ async fn experiment(engine: &Engine, answer: &Value) {
         for (found, name) in row[3..].iter().zip(["value", "lift", "z", "p"]) {
             match expected.get(name).and_then(Value::as_f64) {
                 Some(number) => {
-                    assert!((found.as_f64().unwrap() - number).abs() < 1e-8, "{spec} {row:?} {number}")
+                    assert!((found.as_f64().unwrap() - number).abs() < 1e-8, "{spec} {row:?} {number}");
                 }
                 None => assert!(found.is_null(), "{spec} {row:?}"),
             }
