@@ -279,8 +279,69 @@ def cohort(events, spec):
     return {"users": sum(count >= spec["at_least"] for count in did.values())}
 
 
+def correlation(events, spec):
+    """Of each event's best number of times and days: who did it or not, and reached the goal or not."""
+    people, did = {}, collections.defaultdict(lambda: collections.defaultdict(list))
+    for user, own in per_user([e for e in events if within(e, spec)]).items():
+        people[user] = any(e.matches(spec["goal"]) for e in own)
+        for event in own:
+            did[event.name][user].append(event.time - own[0].time)
+    rows = []
+    for name in sorted(set(did) - {spec["goal"]}, key=lambda name: (-len(did[name]), name))[:spec["top"]]:
+        cells = []
+        for times in range(1, 11):
+            for days in range(1, 16):
+                counts = [0, 0, 0, 0]
+                for user, reached in people.items():
+                    done = sum(after <= days * DAY_MS for after in did[name].get(user, ())) >= times
+                    counts[(0 if reached else 1) + (0 if done else 2)] += 1
+                tp, fp, fn, tn = counts
+                below = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+                phi = round((tp * tn - fp * fn) / math.sqrt(below), 9) if below else None
+                cells.append({"event": name, "times": times, "days": days, "counts": counts, "phi": phi})
+        rows.append(max(cells, key=lambda cell: -1 if cell["phi"] is None else abs(cell["phi"])))
+    return {"best": sorted(rows, key=lambda cell: -1 if cell["phi"] is None else -abs(cell["phi"]))}
+
+
+def experiment(events, spec):
+    """What users of each variant did after their exposure, and how that differs from the control."""
+    groups = collections.defaultdict(list)
+    for own in per_user([e for e in events if within(e, spec)]).values():
+        counts, under, since = {}, None, None
+        for event in own:
+            if event.matches(spec["exposure"]) and event.properties.get(spec["variant"]) is not None:
+                under, since = event.properties[spec["variant"]], event.time
+                counts.setdefault(under, 0)
+            if under is not None and event.matches(spec["metric"]) and event.time - since <= 90 * DAY_MS:
+                counts[under] += 1
+        for variant, count in counts.items():
+            groups[variant].append(count)
+
+    def share(counts):
+        mean = sum(count > 0 for count in counts) / len(counts)
+        return mean, mean * (1 - mean)
+
+    def average(counts):
+        mean = sum(counts) / len(counts)
+        return mean, sum((count - mean) ** 2 for count in counts) / (len(counts) - 1)
+
+    answer = {}
+    for name, moments in (("users", share), ("events", average)):
+        control, spread = moments(groups[spec["control"]])
+        for variant in sorted(groups):
+            mean, variance = moments(groups[variant])
+            row = {"exposed": len(groups[variant]), "value": round(mean, 9)}
+            if variant != spec["control"]:
+                error = math.sqrt(spread / len(groups[spec["control"]]) + variance / len(groups[variant]))
+                z = (mean - control) / error
+                row |= {"lift": round(mean / control - 1, 9), "z": round(z, 9), "p": round(math.erfc(abs(z) / math.sqrt(2)), 9)}
+            answer.setdefault(variant, {})[name] = row
+    return {"variants": answer}
+
+
 ANSWERS = {"segmentation": segmentation, "numeric": numeric, "funnel": funnel, "retention": retention,
-           "frequency": frequency, "next_event": next_event, "cohort": cohort}
+           "frequency": frequency, "next_event": next_event, "cohort": cohort,
+           "correlation": correlation, "experiment": experiment}
 
 
 # --- the whole -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-//! Random definitions of funnels, retention, frequency, lifecycle, stickiness and flows, over the
+//! Random definitions of funnels, retention, frequency, lifecycle, stickiness, flows, correlations and experiments, over the
 //! histories of `histories.rs`. They name the cohorts of `definitions.rs`.
 
 use proptest::collection::vec;
@@ -458,6 +458,144 @@ fn any_flows() -> BoxedStrategy<Value> {
         .boxed()
 }
 
+fn any_correlation() -> BoxedStrategy<Value> {
+    let of = Of::EventsAndUsers;
+    // When the time of users is over whose births are in the ranges below.
+    let later = |goal_in: &'static str, as_of: Value| {
+        let ranges = one_of(json!(["2024-03-09 to 2024-04-08", "2024-03-29 to 2024-04-08"]));
+        (one_of(as_of), ranges)
+            .prop_map(move |(as_of, range)| json!({"goal_in": goal_in, "as_of": as_of, "range": range}))
+    };
+    let goal_in = prop_oneof![
+        3 => time(false).prop_map(|(range, _)| json!({ "range": range })),
+        // Long enough for several users.
+        5 => Just(json!({"range": "2024-03-09 to 2024-04-08", "as_of": "2024-06-01"})),
+        2 => later("second_week", json!(["2024-04-14T12:00:00Z", "2024-04-22", "2024-06-20"])),
+        1 => later("third_week", json!(["2024-04-21T12:00:00Z", "2024-06-20"])),
+        1 => later("fourth_week", json!(["2024-04-28T12:00:00Z", "2024-06-20"])),
+        1 => later("second_month", json!(["2024-05-30T12:00:00Z", "2024-06-20"])),
+    ];
+    let property = one_of(json!(["genre", "mixed", "tags", "mins", "flag", "user.plan", "company"]));
+    let value_of = (property, option::weighted(0.5, event(of))).prop_map(|(property, event)| {
+        let event = event.map(|mut event| {
+            if let Some(fields) = event.as_object_mut() {
+                fields.shift_remove("first_time");
+            }
+            event
+        });
+        object([("property", Some(property)), ("event", event)])
+    });
+    let candidate = prop_oneof![
+        2 => event(of).prop_map(|mut event| {
+            if let Some(fields) = event.as_object_mut() {
+                fields.shift_remove("first_time");
+            }
+            event
+        }),
+        2 => value_of,
+    ];
+    let birth = option::weighted(0.3, event(of));
+    (
+        (scope(), goal_in, option::weighted(0.2, filter(of, COHORTS))),
+        (event(of), birth, prop_oneof![Just(Vec::new()), vec(candidate, 1..4)]),
+        (option::weighted(0.3, 1_u32..4), option::weighted(0.2, Just(true))),
+    )
+        .prop_map(|((scope, goal_in, filter), (goal, birth, candidates), (top, all_cells))| {
+            let is_filtered_first = [Some(&goal), birth.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+            let rest = object([
+                ("report", Some(json!("correlation"))),
+                ("goal", Some(goal)),
+                ("birth", birth),
+                ("candidates", list(candidates)),
+                ("top", top.map(Value::from)),
+                ("all_cells", all_cells.map(Value::from)),
+                ("where", filter.filter(|_| !is_filtered_first)),
+            ]);
+            merged([scope, rest, goal_in])
+        })
+        .boxed()
+}
+
+fn any_experiment() -> BoxedStrategy<Value> {
+    let of = Of::EventsAndUsers;
+    let measures = prop_oneof![
+        2 => one_of(json!(["unique_users", "total_events", "sessions"])),
+        2 => (one_of(json!(["sum", "average"])), measured_property(of))
+            .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of})),
+    ];
+    let metric = (event(of), option::weighted(0.8, measures), option::weighted(0.1, Just(json!("named"))))
+        .prop_map(|(event, measure, name)| {
+            object([("event", Some(event)), ("measure", measure), ("name", name)])
+        });
+    // Experiments as `exposed` has them, or events like any other.
+    let by_event = (event(of), one_of(json!(["genre", "genre", "genre", "company", "mixed"]))).prop_map(
+        |(event, variant)| {
+            let mut event = as_object(event);
+            if let Some(fields) = event.as_object_mut() {
+                fields.shift_remove("first_time");
+            }
+            object([("exposure", Some(event)), ("variant", Some(variant))])
+        },
+    );
+    let exposure = prop_oneof![
+        3 => one_of(json!([{"experiment": "one"}, {"experiment": "one"}, {"experiment": "two"}])),
+        1 => by_event,
+    ];
+    let groups = prop_oneof![
+        3 => one_of(json!(["rock", "rock", "rock", "jazz", "jazz", "jazz", "Rock", "A"]))
+            .prop_map(|control| json!({ "control": control })),
+        1 => one_of(json!([["rock"], ["rock", "Rock"], ["none"]]))
+            .prop_map(|variants| json!({"control": "jazz", "variants": variants})),
+        1 => one_of(json!([{"rock": 1, "jazz": 3}, {"rock": 0.5, "jazz": 0.25, "Rock": 0.25}]))
+            .prop_map(|split| json!({"control": "rock", "split": split})),
+    ];
+    let tests = (
+        option::weighted(0.5, Just(json!("sequential"))),
+        option::weighted(0.5, one_of(json!([0.5, 0.8, 0.99]))),
+        option::weighted(0.6, one_of(json!(["none", "bonferroni", "benjamini_hochberg"]))),
+        option::weighted(0.3, one_of(json!([0.01, 1, 3]))),
+    )
+        .prop_map(|(test, confidence, correction, effect)| {
+            object([
+                ("test", test),
+                ("confidence", confidence),
+                ("correction", correction),
+                ("expected_effect", effect),
+            ])
+        });
+    let adjusted = (
+        option::weighted(0.3, one_of(json!([1, 10, 25, 49]))),
+        option::weighted(0.4, one_of(json!(["1 day", "1 week", "2 weeks", "1 month"]))),
+        any::<bool>(),
+    )
+        .prop_map(|(percent, cuped, bias)| {
+            let bias = Some(Value::from(bias));
+            object([("winsorize", percent), ("cuped", cuped), ("pre_experiment_bias", bias)])
+        });
+    let filter = option::weighted(0.15, filter(of, COHORTS));
+    // Mostly long enough for several to be exposed.
+    let time = prop_oneof![
+        2 => time(false).prop_map(|(range, _)| json!({ "range": range })),
+        6 => Just(json!({"range": "2024-03-09 to 2024-04-08", "as_of": "2024-06-01"})),
+    ];
+    ((scope(), time, filter), exposure, groups, vec(metric, 1..4), tests, adjusted)
+        .prop_map(|((scope, time, filter), exposure, groups, metrics, tests, adjusted)| {
+            let is_filtered_first = metrics
+                .iter()
+                .any(|metric| metric["event"].get("first_time").is_some_and(|first| first == "filtered"));
+            let rest = object([
+                ("report", Some(json!("experiment"))),
+                ("metrics", Some(Value::from(metrics))),
+                ("where", filter.filter(|_| !is_filtered_first)),
+            ]);
+            merged([scope, time, rest, exposure, groups, tests, adjusted])
+        })
+        .boxed()
+}
+
 /// Definitions as behaviour can be asked: what users do in a time, and credit for what led to events, are
 /// of insights; groups have no first times in funnels.
 fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
@@ -514,7 +652,138 @@ pub fn activity() -> impl Strategy<Value = Value> {
     as_asked(any_activity())
 }
 
+/// Any correlation, over histories that are [`scattered`].
+pub fn correlation() -> impl Strategy<Value = Value> {
+    as_asked(any_correlation())
+}
+
+/// Any experiment, over histories that are [`exposed`].
+pub fn experiment() -> impl Strategy<Value = Value> {
+    as_asked(any_experiment())
+}
+
+/// Histories of more users, each with fewer events, some of which come a week or a month later.
+pub fn scattered(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<Value = Vec<Value>> {
+    const DAY: i64 = 24 * 3_600_000;
+    histories.prop_map(|mut records| {
+        for (at, record) in records.iter_mut().enumerate() {
+            let Some(properties) = record.get_mut("properties").and_then(Value::as_object_mut) else {
+                continue;
+            };
+            if at % 3 > 0 && !properties.contains_key("$insert_id") {
+                properties.shift_remove("$device_id");
+                properties.shift_remove("$user_id");
+                properties.insert("distinct_id".to_owned(), format!("v{}", at * 7 % 11).into());
+            }
+            let later = [0, 0, 0, 8, 0, 0, 15, 0, 22, 35][at % 10] * DAY;
+            if let Some(time) = properties.get_mut("time") {
+                *time = Value::from(time.as_i64().unwrap_or_default() + later);
+            }
+        }
+        records
+    })
+}
+
+/// An experiment about what is believed (M-75), without what has to be saved first.
+pub fn bayesian_experiment() -> impl Strategy<Value = Value> {
+    let is_saved = |definition: &Value| {
+        let text = definition.to_string();
+        ["cohort", "Listen", "lookup"].iter().any(|name| text.contains(name))
+    };
+    experiment().prop_filter("what is saved", move |definition| !is_saved(definition)).prop_map(
+        |mut definition| {
+            if let Some(fields) = definition.as_object_mut() {
+                fields.shift_remove("correction");
+                fields.insert("test".to_owned(), "bayesian".into());
+            }
+            definition
+        },
+    )
+}
+
+/// Histories of some users more, in which some events are exposures to the variants of two experiments.
+pub fn exposed(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<Value = Vec<Value>> {
+    histories.prop_map(|mut records| {
+        for (at, record) in records.iter_mut().enumerate() {
+            let is_exposure = [1, 2, 6].contains(&(at % 9));
+            let Some(properties) = record.get_mut("properties").and_then(Value::as_object_mut) else {
+                continue;
+            };
+            if at % 5 > 0 && !properties.contains_key("$insert_id") {
+                properties.shift_remove("$device_id");
+                properties.shift_remove("$user_id");
+                properties.insert("distinct_id".to_owned(), format!("v{}", at * 5 % 7).into());
+            }
+            if is_exposure {
+                // Mostly before what is measured.
+                let genre = properties.get("genre").cloned().filter(|_| at % 9 == 6);
+                let variant = if at % 2 == 0 { "rock" } else { "jazz" };
+                properties.insert("Variant name".to_owned(), genre.unwrap_or_else(|| variant.into()));
+                let earlier = if at % 9 == 6 { 0 } else { 36 * 3_600_000 };
+                let time = properties.get("time").and_then(Value::as_i64).unwrap_or_default();
+                properties.insert("time".to_owned(), Value::from(time - earlier));
+                let name = if at % 8 == 0 { "two" } else { "one" };
+                properties.insert("Experiment name".to_owned(), name.into());
+                record["event"] = "$experiment_started".into();
+            }
+        }
+        records
+    })
+}
+
 /// Any report of flows; of several anchors mostly without steps before the later ones.
 pub fn flows() -> impl Strategy<Value = Value> {
     as_asked(any_flows())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+    use tallymark_report::Report;
+
+    use super::*;
+    use crate::cases::behaviour_answer;
+    use crate::histories::dense_history;
+    use crate::lookups::of_histories;
+    use crate::oracle::insights::World;
+    use crate::oracle::{Dataset, System};
+
+    /// The share of some random questions whose answers have a value in a column.
+    fn told(
+        definitions: impl Strategy<Value = Value>,
+        histories: impl Strategy<Value = Vec<Value>>,
+        column: &str,
+    ) -> f64 {
+        const NOW: i64 = 1_795_478_400_000;
+        let mut runner = TestRunner::deterministic();
+        let (mut answers, mut told): (u32, u32) = (0, 0);
+        for _ in 0..60 {
+            let Ok(definition) = definitions.new_tree(&mut runner) else { continue };
+            let Ok(history) = histories.new_tree(&mut runner) else { continue };
+            // Cohorts are not saved here.
+            let definition = definition.current();
+            if definition.to_string().contains("cohort") {
+                continue;
+            }
+            let Ok(report) = Report::from_value(definition) else { continue };
+            let dataset = Dataset::of(System::Simplified, &history.current(), NOW);
+            let world = World::of(&dataset, [].into()).with_lookups(of_histories());
+            let answer = behaviour_answer(&world, &report, NOW);
+            let place = answer.columns.iter().position(|name| name == column);
+            answers += 1;
+            let has_value = |row: &Vec<Value>| place.is_some_and(|at| !row[at].is_null());
+            told += u32::from(answer.rows.iter().any(has_value));
+        }
+        f64::from(told) / f64::from(answers.max(1))
+    }
+
+    /// Questions that have no answer prove nothing.
+    #[test]
+    fn random_questions_have_answers() {
+        let correlations = told(correlation(), scattered(dense_history()), "phi");
+        assert!(correlations > 0.25, "{correlations}");
+        let experiments = told(experiment(), exposed(dense_history()), "p");
+        assert!(experiments > 0.12, "{experiments}");
+    }
 }

@@ -1,7 +1,8 @@
-//! Funnels, retention, frequency, lifecycle, stickiness and flows are answered as the oracle answers
+//! Funnels, retention, frequency, lifecycle, stickiness, flows, correlations and experiments are answered as the oracle answers
 //! them: the cases of the rules, and random questions of random histories, stored and read in the ways
 //! of `insights.rs`.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch};
@@ -11,8 +12,10 @@ use tallymark_report::{FlowForm, Question, Report};
 use tallymark_tests::behaviours;
 use tallymark_tests::cases::{BehaviourCase, behaviour_cases, records};
 use tallymark_tests::histories::dense_history;
-use tallymark_tests::oracle::Table;
+use tallymark_tests::oracle::insights::World;
+use tallymark_tests::oracle::{Dataset, System, Table, experiment};
 
+use crate::common::{NOW, for_each_case};
 use crate::insights::{Engines, Stored, as_of, ask_at_random};
 
 /// The rows of an answer.
@@ -137,4 +140,77 @@ fn flows_of_the_rules() {
 #[test]
 fn random_flows() {
     ask_at_random(25, dense_history(), behaviours::flows());
+}
+
+#[test]
+fn correlations_of_the_rules() {
+    check_cases(&["correlation"]);
+}
+
+#[test]
+fn random_correlations() {
+    ask_at_random(25, behaviours::scattered(dense_history()), behaviours::correlation());
+}
+
+#[test]
+fn experiments_of_the_rules() {
+    check_cases(&["experiment"]);
+}
+
+#[test]
+fn random_experiments() {
+    ask_at_random(25, behaviours::exposed(dense_history()), behaviours::experiment());
+}
+
+/// M-75: what is drawn is distributed as it is believed; the oracle knows how by quadrature.
+#[test]
+fn random_beliefs() {
+    const TOLERANCE: f64 = 0.012;
+    let definitions = proptest::collection::vec(behaviours::bayesian_experiment(), 3);
+    let compared = Cell::new(0);
+    let case = (behaviours::exposed(dense_history()), definitions);
+    for_each_case(25, &case, |(records, definitions)| {
+        let compared = &compared;
+        async move {
+            let none = BTreeMap::new();
+            let engines =
+                Engines::of(Stored::Imported, &records, &none, &serde_json::json!({}), &none, &[]).await;
+            let world = World::of(&Dataset::of(System::Simplified, &records, NOW.millis()), BTreeMap::new());
+            for definition in definitions {
+                let report = Report::from_value(definition.clone()).unwrap();
+                let beliefs = experiment::beliefs(&world, &report, NOW.millis());
+                let Question::Experiment(asked) = &report.question else { panic!("no experiment") };
+                let confidence = asked.confidence;
+                let answer = table(&engines.answer(&report).await);
+                assert_eq!(answer, table(&engines.answer(&report).await), "the same numbers are drawn");
+                let place = |name: &str| answer.columns.iter().position(|column| column == name).unwrap();
+                let rows = answer.rows.iter().filter(|row| row[place("is_control")] == false);
+                let rows: Vec<_> = rows.collect();
+                assert_eq!(rows.len(), beliefs.len());
+                for (row, belief) in rows.into_iter().zip(beliefs) {
+                    let number = |name: &str| row[place(name)].as_f64();
+                    let Some(belief) = belief else {
+                        assert_eq!(number("chance"), None, "{definition} {row:?}");
+                        continue;
+                    };
+                    let close = |found: f64, expected: f64| {
+                        assert!(
+                            (found - expected).abs() < TOLERANCE,
+                            "{definition}\n{row:?}\n{found} {expected}"
+                        );
+                    };
+                    close(number("chance").unwrap(), belief.chance());
+                    compared.set(compared.get() + 1);
+                    if let Some(lift) = number("lift_median") {
+                        let (low, high) = (number("lift_low").unwrap(), number("lift_high").unwrap());
+                        close(belief.lift_up_to(lift), 0.5);
+                        close(belief.lift_up_to(high) - belief.lift_up_to(low), confidence);
+                        let is_a_difference = row[place("is_significant")].as_bool();
+                        assert_eq!(is_a_difference, Some(low > 0.0 || high < 0.0));
+                    }
+                }
+            }
+        }
+    });
+    assert!(compared.get() > 10, "{}", compared.get());
 }

@@ -78,6 +78,11 @@ impl Engines {
         Self(vec![("from memory, on two threads", writer), ("from files, on one thread", reader)])
     }
 
+    /// What the first of them answers.
+    pub(crate) async fn answer(&self, report: &Report) -> Vec<RecordBatch> {
+        self.0[0].1.report(report.clone()).await.unwrap().collect().await.unwrap()
+    }
+
     /// What is different from the expected lines, if anything.
     pub(crate) async fn difference(
         &self,

@@ -90,6 +90,8 @@ async fn check(folder: &Path) {
                 "numeric" => numeric(&engine, answer).await,
                 "frequency" => frequency(&engine, answer).await,
                 "cohort" => cohort(&engine, answer).await,
+                "correlation" => correlation(&engine, answer).await,
+                "experiment" => experiment(&engine, answer).await,
                 // Funnels, retention and flows are no plain SQL.
                 _ => {}
             }
@@ -401,6 +403,57 @@ async fn cohort(engine: &Engine, answer: &Value) {
         spec["at_least"]
     );
     assert_eq!(ask_one(engine, &sql).await, answer["users"], "{spec}");
+}
+
+/// M-90: what goes with a goal.
+async fn correlation(engine: &Engine, answer: &Value) {
+    let spec = &answer["spec"];
+    let range = format!("{} to {}", spec["from"].as_str().unwrap(), spec["to"].as_str().unwrap());
+    let definition = json!({"range": range, "goal": spec["goal"], "top": spec["top"]});
+    let sql = format!(
+        "SELECT event, times, days, true_positives, false_positives, false_negatives, true_negatives, phi FROM correlation('{definition}')"
+    );
+    let found = ask(engine, &sql).await;
+    let expected = answer["best"].as_array().unwrap();
+    assert_eq!(found.len(), expected.len(), "{spec}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(found[..3], [&expected["event"], &expected["times"], &expected["days"]].map(Value::clone));
+        assert_eq!(json!(found[3..7]), expected["counts"], "{spec} {}", expected["event"]);
+        let (found, expected) = (found[7].as_f64().unwrap(), expected["phi"].as_f64().unwrap());
+        assert!((found - expected).abs() < 1e-8, "{spec}: {found} instead of {expected}");
+    }
+}
+
+/// M-70, M-73: what difference variants make.
+async fn experiment(engine: &Engine, answer: &Value) {
+    let spec = &answer["spec"];
+    let metric = |measure: &str| json!({"event": spec["metric"], "measure": measure, "name": measure});
+    let definition = json!({
+        "range": format!("{} to {}", spec["from"].as_str().unwrap(), spec["to"].as_str().unwrap()),
+        "exposure": spec["exposure"],
+        "variant": spec["variant"],
+        "control": spec["control"],
+        "metrics": [metric("unique_users"), metric("total_events")],
+    });
+    let sql = format!(
+        "SELECT variant, name, exposed, value, lift, z, p FROM experiment('{definition}') ORDER BY variant"
+    );
+    let found = ask(engine, &sql).await;
+    let variants = answer["variants"].as_object().unwrap();
+    assert_eq!(found.len(), 2 * variants.len(), "{spec}");
+    for row in &found {
+        let name = if row[1] == "unique_users" { "users" } else { "events" };
+        let expected = &variants[row[0].as_str().unwrap()][name];
+        assert_eq!(row[2], expected["exposed"], "{spec} {row:?}");
+        for (found, name) in row[3..].iter().zip(["value", "lift", "z", "p"]) {
+            match expected.get(name).and_then(Value::as_f64) {
+                Some(number) => {
+                    assert!((found.as_f64().unwrap() - number).abs() < 1e-8, "{spec} {row:?} {number}");
+                }
+                None => assert!(found.is_null(), "{spec} {row:?}"),
+            }
+        }
+    }
 }
 
 /// All days, or the last ones of very many: a debug build takes its time for each.

@@ -224,6 +224,8 @@ pub(crate) fn check(scope: &Scope, question: &Question) -> Result<()> {
         Question::Lifecycle(lifecycle) => check_behaviour(scope, lifecycle),
         Question::Stickiness(stickiness) => check_behaviour(scope, stickiness),
         Question::Flows(flows) => check_behaviour(scope, flows),
+        Question::Correlation(correlation) => check_behaviour(scope, correlation),
+        Question::Experiment(experiment) => check_behaviour(scope, experiment),
         Question::Cohort(_) => refuse(scope, &per_user, OF_A_TIME),
         Question::Sessions(list) => {
             refuse(scope, &per_user, OF_A_TIME)?;

@@ -33,9 +33,11 @@ mod attempt;
 mod calendar;
 mod cohort;
 mod computed;
+mod correlation;
 mod date_unit;
 mod error;
 mod event;
+mod experiment;
 mod filter;
 mod flows;
 mod funnel;
@@ -59,9 +61,11 @@ pub use attempt::{CountOf, Exclusion, Window, WindowUnit};
 pub use calendar::{Calendar, Instants, Unit, WeekStart};
 pub use cohort::{Cohort, CohortCondition, Did, Times};
 pub use computed::{AttributionModel, window_ms};
+pub use correlation::{Candidate, Correlation, GoalPeriod};
 pub use date_unit::{DateUnit, Recurring};
 pub use error::{DefinitionError, Result, closest};
 pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
+pub use experiment::{Correction, Experiment, ExperimentMeasure, ExperimentMetric, ExperimentTest};
 pub use filter::{
     CastType, CohortName, Condition, Filter, Include, Items, ListContains, Operator, Period, Scalar,
 };

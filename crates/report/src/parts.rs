@@ -3,9 +3,9 @@
 
 use crate::event::EventChoice;
 use crate::{
-    Breakdown, Cohort, CohortCondition, DateRange, Did, EventSelector, Exclusion, Filter, Flows, Funnel,
-    Insights, Measure, Metric, Operator, PerUser, Property, Question, Report, Result, Retention,
-    RetentionMeasure, Scope,
+    Breakdown, Candidate, Cohort, CohortCondition, Correlation, DateRange, Did, EventSelector, Exclusion,
+    Experiment, ExperimentMeasure, Filter, Flows, Funnel, Insights, Measure, Metric, Operator, PerUser,
+    Property, Question, Report, Result, Retention, RetentionMeasure, Scope,
 };
 
 /// A part of a definition.
@@ -53,6 +53,8 @@ impl Report {
             Question::Lifecycle(lifecycle) => at("event", [&lifecycle.event], each, selector),
             Question::Stickiness(stickiness) => at("event", [&stickiness.event], each, selector),
             Question::Flows(flows) => of_flows(flows, each),
+            Question::Correlation(correlation) => of_correlation(correlation, each),
+            Question::Experiment(experiment) => of_experiment(experiment, each),
             Question::Cohort(cohort) => cohort.try_parts(each),
             Question::Sessions(list) => at_each("properties", &list.properties, each, property),
         }
@@ -157,6 +159,30 @@ fn of_flows<'a>(flows: &'a Flows, each: Each<'_, 'a>) -> Result<()> {
     at_each("hold_constant", &flows.hold_constant, each, property)?;
     at_each("exclude", &flows.exclude, each, exclusion)?;
     at_each("breakdowns", &flows.breakdowns, each, breakdown)
+}
+
+fn of_correlation<'a>(correlation: &'a Correlation, each: Each<'_, 'a>) -> Result<()> {
+    at("goal", [&correlation.goal], each, selector)?;
+    at("birth", [&correlation.birth], each, selector)?;
+    at_each("candidates", &correlation.candidates, each, |candidate, each| match candidate {
+        Candidate::Event(event) => selector(event, each),
+        Candidate::ValueOf { property: of, event } => {
+            at("event", [event], each, selector)?;
+            at("property", [of], each, property)
+        }
+    })
+}
+
+fn of_experiment<'a>(experiment: &'a Experiment, each: Each<'_, 'a>) -> Result<()> {
+    at("exposure", [&experiment.exposure], each, selector)?;
+    at("variant", [&experiment.variant], each, property)?;
+    at_each("metrics", &experiment.metrics, each, |metric, each| {
+        at("event", [&metric.event], each, selector)?;
+        match &metric.measure {
+            ExperimentMeasure::OfProperty { of, .. } => at("measure.of", [of], each, property),
+            _ => Ok(()),
+        }
+    })
 }
 
 fn metric<'a>(metric: &'a Metric, each: Each<'_, 'a>) -> Result<()> {
@@ -352,6 +378,10 @@ mod tests {
             r#"{"report": "flows", "anchors": ["a", {"event": "b", "where": "c"}], "custom_events": [["d", "e"]],
                 "expand": [{"event": "f", "property": {"sql": "g"}}]}"#,
             r#"{"report": "frequency", "event": "a", "birth": "b"}"#,
+            r#"{"report": "correlation", "goal": "a", "birth": {"event": "b", "where": "c"},
+                "candidates": ["d", {"property": {"sql": "e"}, "event": "f"}, ["g", {"event": "h", "where": "i"}]]}"#,
+            r#"{"report": "experiment", "exposure": {"event": "a", "where": "b"}, "variant": {"sql": "c"}, "control": "off",
+                "metrics": [{"event": "d"}, {"event": {"event": "e", "where": "f"}, "measure": {"aggregate": "sum", "of": {"sql": "g"}}}]}"#,
         ];
         let mut places_of_all = Vec::new();
         for text in reports {

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{closest, of_serde};
 use crate::{
-    Cohort, DateRange, DefinitionError, Filter, Flows, Frequency, Funnel, Insights, Instant, Lifecycle,
-    Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart, computed,
+    Cohort, Correlation, DateRange, DefinitionError, Experiment, Filter, Flows, Frequency, Funnel, Insights,
+    Instant, Lifecycle, Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart, computed,
 };
 
 /// What all reports share.
@@ -89,6 +89,10 @@ pub enum Question {
     Stickiness(Stickiness),
     /// What users do before and after something.
     Flows(Flows),
+    /// Which events go with conversion, or with coming back.
+    Correlation(Correlation),
+    /// What difference the variants of an experiment make.
+    Experiment(Experiment),
     /// Who belongs to a set of users.
     Cohort(Cohort),
     /// Which sessions there were.
@@ -105,7 +109,7 @@ pub struct Report {
 }
 
 /// The names of the questions, as `report` says them.
-pub const REPORT_KINDS: [&str; 9] = [
+pub const REPORT_KINDS: [&str; 11] = [
     "insights",
     "funnel",
     "retention",
@@ -113,6 +117,8 @@ pub const REPORT_KINDS: [&str; 9] = [
     "lifecycle",
     "stickiness",
     "flows",
+    "correlation",
+    "experiment",
     "cohort",
     "sessions",
 ];
@@ -128,6 +134,8 @@ impl Question {
             Self::Lifecycle(_) => "lifecycle",
             Self::Stickiness(_) => "stickiness",
             Self::Flows(_) => "flows",
+            Self::Correlation(_) => "correlation",
+            Self::Experiment(_) => "experiment",
             Self::Cohort(_) => "cohort",
             Self::Sessions(_) => "sessions",
         }
@@ -183,6 +191,8 @@ impl Report {
             "lifecycle" => Question::Lifecycle(checked(fields, Lifecycle::check)?),
             "stickiness" => Question::Stickiness(read(fields)?),
             "flows" => Question::Flows(checked(fields, Flows::check)?),
+            "correlation" => Question::Correlation(checked(fields, Correlation::check)?),
+            "experiment" => Question::Experiment(checked(fields, Experiment::check)?),
             "cohort" => Question::Cohort(checked(fields, Cohort::check)?),
             "sessions" => Question::Sessions(read(fields)?),
             other => {
@@ -232,6 +242,8 @@ impl Report {
             Question::Lifecycle(lifecycle) => serde_json::to_value(lifecycle),
             Question::Stickiness(stickiness) => serde_json::to_value(stickiness),
             Question::Flows(flows) => serde_json::to_value(flows),
+            Question::Correlation(correlation) => serde_json::to_value(correlation),
+            Question::Experiment(experiment) => serde_json::to_value(experiment),
             Question::Cohort(cohort) => serde_json::to_value(cohort),
             Question::Sessions(sessions) => serde_json::to_value(sessions),
         };
@@ -256,6 +268,8 @@ impl Report {
             ("lifecycle", generator.root_schema_for::<Lifecycle>()),
             ("stickiness", generator.root_schema_for::<Stickiness>()),
             ("flows", generator.root_schema_for::<Flows>()),
+            ("correlation", generator.root_schema_for::<Correlation>()),
+            ("experiment", generator.root_schema_for::<Experiment>()),
             ("cohort", generator.root_schema_for::<Cohort>()),
             ("sessions", generator.root_schema_for::<SessionList>()),
         ];

@@ -149,6 +149,82 @@ fn errors_of_behaviour_say_where_and_what_would_be_right() {
     insta::assert_snapshot!(errors.join("\n"));
 }
 
+#[test]
+fn m_90_errors_of_correlations_say_where_and_what_would_be_right() {
+    let of = |rest: &str| wrong(&format!(r#"{{"report": "correlation", "goal": "Buy", {rest}}}"#));
+    let errors = [
+        wrong(r#"{"report": "correlation"}"#),
+        of(r#""goal_in": "secondweek""#),
+        of(r#""candidate": ["a"]"#),
+        of(r#""candidates": [{"event": "a", "first_time": "ever"}]"#),
+        of(r#""candidates": ["a", {"property": "b", "where": "c > 1"}]"#),
+        of(r#""candidates": [{"property": "b", "event": {"event": "a", "where": {"property": "x"}}}]"#),
+        of(r#""candidates": [{"property": {"per_user": "events", "event": "a"}}]"#),
+        of(r#""top": 0"#),
+        of(r#""candidates": [{"property": "a"}, "b", {"property": "c"}], "top": 2501"#),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn m_90_correlations_read_back_as_the_same() {
+    let report = parse(
+        r#"{"report": "correlation", "goal": ["a", "b"], "goal_in": "second_month", "birth": {"event": "c", "first_time": "ever"},
+            "candidates": ["d", ["e", {"event": "f", "where": "x > 1"}], {"any_of": ["g", "h"], "name": "i"}, {"property": "j"},
+                {"property": {"sql": "k"}, "event": {"event": "l", "where": "m"}}], "top": 3, "all_cells": true}"#,
+    );
+    let again = Report::from_value(report.to_value());
+    assert_eq!(again, Ok(report));
+}
+
+#[test]
+fn m_70_errors_of_experiments_say_where_and_what_would_be_right() {
+    let of = |rest: &str| {
+        wrong(&format!(
+            r#"{{"report": "experiment", "experiment": "x", "control": "off", "metrics": [{{"event": "Buy"}}], {rest}}}"#
+        ))
+    };
+    let measured = |measure: &str| {
+        wrong(&format!(
+            r#"{{"report": "experiment", "experiment": "x", "control": "off", "metrics": [{{"event": "Buy", "measure": {measure}}}]}}"#
+        ))
+    };
+    let errors = [
+        wrong(r#"{"report": "experiment", "control": "off", "metrics": [{"event": "Buy"}]}"#),
+        wrong(r#"{"report": "experiment", "experiment": "x", "control": "off", "metrics": []}"#),
+        measured(r#""sum""#),
+        measured(r#"{"aggregate": "median", "of": "price"}"#),
+        of(r#""controls": "off""#),
+        of(r#""exposure": {"event": "a", "first_time": "ever"}"#),
+        of(r#""variants": ["on", "off"]"#),
+        of(r#""test": "bayes""#),
+        of(r#""confidence": 95"#),
+        of(r#""test": "bayesian", "correction": "bonferroni""#),
+        of(r#""correction": "bonferoni""#),
+        of(r#""expected_effect": 0"#),
+        of(r#""winsorize": 50"#),
+        of(r#""cuped": "1 year""#),
+        of(r#""cuped": "100 days""#),
+        of(r#""split": {"off": 1, "on": 0}"#),
+        of(r#""split": {"on": 1}"#),
+        of(r#""variants": ["on"], "split": {"off": 1, "on": 1, "other": 1}"#),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn m_70_experiments_read_back_as_the_same() {
+    let report = parse(
+        r#"{"report": "experiment", "experiment": "x", "exposure": ["a", "b"], "variant": {"sql": "v"}, "control": "off",
+            "variants": ["on"], "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": {"aggregate": "average", "of": "price"},
+            "name": "price"}, {"event": "c", "measure": "sessions"}], "test": "sequential", "confidence": 0.9,
+            "correction": "benjamini_hochberg", "winsorize": 1, "cuped": "2 weeks", "pre_experiment_bias": true,
+            "split": {"on": 1, "off": 2}}"#,
+    );
+    let again = Report::from_value(report.to_value());
+    assert_eq!(again, Ok(report));
+}
+
 const FROM_ELSEWHERE: &str = r#"{
     "report": "insights",
     "interval": "day",

@@ -117,9 +117,9 @@ Examples, over the data of `tallymark demo --dataset ./shop`:
   tallymark report --saved Orders --interval hour --output csv --dataset ./shop
 
 The field report says what is asked: insights, funnel, retention, frequency, lifecycle, stickiness,
-flows, cohort, sessions. Insights say metrics (events and what is measured of them), and perhaps
-range, interval, breakdowns, where, formulas, compare, time_zone: --schema prints all there is. In
-SQL the same is asked by SELECT * FROM insights('{…}'), funnel('{…}') and so on.";
+flows, correlation, experiment, cohort, sessions. Insights say metrics (events and what is measured
+of them), and perhaps range, interval, breakdowns, where, formulas, compare, time_zone: --schema
+prints all there is. In SQL the same is asked by SELECT * FROM insights('{…}'), funnel('{…}') and so on.";
 
 pub(super) const COHORT: &str = "\
 Examples:

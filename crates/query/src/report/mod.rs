@@ -16,6 +16,8 @@ mod chosen;
 mod cohort;
 mod computed;
 mod convert;
+mod correlation;
+mod experiment;
 mod filter;
 mod flows;
 mod frequency;
@@ -109,6 +111,26 @@ pub(crate) use self::table::register;
 /// (Int64, from 0), `label` (Utf8), `count` (Int64), `conversion` (Float64: of the parent's count)
 /// (W-20).
 ///
+/// A correlation has a row for each candidate, or with `all_cells` one for each of its numbers of times
+/// and days: `event` (Utf8: the name, or the events of a property), `property` and `value` (Utf8; null of
+/// events), `times` and `days` (Int64: done at least so often within so many days), `is_best` (Boolean),
+/// `users` (Int64: all who were born), `true_positives`, `false_positives`, `false_negatives`,
+/// `true_negatives` (Int64: users who did it or not, and reach the goal or not), `phi`, `precision`,
+/// `false_omission`, `recall`, `fall_out` (Float64; null of nobody) (M-90). Rows are ordered by how far
+/// the best phi of the candidate is from 0, then as candidates are said, or by users; then by times, then
+/// days.
+///
+/// An experiment has a row for each metric and group, the control first: `metric` (Utf8: its letter), `name`
+/// (Utf8), `variant` (Utf8), `is_control` (Boolean), `exposed` (Int64: users), `expected` (Float64: of all
+/// exposed, by the planned split), `users` (Int64: those who have what is measured), `total`, `value`
+/// (Float64: the sum over users and the mean, capped and adjusted if that is asked for), `variance` (Float64,
+/// M-72; null of too few), and of variants, null of the control: `difference`, `lift` (of the control's
+/// value), `standard_error`, `low` and `high` (the difference with the confidence), `z`, `p` (two-sided,
+/// M-73), `sequential_p` (M-74) (all Float64), `is_significant` (Boolean, M-76), with
+/// Bayesian inference `chance` (that the variant has more), `lift_median`, `lift_low` and `lift_high` (Float64,
+/// M-75), with `pre_experiment_bias` `bias_p` (Float64); and `sample_ratio_p` (Float64, the same on all rows) (M-77). Null is what cannot be
+/// told of so few users, or without any variance.
+///
 /// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending; a cohort of
 /// groups has `group_id` instead (C-21).
 ///
@@ -160,7 +182,9 @@ async fn answer(
     | Question::Frequency(_)
     | Question::Lifecycle(_)
     | Question::Stickiness(_)
-    | Question::Flows(_) = &report.question
+    | Question::Flows(_)
+    | Question::Correlation(_)
+    | Question::Experiment(_) = &report.question
     {
         asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
         asked.compute(report, &cohorts).await?;
@@ -198,6 +222,8 @@ async fn answer(
         Question::Lifecycle(lifecycle) => lifecycle::answer(&asked, &report.scope, lifecycle).await?,
         Question::Stickiness(stickiness) => stickiness::answer(&asked, &report.scope, stickiness).await?,
         Question::Flows(flows) => flows::answer(&asked, &report.scope, flows).await?,
+        Question::Experiment(of) => experiment::answer(&asked, &report.scope, of).await?,
+        Question::Correlation(of) => correlation::answer(&asked, &report.scope, of).await?,
         Question::Cohort(cohort) => {
             let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;
             let members: BTreeSet<String> = members.iter().map(str::to_owned).collect();

@@ -22,6 +22,8 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         Question::Retention(retention) if retention.users_of.is_none() => {
             return super::retention::schema(&report.scope, retention);
         }
+        Question::Experiment(experiment) => return Ok(super::experiment::schema(experiment)),
+        Question::Correlation(_) => return Ok(super::correlation::schema()),
         Question::Flows(flows) => return Ok(super::flows::schema(flows)),
         Question::Frequency(_) => return super::frequency::schema(&report.scope),
         Question::Lifecycle(_) => return super::lifecycle::schema(&report.scope),

@@ -1,6 +1,8 @@
-//! The worked examples and tables of sections 6, 7 and 8: streams of events, definitions, and columns
+//! The worked examples and tables of sections 6, 7, 8 and 11: streams of events, definitions, and columns
 //! of the answers.
 
+mod correlation;
+mod experiment;
 mod flows;
 mod funnels;
 mod retention;
@@ -59,7 +61,7 @@ impl BehaviourCase {
     }
 }
 
-/// What the oracle answers to a report of sections 6 to 8.
+/// What the oracle answers to a report of behaviour.
 pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
     match &report.question {
         Question::Funnel(funnel) if funnel.users_of.is_some() => {
@@ -73,6 +75,8 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
         Question::Frequency(_) => oracle::retention::frequency(world, report, as_of),
         Question::Lifecycle(_) => oracle::retention::lifecycle(world, report, as_of),
         Question::Flows(_) => oracle::flows::answer(world, report, as_of),
+        Question::Experiment(_) => oracle::experiment::answer(world, report, as_of),
+        Question::Correlation(_) => oracle::correlation::answer(world, report, as_of),
         Question::Stickiness(_) => oracle::retention::stickiness(world, report, as_of),
         other => panic!("a {} is none of these", other.kind()),
     }
@@ -85,7 +89,7 @@ fn users(ids: impl IntoIterator<Item = String>) -> Table {
 
 /// All cases.
 pub fn all() -> Vec<BehaviourCase> {
-    [funnels::cases(), retention::cases(), flows::cases()].concat()
+    [funnels::cases(), retention::cases(), flows::cases(), correlation::cases(), experiment::cases()].concat()
 }
 
 /// Cases: `name: stored, definition => columns [lines];`. Each is a test of the oracle under its name.

@@ -1,7 +1,8 @@
 //! The answer of a report for a person at a terminal; elsewhere, and for programs, it is rows like any
 //! other.
 //!
-//! A [`funnel`] is a bar a step, [`retention`] a triangle, [`flows`] are bars a step; frequency,
+//! A [`funnel`] is a bar a step, [`retention`] a triangle, [`flows`] are bars a step, a [`correlation`] is a
+//! line a candidate, an [`experiment`] a table a metric; frequency,
 //! lifecycle and stickiness ([`activity`]) a line a unit of time. Of insights:
 //!
 //! 1. [`series`]: rows become series, one for each metric, segment and bin, with a point a bucket.
@@ -11,6 +12,8 @@
 
 mod activity;
 mod bars;
+mod correlation;
+mod experiment;
 mod flows;
 mod funnel;
 mod over_time;
@@ -83,6 +86,8 @@ fn written(
         Question::Lifecycle(lifecycle) => activity::lifecycle(lifecycle, rows, page, out),
         Question::Stickiness(_) => activity::stickiness(rows, page, out),
         Question::Flows(flows) => flows::write(flows, rows, page, out),
+        Question::Correlation(_) => correlation::write(rows, page, out),
+        Question::Experiment(experiment) => experiment::write(experiment, rows, page, out),
         // `is_drawn` knows of them.
         Question::Insights(_) | Question::Cohort(_) | Question::Sessions(_) => Ok(()),
     }
@@ -94,9 +99,12 @@ fn is_drawn(question: &Question, schema: &Schema) -> bool {
         Question::Insights(insights) => has_form(insights, schema),
         Question::Funnel(funnel) => funnel.users_of.is_none() && funnel.explain.is_none(),
         Question::Retention(retention) => retention.users_of.is_none(),
-        Question::Frequency(_) | Question::Lifecycle(_) | Question::Stickiness(_) | Question::Flows(_) => {
-            true
-        }
+        Question::Frequency(_)
+        | Question::Lifecycle(_)
+        | Question::Stickiness(_)
+        | Question::Flows(_)
+        | Question::Correlation(_)
+        | Question::Experiment(_) => true,
         Question::Cohort(_) | Question::Sessions(_) => false,
     }
 }

@@ -378,3 +378,79 @@ fn flows_are_bars_a_step_paths_or_a_tree() {
     let definition = r#"{"report": "flows", "anchors": ["Search"], "form": "tree"}"#;
     insta::assert_snapshot!("tree", form(definition, &rows, 60, 40));
 }
+
+#[test]
+fn correlations_are_a_line_a_candidate() {
+    let row = |event,
+               value: Option<&'static str>,
+               times: f64,
+               is_best: bool,
+               counts: [f64; 4],
+               phi: Option<f64>| {
+        let mut cells = vec![Text(event)];
+        cells.push(value.map_or(Nothing, |_| Text("platform")));
+        cells.push(value.map_or(Nothing, Text));
+        cells.extend([times, 7.0, f64::from(u8::from(is_best)), counts.iter().sum()].map(Number));
+        cells.extend(counts.map(Number));
+        let [tp, fp, fn_, tn] = counts;
+        cells.push(phi.map_or(Nothing, Number));
+        cells.extend([tp / (tp + fp), fn_ / (fn_ + tn), tp / (tp + fn_), fp / (fp + tn)].map(Number));
+        cells
+    };
+    let rows = [
+        row("View cart", None, 3.0, true, [3000.0, 2000.0, 1000.0, 4000.0], Some(0.408_248)),
+        row("View cart", None, 4.0, false, [2.0, 2000.0, 1000.0, 4000.0], Some(0.2)),
+        row("$all_events", Some("ios"), 1.0, true, [30.0, 20.0, 10.0, 40.0], Some(-0.25)),
+        row("Sign up", None, 1.0, true, [40.0, 60.0, 1.0, 0.0], None),
+    ];
+    let definition = r#"{"report": "correlation", "goal": "Buy", "all_cells": true}"#;
+    insta::assert_snapshot!("correlation", form(definition, &rows, 100, 40));
+    insta::assert_snapshot!("a_narrow_correlation", form(definition, &rows, 60, 2));
+}
+
+#[test]
+fn experiments_are_a_table_a_metric() {
+    let variant =
+        |metric, name, variant, numbers: [f64; 4], compared: Option<[f64; 8]>, is_significant: bool| {
+            let [exposed, total, value, variance] = numbers;
+            let mut cells = vec![Text(metric), Text(name), Text(variant)];
+            cells.extend([f64::from(u8::from(compared.is_none())), exposed, 5000.0, exposed].map(Number));
+            cells.extend([total, value, variance].map(Number));
+            match compared {
+                Some(compared) => cells.extend(compared.map(Number)),
+                None => cells.extend([(); 8].map(|()| Nothing)),
+            }
+            cells.extend([Number(f64::from(u8::from(is_significant))), Number(0.0002)]);
+            cells
+        };
+    let better = [0.02, 0.2, 0.004, 0.012, 0.028, 5.0, 0.000_001, 0.000_4];
+    let rows = [
+        variant("A", "Buy", "off", [5200.0, 520.0, 0.1, 0.09], None, false),
+        variant("A", "Buy", "on", [4800.0, 576.0, 0.12, 0.1056], Some(better), true),
+        variant("B", "sum of price of Buy", "off", [5200.0, 26_000.0, 5.0, 40.0], None, false),
+        variant(
+            "B",
+            "sum of price of Buy",
+            "on",
+            [4800.0, 23_520.0, 4.9, 41.0],
+            Some([-0.1, -0.02, 0.13, -0.35, 0.15, -0.77, 0.44, 1.0]),
+            false,
+        ),
+    ];
+    let definition = r#"{"report": "experiment", "experiment": "green button", "control": "off",
+        "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": {"aggregate": "sum", "of": "price"}}]}"#;
+    insta::assert_snapshot!("experiment", form(definition, &rows, 100, 40));
+    // The chance comes before the last column.
+    let bayesian: Vec<Vec<Cell>> = rows
+        .into_iter()
+        .zip([None, Some(0.9987), None, Some(0.22)])
+        .map(|(mut row, chance)| {
+            let last = row.len() - 1;
+            let numbers = [chance, chance.map(|_| 0.2), chance.map(|_| 0.1), chance.map(|_| 0.3)];
+            row.splice(last..last, numbers.map(|number| number.map_or(Nothing, Number)));
+            row
+        })
+        .collect();
+    let definition = definition.replace("\"control\"", "\"test\": \"bayesian\", \"control\"");
+    insta::assert_snapshot!("bayesian_experiment", form(&definition, &bayesian, 100, 40));
+}

@@ -1,0 +1,106 @@
+//! Experiments: a table for each metric, a line a group.
+
+use std::io::{self, Write};
+
+use arrow::array::{Array as _, AsArray, RecordBatch};
+use arrow::datatypes::{Float64Type, Int64Type};
+use tallymark::report::{Experiment, ExperimentMeasure, ExperimentTest};
+
+use super::{Page, percent};
+use crate::output::{Align, Table};
+use crate::text::{count, decimals, number, share};
+
+/// Users are not divided as planned if it is less likely than this.
+const UNLIKELY: f64 = 0.01;
+
+/// The answer, by names of columns.
+struct Answer<'a>(&'a RecordBatch);
+
+impl Answer<'_> {
+    fn text(&self, name: &str, row: usize) -> &str {
+        self.0.column_by_name(name).map_or("", |column| column.as_string::<i32>().value(row))
+    }
+
+    fn count(&self, name: &str, row: usize) -> u64 {
+        let numbers = self.0.column_by_name(name).map(AsArray::as_primitive::<Int64Type>);
+        numbers.and_then(|numbers| u64::try_from(numbers.value(row)).ok()).unwrap_or(0)
+    }
+
+    fn number(&self, name: &str, row: usize) -> Option<f64> {
+        let numbers = self.0.column_by_name(name)?.as_primitive::<Float64Type>();
+        numbers.is_valid(row).then(|| numbers.value(row))
+    }
+
+    fn is_significant(&self, row: usize) -> bool {
+        let flags = self.0.column_by_name("is_significant").map(AsArray::as_boolean);
+        flags.is_some_and(|flags| flags.is_valid(row) && flags.value(row))
+    }
+}
+
+pub(super) fn write(
+    experiment: &Experiment,
+    rows: &RecordBatch,
+    page: &Page,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let answer = Answer(rows);
+    let groups = rows.num_rows() / experiment.metrics.len().max(1);
+    let (p, p_name) = match experiment.test {
+        ExperimentTest::Frequentist => ("p", "p"),
+        ExperimentTest::Sequential => ("sequential_p", "sequential p"),
+        ExperimentTest::Bayesian => ("chance", "chance to beat"),
+    };
+    let mut shown = 0;
+    for (at, metric) in experiment.metrics.iter().enumerate() {
+        if shown >= page.style.rows_max {
+            break;
+        }
+        let of_metric = at * groups..(at + 1) * groups;
+        let is_share = metric.measure == ExperimentMeasure::UniqueUsers && experiment.cuped.is_none();
+        let values = of_metric.clone().filter_map(|row| answer.number("value", row));
+        let places = decimals(values).max(2);
+        let value = |value: Option<f64>| match value {
+            Some(value) if is_share => share(value),
+            value => number(value, places),
+        };
+        writeln!(out, "{}", page.paint.strong(answer.text("name", of_metric.start)))?;
+        let mut table = Table::new(&[
+            ("variant", Align::Left),
+            ("exposed", Align::Right),
+            ("value", Align::Right),
+            ("lift", Align::Right),
+            (p_name, Align::Right),
+            ("", Align::Left),
+        ]);
+        for row in of_metric.take(page.style.rows_max - shown) {
+            shown += 1;
+            let is_compared = row % groups > 0;
+            let of_variant = |text: String| if is_compared { text } else { String::new() };
+            table.push([
+                answer.text("variant", row).to_owned(),
+                count(answer.count("exposed", row)),
+                value(answer.number("value", row)),
+                of_variant(percent(answer.number("lift", row))),
+                of_variant(match answer.number(p, row) {
+                    Some(chance) if experiment.test == ExperimentTest::Bayesian => share(chance),
+                    p => probability(p),
+                }),
+                if answer.is_significant(row) { "significant".to_owned() } else { String::new() },
+            ]);
+        }
+        table.write(out, Some(page.width), page.paint)?;
+    }
+    let mut notes = Vec::new();
+    if let Some(p) = answer.number("sample_ratio_p", 0).filter(|p| *p < UNLIKELY) {
+        notes.push(format!("users are not divided as planned (p {})", probability(Some(p))));
+    }
+    page.footer(shown, rows.num_rows(), "line", notes, out)
+}
+
+/// How likely something is by chance.
+fn probability(p: Option<f64>) -> String {
+    match p {
+        Some(p) if p < 0.0001 => "< 0.0001".to_owned(),
+        p => number(p, 4),
+    }
+}

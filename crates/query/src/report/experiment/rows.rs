@@ -1,0 +1,195 @@
+//! The answer.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use tallymark_report::{Experiment, ExperimentMeasure, ExperimentTest};
+
+use super::adjust;
+use super::believe::Believed;
+use super::compare::{Difference, Spread, Summary, sample_ratio_p, significant};
+use super::observe::{Group, Observations};
+use crate::Result;
+use crate::report::asked::arrow_error;
+use crate::report::insights::letter;
+
+/// The columns: see [`crate::report_schema`].
+pub(in super::super) fn schema(experiment: &Experiment) -> SchemaRef {
+    let number = |name| Field::new(name, DataType::Float64, true);
+    let mut fields = vec![
+        Field::new("metric", DataType::Utf8, false),
+        Field::new("name", DataType::Utf8, false),
+        Field::new("variant", DataType::Utf8, false),
+        Field::new("is_control", DataType::Boolean, false),
+        Field::new("exposed", DataType::Int64, false),
+        number("expected"),
+        Field::new("users", DataType::Int64, false),
+        Field::new("total", DataType::Float64, false),
+    ];
+    fields.extend(
+        [
+            "value",
+            "variance",
+            "difference",
+            "lift",
+            "standard_error",
+            "low",
+            "high",
+            "z",
+            "p",
+            "sequential_p",
+        ]
+        .map(number),
+    );
+    fields.push(Field::new("is_significant", DataType::Boolean, true));
+    if experiment.test == ExperimentTest::Bayesian {
+        fields.extend(["chance", "lift_median", "lift_low", "lift_high"].map(number));
+    }
+    if experiment.pre_experiment_bias {
+        fields.push(number("bias_p"));
+    }
+    fields.push(number("sample_ratio_p"));
+    Arc::new(Schema::new(fields))
+}
+
+/// One metric of one group; of variants how it differs from the control.
+struct Row<'a> {
+    metric: usize,
+    group: &'a Group,
+    expected: Option<f64>,
+    summary: Summary,
+    difference: Option<Difference>,
+    believed: Option<Believed>,
+    bias_p: Option<f64>,
+    is_significant: Option<bool>,
+}
+
+/// `groups` begin with the control.
+pub(super) fn batch(experiment: &Experiment, groups: &[Group]) -> Result<RecordBatch> {
+    let exposed: Vec<u64> = groups.iter().map(|group| group.exposed).collect();
+    let expected = expected(experiment, groups);
+    let sample_ratio_p = sample_ratio_p(&exposed, &expected);
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for metric in 0..experiment.metrics.len() {
+        let observed: Vec<Observations> = groups.iter().map(|group| group.metrics[metric].clone()).collect();
+        rows.extend(of_metric(experiment, groups, &expected, metric, observed));
+    }
+    let p = |row: &Row<'_>| {
+        row.difference.and_then(|difference| match experiment.test {
+            ExperimentTest::Frequentist => difference.p,
+            ExperimentTest::Sequential => difference.sequential_p,
+            ExperimentTest::Bayesian => None,
+        })
+    };
+    let compared: Vec<Option<f64>> = rows.iter().filter(|row| row.difference.is_some()).map(p).collect();
+    let found = significant(&compared, experiment.confidence, experiment.correction);
+    for (row, is_significant) in rows.iter_mut().filter(|row| row.difference.is_some()).zip(found) {
+        row.is_significant = is_significant.or_else(|| row.believed.and_then(Believed::is_a_difference));
+    }
+    let texts = |of: &dyn Fn(&Row<'_>) -> String| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(of(row))).collect::<StringArray>())
+    };
+    let counts = |of: &dyn Fn(&Row<'_>) -> u64| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(of(row) as i64)).collect::<Int64Array>())
+    };
+    let flags = |of: &dyn Fn(&Row<'_>) -> Option<bool>| -> ArrayRef {
+        Arc::new(rows.iter().map(of).collect::<BooleanArray>())
+    };
+    let numbers = |of: &dyn Fn(&Row<'_>) -> Option<f64>| -> ArrayRef {
+        Arc::new(rows.iter().map(of).collect::<Float64Array>())
+    };
+    let differences = |of: fn(&Difference) -> Option<f64>| -> ArrayRef {
+        numbers(&|row| row.difference.as_ref().and_then(of))
+    };
+    let mut columns = vec![
+        texts(&|row| letter(row.metric)),
+        texts(&|row| experiment.metrics[row.metric].label()),
+        texts(&|row| row.group.variant.clone()),
+        flags(&|row| Some(row.difference.is_none())),
+        counts(&|row| row.group.exposed),
+        numbers(&|row| row.expected),
+        counts(&|row| row.summary.count),
+        numbers(&|row| Some(row.summary.total)),
+        numbers(&|row| row.summary.mean),
+        numbers(&|row| row.summary.variance),
+        differences(|of| of.amount),
+        differences(|of| of.lift),
+        differences(|of| of.standard_error),
+        differences(|of| of.low),
+        differences(|of| of.high),
+        differences(|of| of.z),
+        differences(|of| of.p),
+        differences(|of| of.sequential_p),
+        flags(&|row| row.is_significant),
+    ];
+    if experiment.test == ExperimentTest::Bayesian {
+        let believed = |of: fn(&Believed) -> Option<f64>| numbers(&|row| row.believed.as_ref().and_then(of));
+        columns.extend([
+            believed(|of| of.chance),
+            believed(|of| of.lift),
+            believed(|of| of.low),
+            believed(|of| of.high),
+        ]);
+    }
+    if experiment.pre_experiment_bias {
+        columns.push(numbers(&|row| row.bias_p));
+    }
+    columns.push(numbers(&|_| sample_ratio_p));
+    RecordBatch::try_new(schema(experiment), columns).map_err(arrow_error)
+}
+
+/// The rows of a metric, of all groups.
+fn of_metric<'a>(
+    experiment: &Experiment,
+    groups: &'a [Group],
+    expected: &[f64],
+    metric: usize,
+    mut observed: Vec<Observations>,
+) -> Vec<Row<'a>> {
+    let measure = &experiment.metrics[metric].measure;
+    let spread = match measure {
+        ExperimentMeasure::UniqueUsers => Spread::Share,
+        ExperimentMeasure::Sessions => Spread::Poisson,
+        ExperimentMeasure::TotalEvents | ExperimentMeasure::OfProperty { .. } => Spread::Sample,
+    };
+    let between = |control: &Summary, variant: &Summary| {
+        Difference::between(control, variant, experiment.confidence, experiment.expected_effect)
+    };
+    let before: Vec<Summary> = observed.iter().map(|of| Summary::of(&of.before, spread)).collect();
+    if let Some(percent) = experiment.winsorize.filter(|_| *measure != ExperimentMeasure::UniqueUsers) {
+        adjust::winsorize(&mut observed, percent);
+    }
+    let spread = if experiment.cuped.is_some() {
+        adjust::cuped(&mut observed);
+        // What is adjusted is no share and no count any more.
+        Spread::Sample
+    } else {
+        spread
+    };
+    let summaries: Vec<Summary> = observed.iter().map(|of| Summary::of(&of.values, spread)).collect();
+    let believed = |at: usize| {
+        let is_share = spread == Spread::Share;
+        Believed::between(&summaries, 0, at, is_share, experiment.confidence)
+    };
+    let is_bayesian = experiment.test == ExperimentTest::Bayesian;
+    let row = |at: usize| Row {
+        metric,
+        group: &groups[at],
+        expected: Some(expected[at]),
+        summary: summaries[at],
+        difference: (at > 0).then(|| between(&summaries[0], &summaries[at])),
+        believed: (at > 0 && is_bayesian).then(|| believed(at)),
+        bias_p: if at > 0 { between(&before[0], &before[at]).p } else { None },
+        is_significant: None,
+    };
+    (0..groups.len()).map(row).collect()
+}
+
+/// How many users each group was to have, of all that are exposed.
+fn expected(experiment: &Experiment, groups: &[Group]) -> Vec<f64> {
+    let weight = |group: &Group| experiment.split.get(&group.variant).copied().unwrap_or(1.0);
+    let weights: f64 = groups.iter().map(weight).sum();
+    let exposed: u64 = groups.iter().map(|group| group.exposed).sum();
+    groups.iter().map(|group| exposed as f64 * weight(group) / weights).collect()
+}

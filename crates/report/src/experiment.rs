@@ -1,0 +1,276 @@
+//! What difference the variants of an experiment make.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::attempt::no_first_time;
+use crate::text::{NoList, WordOr, Written, word_or};
+use crate::{Aggregate, DefinitionError, EventSelector, Period, Property, Result, Unit, window_ms};
+
+/// A report of what the variants of an experiment do to some metrics, compared with the control (M-70 …
+/// M-77).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Only exposures whose property `Experiment name` is this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
+    /// The event a user is exposed with (M-70); `$experiment_started` if not said.
+    #[serde(default = "started")]
+    pub exposure: EventSelector,
+    /// The property of exposures that names the variant; `Variant name` if not said.
+    #[serde(default = "variant_name")]
+    pub variant: Property,
+    /// The variant that others are compared with.
+    pub control: String,
+    /// These others; all there are if not said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<String>,
+    /// What is measured of those exposed.
+    pub metrics: Vec<ExperimentMetric>,
+    /// By which test a difference is significant.
+    #[serde(default)]
+    pub test: ExperimentTest,
+    /// How sure one wants to be that a significant difference is one, between 0 and 1.
+    #[serde(default = "ninety_five")]
+    pub confidence: f64,
+    /// What is done about several comparisons at once (M-76).
+    #[serde(default)]
+    pub correction: Correction,
+    /// The relative difference that is expected, for the sequential test (M-74).
+    #[serde(default = "a_tenth")]
+    pub expected_effect: f64,
+    /// Numbers of users below this percentile, and above 100 less it, are taken for those at it (M-77).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winsorize: Option<f64>,
+    /// Less variance by what users did in this time before their exposure (CUPED, M-77).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cuped: Option<Period>,
+    /// Whether the two weeks before the exposure are compared too (M-77).
+    #[serde(default)]
+    pub pre_experiment_bias: bool,
+    /// How users were to be divided: a weight for the control and each variant; evenly if not said (M-77).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub split: BTreeMap<String, f64>,
+}
+
+fn started() -> EventSelector {
+    EventSelector::named(Experiment::EXPOSURE)
+}
+
+fn variant_name() -> Property {
+    Property::Event { name: "Variant name".to_owned() }
+}
+
+fn ninety_five() -> f64 {
+    0.95
+}
+
+fn a_tenth() -> f64 {
+    0.1
+}
+
+/// One metric of an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentMetric {
+    /// What users do.
+    pub event: EventSelector,
+    /// What is measured of it, for each user exposed.
+    #[serde(default)]
+    pub measure: ExperimentMeasure,
+    /// What to call it in results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl ExperimentMetric {
+    /// How it is called in results.
+    pub fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| match &self.measure {
+            ExperimentMeasure::OfProperty { aggregate, of } => {
+                format!("{} of {} of {}", aggregate.name(), of.label(), self.event.label())
+            }
+            _ => self.event.label(),
+        })
+    }
+}
+
+/// What is measured of a user exposed (M-71).
+///
+/// Written as a word, or as an object: `{"aggregate": "sum", "of": "amount"}`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(with = "Written<Self>")]
+pub enum ExperimentMeasure {
+    /// Whether they do it: which share of those exposed.
+    #[default]
+    UniqueUsers,
+    /// How many events.
+    TotalEvents,
+    /// How many sessions with such an event.
+    Sessions,
+    /// The sum, or the average, of a property.
+    #[serde(untagged)]
+    OfProperty {
+        /// `sum`, or `average` of those who have a number.
+        aggregate: Aggregate,
+        /// Of what.
+        of: Property,
+    },
+}
+
+/// [`ExperimentMeasure`] as an object.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExperimentMeasureObject {
+    /// `sum` or `average`.
+    aggregate: Aggregate,
+    /// Of what.
+    of: Property,
+}
+
+impl WordOr<'_> for ExperimentMeasure {
+    const EXPECTED: &'static str =
+        "a measure: unique_users, total_events, sessions, or an object with aggregate";
+    type Object = ExperimentMeasureObject;
+    type List = NoList;
+
+    fn words() -> Vec<&'static str> {
+        vec!["unique_users", "total_events", "sessions"]
+    }
+
+    fn of_word(word: &str) -> Result<Self, String> {
+        match word {
+            "unique_users" => Ok(Self::UniqueUsers),
+            "total_events" => Ok(Self::TotalEvents),
+            "sessions" => Ok(Self::Sessions),
+            other => Err(format!("\"{other}\" is not known; known: {}", Self::words().join(", "))),
+        }
+    }
+
+    fn of_object(object: ExperimentMeasureObject) -> Result<Self, String> {
+        match object.aggregate {
+            Aggregate::Sum | Aggregate::Average => {
+                Ok(Self::OfProperty { aggregate: object.aggregate, of: object.of })
+            }
+            other => Err(format!("of a property there is its sum and average, not {}", other.name())),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ExperimentMeasure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word_or(deserializer)
+    }
+}
+
+/// By which test a difference is significant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExperimentTest {
+    /// One look, when the experiment is over (M-73).
+    #[default]
+    Frequentist,
+    /// As many looks as one likes (M-74).
+    Sequential,
+    /// What is believed after looking (M-75).
+    Bayesian,
+}
+
+/// What is done about several comparisons at once (M-76).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Correction {
+    /// Nothing: each is a test by itself.
+    #[default]
+    None,
+    /// The chance of any false one is kept small.
+    Bonferroni,
+    /// The share of false ones among those significant is kept small.
+    BenjaminiHochberg,
+}
+
+impl Experiment {
+    /// The event of exposures.
+    pub const EXPOSURE: &'static str = "$experiment_started";
+    /// The property of exposures that names the experiment.
+    pub const NAME: &'static str = "Experiment name";
+    /// Metrics that can be asked for.
+    pub const METRICS_MAX: usize = 50;
+    /// How long an exposure counts (M-70).
+    pub const DAYS: u32 = 90;
+    /// How long before an exposure bias is looked for (M-77).
+    pub const BIAS_DAYS: u32 = 14;
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let wrong = |path: &str, problem: &str| Err(DefinitionError::new(path, problem));
+        no_first_time(&self.exposure)
+            .and_then(|()| self.exposure.check(false))
+            .map_err(|error| error.within("exposure"))?;
+        if self.experiment.is_none() && self.exposure == started() {
+            return Err(DefinitionError::new("experiment", "is missing")
+                .hint("it is the name of the experiment; or say which events exposures are"));
+        }
+        if self.control.is_empty() {
+            return wrong("control", "it is the name of a variant");
+        }
+        for (at, variant) in self.variants.iter().enumerate() {
+            if *variant == self.control || self.variants[..at].contains(variant) {
+                return wrong(&format!("variants[{at}]"), "each is said once, the control not among them");
+            }
+        }
+        if self.metrics.is_empty() || self.metrics.len() > Self::METRICS_MAX {
+            return wrong("metrics", &format!("1 to {} metrics", Self::METRICS_MAX));
+        }
+        for (at, metric) in self.metrics.iter().enumerate() {
+            let event = metric.event.check(false);
+            event.map_err(|error| error.within(&format!("metrics[{at}].event")))?;
+        }
+        if !(self.confidence > 0.0 && self.confidence < 1.0) {
+            return wrong("confidence", "between 0 and 1, such as 0.95");
+        }
+        if self.test == ExperimentTest::Bayesian && self.correction != Correction::None {
+            return wrong("correction", "is of the other tests: Bayesian inference has none");
+        }
+        if !(self.expected_effect > 0.0 && self.expected_effect.is_finite()) {
+            return wrong("expected_effect", "more than 0; 0.1 is ten percent");
+        }
+        if self.winsorize.is_some_and(|percent| !(percent > 0.0 && percent < 50.0)) {
+            return wrong("winsorize", "a percentile between 0 and 50, such as 1");
+        }
+        if let Some(period) = self.cuped {
+            let millis = window_ms(period).filter(|_| period.unit >= Unit::Day);
+            if !millis.is_some_and(|millis| millis > 0 && millis <= i64::from(Self::DAYS) * 86_400_000) {
+                return wrong("cuped", "1 to 90 days, such as \"2 weeks\"");
+            }
+        }
+        self.check_split()
+    }
+
+    fn check_split(&self) -> Result<()> {
+        if self.split.is_empty() {
+            return Ok(());
+        }
+        for (name, weight) in &self.split {
+            let path = format!("split.{name}");
+            if !(*weight > 0.0 && weight.is_finite()) {
+                return Err(DefinitionError::new(path, "a weight more than 0"));
+            }
+            if !self.variants.is_empty() && *name != self.control && !self.variants.contains(name) {
+                return Err(DefinitionError::new(path, "is none of the variants"));
+            }
+        }
+        for name in [&self.control].into_iter().chain(&self.variants) {
+            if !self.split.contains_key(name) {
+                return Err(DefinitionError::new("split", format!("has no weight for \"{name}\"")));
+            }
+        }
+        if self.split.len() < 2 {
+            return Err(DefinitionError::new("split", "has weights for the control and each variant"));
+        }
+        Ok(())
+    }
+}
