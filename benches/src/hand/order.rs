@@ -1,5 +1,7 @@
 //! Loops for which the order of a user's events matters.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 use super::{Columns, Rows};
@@ -41,16 +43,43 @@ pub(crate) fn sessions(columns: &Columns, timeout: i64) -> Rows {
 
 /// The three events after each anchor, the most frequent ones.
 pub(crate) fn paths(columns: &Columns, anchor: &str, limit: usize) -> Rows {
-    let (anchor, names) = (columns.event.code(anchor), columns.event.names.len());
-    let counts = super::add_up(columns.parallel(|range| {
-        let mut counts = vec![0_u64; names * names * names];
+    let anchor = columns.event.code(anchor);
+    most_frequent(columns, limit, |range, count| {
         for row in range.start..range.end.saturating_sub(3) {
             if usize::from(columns.event.of_row[row]) == anchor && columns.user[row] == columns.user[row + 3]
             {
-                let next = |rows: usize| usize::from(columns.event.of_row[row + rows]);
-                counts[(next(1) * names + next(2)) * names + next(3)] += 1;
+                count(row);
             }
         }
+    })
+}
+
+/// The three events after each user's first anchor, the most frequent ones.
+pub(crate) fn first_paths(columns: &Columns, anchor: &str, limit: usize) -> Rows {
+    let anchor = columns.event.code(anchor);
+    most_frequent(columns, limit, |range, count| {
+        for rows in columns.users(range) {
+            let first = rows.clone().find(|row| usize::from(columns.event.of_row[*row]) == anchor);
+            if let Some(first) = first.filter(|first| first + 3 < rows.end) {
+                count(first);
+            }
+        }
+    })
+}
+
+/// The paths of three events after the rows that `find` counts.
+fn most_frequent(
+    columns: &Columns,
+    limit: usize,
+    find: impl Fn(Range<usize>, &mut dyn FnMut(usize)) + Sync,
+) -> Rows {
+    let names = columns.event.names.len();
+    let counts = super::add_up(columns.parallel(|range| {
+        let mut counts = vec![0_u64; names * names * names];
+        find(range, &mut |row| {
+            let next = |rows: usize| usize::from(columns.event.of_row[row + rows]);
+            counts[(next(1) * names + next(2)) * names + next(3)] += 1;
+        });
         counts
     }));
     let name = |code: usize| columns.event.names[code].as_str();
@@ -102,5 +131,23 @@ mod tests {
         let events =
             [(0, 0, "a"), (0, 1, "b"), (0, 2, "a"), (0, 3, "b"), (1, 4, "a"), (1, 5, "b"), (1, 6, "b")];
         assert_eq!(paths(&columns(&events, 2), "a", 5), [[json!("b"), json!("a"), json!("b"), json!(1)]]);
+    }
+
+    #[test]
+    fn only_the_first_of_a_user_begins_a_first_path() {
+        let events = [
+            (0, 0, "a"),
+            (0, 1, "a"),
+            (0, 2, "b"),
+            (0, 3, "b"),
+            (0, 4, "b"),
+            (1, 4, "a"),
+            (1, 5, "b"),
+            (1, 6, "b"),
+        ];
+        assert_eq!(
+            first_paths(&columns(&events, 2), "a", 5),
+            [[json!("a"), json!("b"), json!("b"), json!(1)]]
+        );
     }
 }

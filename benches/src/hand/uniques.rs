@@ -109,6 +109,54 @@ pub(crate) fn retention(columns: &Columns) -> Rows {
         .collect()
 }
 
+/// New, returning, resurrected and dormant users by week, up to the last one.
+pub(crate) fn lifecycle(columns: &Columns, last_week: i32) -> Rows {
+    let week_of = |day: u8| (columns.first_day + i32::from(day) + 3).div_euclid(7);
+    let first_week = week_of(0);
+    let weeks = (last_week - first_week + 1).max(1) as usize;
+    let counts = add_up(columns.parallel(|range| {
+        let mut counts = vec![0_u64; weeks * STATUSES.len()];
+        let mut count = |week: i32, status: usize| {
+            if week <= last_week {
+                counts[(week - first_week) as usize * STATUSES.len() + status] += 1;
+            }
+        };
+        for rows in columns.users(range) {
+            let mut before: Option<i32> = None;
+            for &day in &columns.day[rows] {
+                let week = week_of(day);
+                match before {
+                    Some(known) if known == week => continue,
+                    None => count(week, NEW),
+                    Some(known) if known == week - 1 => count(week, RETURNING),
+                    Some(known) => {
+                        count(known + 1, DORMANT);
+                        count(week, RESURRECTED);
+                    }
+                }
+                before = Some(week);
+            }
+            if let Some(last) = before {
+                count(last + 1, DORMANT);
+            }
+        }
+        counts
+    }));
+    let cells = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    cells
+        .map(|(at, &count)| {
+            let week = first_week + (at / STATUSES.len()) as i32;
+            vec![json!(week), json!(STATUSES[at % STATUSES.len()]), json!(count)]
+        })
+        .collect()
+}
+
+const STATUSES: [&str; 4] = ["new", "returning", "resurrected", "dormant"];
+const NEW: usize = 0;
+const RETURNING: usize = 1;
+const RESURRECTED: usize = 2;
+const DORMANT: usize = 3;
+
 /// Events by day of those users who did one at least so often.
 pub(crate) fn of_cohort(columns: &Columns, event: &str, times: usize) -> Rows {
     let event = columns.event.code(event);
@@ -139,6 +187,26 @@ mod tests {
             columns(&[(0, 0, "a"), (0, 1, "a"), (0, DAY, "a"), (1, 2 * DAY, "a"), (2, 4 * DAY, "a")], 2);
         let users: Vec<u64> = rolling(&columns, 2).iter().map(|row| row[1].as_u64().unwrap()).collect();
         assert_eq!(users, [1, 1, 2, 1, 1]);
+    }
+
+    #[test]
+    fn users_come_stay_and_go_by_week() {
+        // 1 January 1970 was a Thursday: its week is number 0.
+        let day = |day: i64| day * DAY;
+        let events =
+            [(0, day(0), "a"), (0, day(5), "a"), (0, day(20), "a"), (1, day(1), "a"), (1, day(2), "a")];
+        let rows = lifecycle(&columns(&events, 2), 3);
+        let row = |week: i32, status: &str, count: u64| vec![json!(week), json!(status), json!(count)];
+        assert_eq!(
+            rows,
+            [
+                row(0, "new", 2),
+                row(1, "returning", 1),
+                row(1, "dormant", 1),
+                row(2, "dormant", 1),
+                row(3, "resurrected", 1),
+            ]
+        );
     }
 
     #[test]

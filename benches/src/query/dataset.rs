@@ -48,6 +48,11 @@ impl Facts {
         let last = first + i64::from(self.days.max(1)) - 1;
         format!("\"{} to {}\"", day(first).unwrap_or_default(), day(last).unwrap_or_default())
     }
+
+    /// The number of the last week that has events: see [`super::system::Dialect::week`].
+    pub(crate) fn last_week(&self) -> i32 {
+        (self.first_day + self.days.max(1) as i32 - 1 + 3).div_euclid(7)
+    }
 }
 
 /// A dataset in its folder, with the copies that peers make of it beside it.

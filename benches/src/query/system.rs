@@ -142,6 +142,15 @@ impl Dialect {
         }
     }
 
+    /// The number of the week of a day; weeks begin on Monday.
+    pub(crate) fn week(self, day: &str) -> String {
+        match self {
+            Self::Clickhouse => format!("intDiv(toInt32({day}) + 3, 7)"),
+            Self::Duckdb => format!("(({day} - DATE '1970-01-01') + 3) // 7"),
+            Self::Tallymark | Self::Datafusion => format!("(CAST({day} AS INT) + 3) / 7"),
+        }
+    }
+
     /// A day some days later.
     pub(crate) fn days_later(self, day: &str, days: u32) -> String {
         match self {

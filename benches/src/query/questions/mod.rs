@@ -6,11 +6,13 @@
 mod cohort_events;
 mod events_by_day;
 mod feed;
+mod first_paths;
 mod frequency;
 mod funnel_20;
 mod funnel_3;
 mod funnel_5;
 mod funnel_country;
+mod lifecycle;
 mod median_per_user;
 mod paths;
 mod plain_count_distinct;
@@ -47,7 +49,7 @@ pub(crate) struct Question {
 }
 
 /// All of them, in the order of the table.
-pub(crate) const ALL: [Question; 26] = [
+pub(crate) const ALL: [Question; 28] = [
     events_by_day::QUESTION,
     users_by_day::QUESTION,
     users_by_country::QUESTION,
@@ -62,9 +64,11 @@ pub(crate) const ALL: [Question; 26] = [
     funnel_20::QUESTION,
     funnel_country::QUESTION,
     retention::QUESTION,
+    lifecycle::QUESTION,
     cohort_events::QUESTION,
     sessions::QUESTION,
     paths::QUESTION,
+    first_paths::QUESTION,
     feed::QUESTION,
     plain_two_properties::QUESTION,
     plain_filter::QUESTION,
