@@ -2,13 +2,21 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
 use tallymark_report::{Attribution, Breakdown, Filter, Property};
 
 use crate::oracle::attempts::{Attempt, Stream};
 use crate::oracle::insights::breakdown::{NOT_SET, Splitter};
-use crate::oracle::insights::filter::passes;
+use crate::oracle::insights::filter::{meets, passes};
+use crate::oracle::insights::other_events::number_of_events;
 use crate::oracle::insights::property::value;
-use crate::oracle::insights::world::{Subject, View};
+use crate::oracle::insights::selector::is_meant;
+use crate::oracle::insights::world::{Event, Subject, View};
+
+/// Whether a property is a number of attempts (F-75).
+pub(super) fn is_of_attempts(property: &Property) -> bool {
+    matches!(property, Property::PerUser { between_steps: Some(_), .. })
+}
 
 /// An attempt and whose it is.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +38,21 @@ impl<'a> Whose<'a> {
         Some((to - from).max(0) as f64 / 1000.0)
     }
 
+    /// A number of the events between two steps that were no step (F-75); none of an attempt that did not
+    /// reach both.
+    pub(super) fn number(self, view: View<'_>, property: &Property) -> Option<Option<Value>> {
+        let Property::PerUser { per_user, event, between_steps: Some([from, to]), .. } = property else {
+            panic!("{} is of no attempt", property.label())
+        };
+        let (from, to) = (self.attempt.reached[from - 1]?, self.attempt.reached[to - 1]?);
+        let is_one = |place: &usize| {
+            !self.attempt.taken.contains(place) && is_meant(view, event, self.stream.events[*place])
+        };
+        let events: Vec<&Event> =
+            (from + 1..to).filter(is_one).map(|place| self.stream.events[place]).collect();
+        Some(number_of_events(view, per_user, &events))
+    }
+
     /// The actor alone.
     fn actor(self) -> Subject<'a> {
         Subject { event: None, user: self.stream.user.as_deref(), object: None, at: None, group: None }
@@ -46,6 +69,8 @@ impl<'a> Whose<'a> {
         let mut defined =
             steps.filter_map(|step| self.event(step)).filter(|event| value(view, property, *event).is_some());
         let found = match attribution {
+            //
+            _ if matches!(property, Property::Attributed { .. }) => self.event(0),
             Attribution::Step(step) => self.event(step - 1),
             Attribution::FirstStepDefined => defined.next(),
             Attribution::LastStepDefined => defined.next_back(),
@@ -61,6 +86,12 @@ impl<'a> Whose<'a> {
         breakdown: &Breakdown,
         splitter: &Splitter<'_>,
     ) -> BTreeSet<String> {
+        if let Breakdown::Property { property, .. } = breakdown
+            && is_of_attempts(property)
+        {
+            let not_set = || BTreeSet::from([NOT_SET.to_owned()]);
+            return self.number(view, property).map_or_else(not_set, |value| splitter.labels_of(view, value));
+        }
         let subject = self.split(view, attribution, breakdown);
         match breakdown {
             // The step was not reached; and what is not there is not cast either.
@@ -96,6 +127,9 @@ impl<'a> Whose<'a> {
             }
             Filter::Any { any } => any.iter().any(|filter| self.is_kept(view, attribution, filter)),
             Filter::Not { not } => !self.is_kept(view, attribution, not),
+            Filter::Condition(condition) if is_of_attempts(&condition.property) => {
+                meets(view, condition, self.number(view, &condition.property).flatten())
+            }
             Filter::Condition(condition) => {
                 passes(view, filter, self.subject(view, attribution, &condition.property))
             }

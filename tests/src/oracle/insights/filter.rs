@@ -49,7 +49,7 @@ pub(super) fn asked_about(view: View<'_>, cohort: &str, subject: Subject<'_>) ->
 }
 
 /// Whether a value, whatever property it is of, meets a condition.
-pub(super) fn meets(view: View<'_>, condition: &Condition, value: Option<Value>) -> bool {
+pub(in crate::oracle) fn meets(view: View<'_>, condition: &Condition, value: Option<Value>) -> bool {
     match opposite(&condition.operator) {
         Some(positive) => !holds(view, condition, &positive, value),
         None => holds(view, condition, &condition.operator, value),

@@ -6,10 +6,11 @@ use arrow::datatypes::{DataType, Schema};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::{Case, Expr};
 use std::sync::Arc;
-use tallymark_report::{Filter, Property};
+use tallymark_report::{Attribution, Filter, Property};
 
 use super::super::asked::{Asked, arrow_error, plan_error};
 use super::super::filter::utf8;
+use super::between::{OfNumbers, is_of_attempts};
 use crate::Result;
 
 /// What a label says of a condition at an event: whether its property has a value, and whether it is
@@ -26,6 +27,15 @@ pub(super) enum AttemptFilter {
     Any(Vec<Self>),
     Not(Box<Self>),
     Condition(Leaf),
+    /// On the number at this place among those of attempts (F-75).
+    Number(usize, OfNumbers),
+}
+
+/// What a filter asks of an attempt.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Question<'a> {
+    OfEvents(&'a Leaf),
+    OfNumber(usize, &'a OfNumbers),
 }
 
 /// A condition.
@@ -36,6 +46,8 @@ pub(super) struct Leaf {
     /// Whether it is met where there is no value; of what is the same for all events of a user (F-61),
     /// any event tells.
     pub(super) of_nothing: Option<bool>,
+    /// Which event tells.
+    pub(super) attribution: Attribution,
 }
 
 /// What a condition is at an event.
@@ -52,16 +64,28 @@ impl Verdict {
 }
 
 impl AttemptFilter {
-    /// Labels are added to those there are.
-    pub(super) fn try_new(asked: &Asked, filter: &Filter, labels: &mut Vec<Expr>) -> Result<Self> {
+    /// Labels are added to those there are, and numbers of attempts likewise.
+    pub(super) fn try_new(
+        asked: &Asked,
+        filter: &Filter,
+        attribution: Attribution,
+        labels: &mut Vec<Expr>,
+        numbers: &mut Vec<Property>,
+    ) -> Result<Self> {
         let mut each = |filters: &[Filter]| -> Result<Vec<Self>> {
-            filters.iter().map(|filter| Self::try_new(asked, filter, labels)).collect()
+            filters.iter().map(|filter| Self::try_new(asked, filter, attribution, labels, numbers)).collect()
         };
         let (is_set, of_user) = match filter {
             Filter::All { all } | Filter::List(all) => return Ok(Self::All(each(all)?)),
             Filter::Any { any } => return Ok(Self::Any(each(any)?)),
-            Filter::Not { not } => return Ok(Self::Not(Box::new(Self::try_new(asked, not, labels)?))),
+            Filter::Not { not } => {
+                return Ok(Self::Not(Box::new(Self::try_new(asked, not, attribution, labels, numbers)?)));
+            }
             Filter::Sql(sql) => (asked.sql(sql)?.is_not_null(), false),
+            Filter::Condition(condition) if is_of_attempts(&condition.property) => {
+                numbers.push(condition.property.clone());
+                return Ok(Self::Number(numbers.len() - 1, OfNumbers::condition(asked, filter)?));
+            }
             Filter::Condition(condition) => {
                 let of_user = matches!(condition.property, Property::User { .. });
                 (asked.values(&condition.property)?.is_set(), of_user)
@@ -73,7 +97,14 @@ impl AttemptFilter {
         };
         let is_met = asked.filter(filter)?;
         let of_nothing = if of_user { None } else { Some(of_nothing(asked, is_met.clone())?) };
-        let leaf = Leaf { label: labels.len(), of_nothing };
+        let attribution = match filter {
+            //
+            Filter::Condition(condition) if matches!(condition.property, Property::Attributed { .. }) => {
+                Attribution::Step(1)
+            }
+            _ => attribution,
+        };
+        let leaf = Leaf { label: labels.len(), of_nothing, attribution };
         let both = is_set.clone().and(is_met.clone());
         let cases = [(both, SET_AND_MET), (is_set, SET), (is_met, MET)];
         let cases = cases.map(|(when, label)| (Box::new(when.is_true()), Box::new(utf8(label))));
@@ -86,12 +117,13 @@ impl AttemptFilter {
     }
 
     /// Whether an attempt passes; `met` tells of each condition.
-    pub(super) fn passes(&self, met: &impl Fn(&Leaf) -> bool) -> bool {
+    pub(super) fn passes(&self, met: &mut impl FnMut(Question<'_>) -> bool) -> bool {
         match self {
             Self::All(all) => all.iter().all(|filter| filter.passes(met)),
             Self::Any(any) => any.iter().any(|filter| filter.passes(met)),
             Self::Not(not) => !not.passes(met),
-            Self::Condition(leaf) => met(leaf),
+            Self::Condition(leaf) => met(Question::OfEvents(leaf)),
+            Self::Number(at, condition) => met(Question::OfNumber(*at, condition)),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use tallymark_report::{Aggregate, Funnel, Scope, StepMeasure, TimeMeasure};
 
@@ -19,6 +20,8 @@ use crate::Result;
 
 /// The column of the label of the time.
 const TIME_TO_CONVERT: &str = "time_to_convert";
+/// The column of the event at the step that is compared (F-77).
+const ALTERNATIVE: &str = "alternative";
 
 /// The columns: see [`super::super::schema`].
 pub(in super::super) fn schema(scope: &Scope, funnel: &Funnel) -> Result<SchemaRef> {
@@ -30,6 +33,9 @@ pub(in super::super) fn schema(scope: &Scope, funnel: &Funnel) -> Result<SchemaR
     if funnel.interval.is_some() {
         let time = DataType::Timestamp(TimeUnit::Millisecond, Some(zone.name().into()));
         fields.push(Field::new("time", time, false));
+    }
+    if funnel.compare.is_some() {
+        fields.push(Field::new(ALTERNATIVE, DataType::Utf8, false));
     }
     for breakdown in &funnel.breakdowns {
         fields.push(Field::new(free_name(&breakdown.label(), &fields), DataType::Utf8, false));
@@ -63,6 +69,22 @@ pub(in super::super) fn schema(scope: &Scope, funnel: &Funnel) -> Result<SchemaR
         add("significant", DataType::Boolean, true);
     }
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// The answers to funnels that are compared, one after the other, each with what it is called (F-77).
+pub(super) fn side_by_side(
+    scope: &Scope,
+    funnel: &Funnel,
+    answers: Vec<(String, RecordBatch)>,
+) -> Result<RecordBatch> {
+    let schema = schema(scope, funnel)?;
+    let place = usize::from(funnel.interval.is_some());
+    let labelled = answers.into_iter().map(|(label, answer)| {
+        let mut columns = answer.columns().to_vec();
+        columns.insert(place, Arc::new(StringArray::from(vec![label; answer.num_rows()])));
+        RecordBatch::try_new(Arc::clone(&schema), columns).map_err(arrow_error)
+    });
+    concat_batches(&schema, &labelled.collect::<Result<Vec<_>>>()?).map_err(arrow_error)
 }
 
 /// Columns that grow, in the order of the schema.
