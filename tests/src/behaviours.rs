@@ -202,7 +202,6 @@ fn attempts() -> BoxedStrategy<(Of, usize, Value)> {
 fn any_funnel() -> BoxedStrategy<Value> {
     attempts()
         .prop_flat_map(|(of, steps, attempts)| {
-            let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
             let users_of = option::weighted(0.1, (1..=steps, any::<bool>()));
             let interval_attempts = option::weighted(0.4, Just(json!("shared")));
             let compared = (1..=steps, vec(event(of), 1..3)).prop_map(|(step, events)| {
@@ -215,7 +214,7 @@ fn any_funnel() -> BoxedStrategy<Value> {
             (
                 scope(),
                 time(false),
-                option::weighted(0.25, filter(of, cohorts)),
+                option::weighted(0.25, filter(of, COHORTS)),
                 split(of, steps),
                 interval_attempts,
                 (users_of, option::weighted(0.1, compared)),
@@ -503,13 +502,13 @@ fn computed(steps: Option<usize>) -> BoxedStrategy<Value> {
 }
 
 /// A breakdown by such a property.
-fn by_computed(property: Value, form: Value) -> Value {
+fn by_computed(property: &Value, form: Value) -> Value {
     let form = if property.get("attributed").is_some() { json!({}) } else { form };
     merged([json!({ "property": property }), form])
 }
 
 /// A condition on such a property.
-fn on_computed(property: Value, condition: Value) -> Value {
+fn on_computed(property: &Value, condition: Value) -> Value {
     let condition =
         if property.get("attributed").is_some() { json!({"does_not_contain": "ro"}) } else { condition };
     merged([json!({ "property": property }), condition])
@@ -529,10 +528,14 @@ fn with_computed(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
                 {"at_least": 1}, {"equals": 0}, {"does_not_equal": 1}, {"is_set": true}, {"not_between": [1, 3]},
                 {"as": "boolean", "equals": false},
             ]));
-            let breakdown =
-                (computed(steps), form()).prop_map(|(property, form)| by_computed(property, form));
+            let by_property =
+                (computed(steps), form()).prop_map(|(property, form)| by_computed(&property, form));
+            // Groups have cohorts too (F-52).
+            let by_cohort = vec(select(COHORTS), 1..3).prop_map(|cohorts| json!({ "cohorts": cohorts }));
+            let cohort_weight = u32::from(definition["report"] == "funnel");
+            let breakdown = prop_oneof![3 => by_property, cohort_weight => by_cohort];
             let condition = (computed(steps), condition)
-                .prop_map(|(property, condition)| on_computed(property, condition));
+                .prop_map(|(property, condition)| on_computed(&property, condition));
             let (splits, filters) = (option::weighted(0.25, breakdown), option::weighted(0.15, condition));
             (Just(definition), splits, filters)
         })
@@ -584,16 +587,6 @@ fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
                 let events = definition.pointer_mut(events).and_then(Value::as_array_mut).into_iter();
                 for event in events.flatten().filter(|_| is_of_groups).filter_map(Value::as_object_mut) {
                     event.shift_remove("first_time");
-                }
-            }
-            // Attempts are not split or filtered by cohorts of groups.
-            if definition["report"] == "funnel" {
-                for field in ["breakdowns", "where"] {
-                    let written =
-                        definition.get(field).map(|of| of.to_string().replace("companies", "first"));
-                    if let Some(of) = written.and_then(|of| serde_json::from_str::<Value>(&of).ok()) {
-                        definition[field] = of;
-                    }
                 }
             }
             definition

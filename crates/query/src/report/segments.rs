@@ -202,8 +202,8 @@ impl Asked {
             let case = Case {
                 expr: None,
                 when_then_expr: vec![
-                    (Box::new(member.clone().is_true()), Box::new(utf8(&format!("In {name}")))),
-                    (Box::new(member.is_false()), Box::new(utf8(&format!("Not In {name}")))),
+                    (Box::new(member.clone().is_true()), Box::new(utf8(&in_or_out(name, true)))),
+                    (Box::new(member.is_false()), Box::new(utf8(&in_or_out(name, false)))),
                 ],
                 else_expr: None,
             };
@@ -270,6 +270,11 @@ impl Asked {
         let label = first_set([labelled.scalar(&values, &is_set), utf8(NOT_SET)]).unwrap_or_else(none);
         self.over_items(label, of.data_type())
     }
+}
+
+/// The label of who is in a cohort, or who is not (B-23).
+pub(super) fn in_or_out(cohort: &str, is_in: bool) -> String {
+    format!("{} {cohort}", if is_in { "In" } else { "Not In" })
 }
 
 /// The distinct labels of each row; of none it is not set (B-20).

@@ -377,4 +377,13 @@ super::behaviour_cases! {
             "A $overall 1 1", "A $overall 2 1", "A red 1 1", "A red 2 1",
             "D $overall 1 1", "D $overall 2 1", "D blue 1 1", "D blue 2 1",
         ];
+    f_32_a_first_step_before_a_conversion_is_superseded:
+        "B1h A0 A0{g=jazz} B0",
+        r#"{"report": "funnel", "steps": ["A", "B"], "reentry": "optimized", "breakdowns": ["g"]}"#
+        => "g count" ["$overall 1", "$overall 1", "jazz 1", "jazz 1"];
+    b_6_segments_that_only_a_bucket_has:
+        "A1h V2h{g=rock} A3h; u2: A1h{g=jazz}",
+        r#"{"report": "funnel", "steps": ["A", "A"], "range": "2024-01-01 to 2024-01-01", "interval": "hour",
+            "breakdowns": [{"property": {"attributed": "g"}}], "users_of": {"step": 1, "time": "2024-01-01T03:30:00Z", "segments": ["rock"]}}"#
+        => "user_id" ["u1"];
 }

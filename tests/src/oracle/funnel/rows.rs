@@ -216,7 +216,7 @@ impl<'a> Asked<'a> {
         let subjects: Vec<Subject<'_>> = steps.map(|one| Subject::of_event(one.event)).collect();
         let by_property = self.funnel.breakdowns.iter().map(|breakdown| match breakdown {
             Breakdown::Property { property, .. } if is_of_attempts(property) => {
-                let numbers = kept.iter().filter_map(|whose| whose.number(self.view, property));
+                let numbers = kept.iter().filter_map(|whose| whose.number(self.view, property).ok());
                 Splitter::of_values(self.view, breakdown, numbers.collect())
             }
             _ => Splitter::of(self.view, breakdown, &subjects),

@@ -147,11 +147,15 @@ pub(super) fn is_of_attempts(property: &Property) -> bool {
     matches!(property, Property::PerUser { between_steps: Some(_), .. })
 }
 
-/// What was found out about numbers already, by their place among [`Between`]s.
+/// What was found out already: about numbers by their place among [`Between`]s, about the actor.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     labels: Vec<KnownLabels>,
     met: HashMap<(usize, (bool, Option<u64>)), bool>,
+    /// Of the cohorts of actors, whether it is in them.
+    pub(super) is_in: Vec<bool>,
+    /// The labels of cohorts.
+    cohorts: IndexSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -173,6 +177,16 @@ impl Known {
     pub(super) fn text(&self, at: usize, code: u32) -> &str {
         let text = self.labels.get(at).and_then(|labels| labels.texts.get_index(code as usize));
         text.map_or(NOT_SET, String::as_str)
+    }
+
+    /// The code of a label of a cohort.
+    pub(super) fn cohort_code(&mut self, label: &str) -> u32 {
+        let known = self.cohorts.get_index_of(label);
+        known.unwrap_or_else(|| self.cohorts.insert_full(label.to_owned()).0) as u32
+    }
+
+    pub(super) fn cohort_text(&self, code: u32) -> &str {
+        self.cohorts.get_index(code as usize).map_or(NOT_SET, String::as_str)
     }
 
     /// Whether a number meets a condition.

@@ -28,6 +28,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use hashbrown::HashMap;
 use tallymark_report::{
     Breakdown, Buckets, DefinitionError, Funnel, Instants, IntervalAttempts, Scope, TimeBuckets,
 };
@@ -64,10 +65,19 @@ async fn one(asked: &Asked, scope: &Scope, funnel: &Funnel) -> Result<RecordBatc
     let chosen = chosen(&asking).await?;
     let time_ranges = time_ranges(&asking, &chosen);
     let number_labels = number_labels(&asking, &chosen)?;
-    let shown = shown(&asking, &number_labels).await?;
+    let wanted = Wanted { number_labels, time_ranges, ..Wanted::default() };
+    let (shown, tallies) = if asking.shape.is_independent {
+        (shown(&asking, &wanted.number_labels).await?, None)
+    } else {
+        // What is counted also ranks: the attempts of buckets are those of the range.
+        let tallies = asking.tallies(wanted.clone()).await?;
+        (ranked(funnel, started(funnel, &tallies)), Some(tallies))
+    };
     let other = other(&shown);
-    let wanted = Wanted { number_labels, time_ranges, other, ..Wanted::default() };
-    let tallies = asking.tallies(wanted).await?;
+    let tallies = match tallies {
+        Some(tallies) if other.is_none() => tallies,
+        _ => asking.tallies(Wanted { other, ..wanted }).await?,
+    };
     rows::batch(&asking, &shown.segments, tallies)
 }
 
@@ -109,26 +119,45 @@ fn other(shown: &Shown) -> Option<Arc<hashbrown::HashSet<Vec<String>>>> {
     shown.has_other.then(|| Arc::new(shown.segments.iter().cloned().collect()))
 }
 
+/// By the whole range (B-32); segments that only a bucket has come last.
 async fn shown(asking: &Asking<'_>, number_labels: &Arc<[OfNumbers]>) -> Result<Shown> {
-    let Funnel { breakdowns, top, other, .. } = asking.funnel;
-    if breakdowns.is_empty() {
+    let funnel = asking.funnel;
+    if funnel.breakdowns.is_empty() {
         return Ok(Shown::default());
     }
-    // B-32: over the whole range.
     let number_labels = Arc::clone(number_labels);
     let wanted = Wanted { counts_only: true, number_labels, ..Wanted::default() };
-    let tallies = asking.tallies(wanted).await?;
-    let mut ranked: Vec<(u64, Vec<String>)> = tallies
-        .segments
-        .into_iter()
-        .map(|(labels, tallies)| (tallies.iter().map(Tally::started).sum(), labels))
-        .collect();
-    ranked.retain(|(count, _)| *count > 0);
-    ranked.sort_by(|(a_count, a), (b_count, b)| b_count.cmp(a_count).then_with(|| a.cmp(b)));
-    let top = top.unwrap_or(usize::MAX);
-    let has_other = *other && ranked.len() > top;
+    let whole = Wanted { whole_range: true, ..wanted.clone() };
+    let mut counts = started(funnel, &asking.tallies(whole).await?);
+    if asking.shape.is_independent {
+        // B-6: what an attempt of the range has taken may start one of a bucket.
+        for labels in started(funnel, &asking.tallies(wanted).await?).into_keys() {
+            counts.entry(labels).or_insert(0);
+        }
+    }
+    Ok(ranked(funnel, counts))
+}
+
+/// How many started in each segment in which somebody did, whatever time it took them.
+fn started(funnel: &Funnel, tallies: &Tallies) -> HashMap<Vec<String>, u64> {
+    let mut counts: HashMap<Vec<String>, u64> = HashMap::new();
+    for (labels, tallies) in tallies.segments.iter().filter(|_| !funnel.breakdowns.is_empty()) {
+        let count = tallies.iter().map(Tally::started).sum::<u64>();
+        if count > 0 {
+            *counts.entry_ref(&labels[..funnel.breakdowns.len()]).or_default() += count;
+        }
+    }
+    counts
+}
+
+/// The segments in order of rank (B-31), as many as are shown.
+fn ranked(funnel: &Funnel, counts: HashMap<Vec<String>, u64>) -> Shown {
+    let mut ranked: Vec<(Vec<String>, u64)> = counts.into_iter().collect();
+    ranked.sort_by(|(a, a_count), (b, b_count)| b_count.cmp(a_count).then_with(|| a.cmp(b)));
+    let top = funnel.top.unwrap_or(usize::MAX);
+    let has_other = funnel.other && ranked.len() > top;
     ranked.truncate(top);
-    Ok(Shown { segments: ranked.into_iter().map(|(_, labels)| labels).collect(), has_other })
+    Shown { segments: ranked.into_iter().map(|(labels, _)| labels).collect(), has_other }
 }
 
 /// What ranges are chosen from that come from the attempts of the whole range (B-10): how long they took,
@@ -140,7 +169,7 @@ async fn chosen(asking: &Asking<'_>) -> Result<Tallies> {
     if !by_time && !by_number {
         return Ok(Tallies::default());
     }
-    asking.tallies(Wanted { counts_only: true, to_choose_from: true, ..Wanted::default() }).await
+    asking.tallies(Wanted { whole_range: true, to_choose_from: true, ..Wanted::default() }).await
 }
 
 fn is_by_number(breakdown: &Breakdown) -> bool {

@@ -21,13 +21,14 @@ use super::super::insights::{chooses_ranges, ranges_among};
 use super::super::sessions::SessionWalk;
 use super::super::values::{Item, Values, first_set};
 use super::attempts::{Excluded, Limit, Step, Steps};
-use super::attribution::Source;
+use super::attribution::{OfCohort, Source};
 use super::between::{Amount, Between, is_of_attempts};
 use super::explain::{Explain, Explained};
-use super::filter::AttemptFilter;
+use super::filter::{AttemptFilter, Conditions, Whose};
 use super::tally::{Tallies, Walk, Wanted};
 use super::{buckets, groups, is_independent};
 use crate::functions::window_funnel;
+use crate::resident::among::UserIds;
 use crate::resident::by_user::{CONDITIONS_MAX, UserScan};
 use crate::{Error, Result};
 
@@ -64,6 +65,8 @@ pub(super) struct Shape {
     pub(super) breakdowns: Vec<Source>,
     /// The numbers of attempts that breakdowns and filters ask for (F-75).
     pub(super) between: Vec<Between>,
+    /// The cohorts of groups that actors may be in (F-52).
+    pub(super) actor_cohorts: Vec<Arc<UserIds>>,
     /// The labels of what is held constant.
     pub(super) held: Range<usize>,
     pub(super) filter: Option<AttemptFilter>,
@@ -241,14 +244,11 @@ impl<'a> Asking<'a> {
         let plain = |breakdown: &Breakdown| !matches!(breakdown, Breakdown::Property { property, .. } if is_of_attempts(property));
         let breakdowns: Vec<Breakdown> = funnel.breakdowns.iter().filter(|of| plain(of)).cloned().collect();
         let mut automatic = ranges_among(asked, asked, &breakdowns, &among).await?.into_values();
-        let mut of_attempts = Vec::new();
+        let (mut of_attempts, mut actor_cohorts) = (Vec::new(), Vec::new());
         for breakdown in &funnel.breakdowns {
             let label = self.labels.len();
             let source = match breakdown {
-                Breakdown::Cohorts { .. } => {
-                    self.labels.push(asked.segment_by_property(breakdown, None)?.label);
-                    Source::User { label }
-                }
+                Breakdown::Cohorts { cohorts } => self.take_cohorts(cohorts, &mut actor_cohorts)?,
                 Breakdown::Property { property, .. } if is_of_attempts(property) => {
                     of_attempts.push(property.clone());
                     Source::Number(of_attempts.len() - 1)
@@ -288,14 +288,18 @@ impl<'a> Asking<'a> {
         }
         shape.held = first_held..self.labels.len();
         if let Some(filter) = self.scope.filter.as_ref().filter(|_| funnel.clickhouse.is_none()) {
-            shape.filter = Some(AttemptFilter::try_new(
+            let mut conditions = Conditions {
                 asked,
-                filter,
-                funnel.attribution,
-                &mut self.labels,
-                &mut of_attempts,
-            )?);
+                attribution: funnel.attribution,
+                count_by: funnel.count_by.as_deref(),
+                labels: &mut self.labels,
+                numbers: &mut of_attempts,
+                cohorts: &mut actor_cohorts,
+            };
+            shape.filter = Some(conditions.filter(filter)?);
         }
+        let members = |name: &String| asked.members.get(name).cloned().unwrap_or_default();
+        shape.actor_cohorts = actor_cohorts.iter().map(members).collect();
         if funnel.count_by.is_some() {
             shape.group = Some(self.labels.len());
             let any = EventSelector::named(tallymark_report::ALL_EVENTS);
@@ -306,6 +310,36 @@ impl<'a> Asking<'a> {
             self.take_between(shape, property)?;
         }
         Ok(())
+    }
+
+    /// Cohorts of the actors' own kind are per actor, others of the event of a step (F-52).
+    fn take_cohorts(&mut self, cohorts: &[String], of_actors: &mut Vec<String>) -> Result<Source> {
+        let Funnel { count_by, attribution, .. } = self.funnel;
+        let mut found = Vec::new();
+        for (at, name) in cohorts.iter().enumerate() {
+            if cohorts[..at].contains(name) {
+                continue;
+            }
+            let whose = Whose::of(self.asked, name, count_by.as_deref());
+            if whose == Whose::Group {
+                found.push(OfCohort::Actor(of_actors.len(), name.clone()));
+                of_actors.push(name.clone());
+                continue;
+            }
+            let label = self.labels.len();
+            let cohort = Breakdown::Cohorts { cohorts: vec![name.clone()] };
+            self.labels.push(self.asked.segment_by_property(&cohort, None)?.label);
+            found.push(OfCohort::Source(match whose {
+                // Who is neither in nor out has no label.
+                Whose::Event => Source::Step { label, attribution: *attribution, defined: Some(label) },
+                Whose::User | Whose::Group => Source::User { label },
+            }));
+        }
+        // A label of users alone is looked up without more ado.
+        Ok(match found.as_mut_slice() {
+            [OfCohort::Source(source @ Source::User { .. })] => source.clone(),
+            _ => Source::Cohorts(found),
+        })
     }
 
     /// F-75.
@@ -473,6 +507,7 @@ impl Shape {
             count: CountOf::default(),
             breakdowns: Vec::new(),
             between: Vec::new(),
+            actor_cohorts: Vec::new(),
             held: 0..0,
             filter: None,
             group: None,

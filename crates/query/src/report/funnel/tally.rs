@@ -21,8 +21,10 @@ pub(super) const NOT_REACHED: u32 = u32::MAX;
 /// What is to be found out.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
-    /// Counts over the whole range alone.
+    /// Counts alone.
     pub(super) counts_only: bool,
+    /// The whole range as one bucket.
+    pub(super) whole_range: bool,
     /// What ranges are chosen from: how long attempts took (F-72), and their numbers (F-75).
     pub(super) to_choose_from: bool,
     /// How the numbers of attempts are called, for those that breakdowns go by.
@@ -119,7 +121,7 @@ pub(super) struct Partial {
     split_times: Vec<i64>,
     numbers: Vec<Vec<f64>>,
     pub(super) actors: Vec<u32>,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
 }
 
 /// What is used again for each actor.
@@ -376,7 +378,7 @@ impl Walk {
 
     /// Whether each bucket has a funnel of its own.
     fn is_independent(&self) -> bool {
-        let of_range = self.wanted.counts_only
+        let of_range = self.wanted.whole_range
             || self.wanted.users_of.as_ref().is_some_and(|cell| cell.bucket.is_none());
         self.shape.is_independent && !of_range
     }
@@ -424,7 +426,7 @@ impl Walk {
             passes: passes[at],
             bucket: bucket.unwrap_or_else(|| {
                 let start = attempts.start(attempts.get(at));
-                if self.wanted.counts_only { 0 } else { self.bucket(view.time(start)) }
+                if self.wanted.whole_range { 0 } else { self.bucket(view.time(start)) }
             }),
         };
         if self.wanted.to_choose_from {
