@@ -386,4 +386,9 @@ super::behaviour_cases! {
         r#"{"report": "funnel", "steps": ["A", "A"], "range": "2024-01-01 to 2024-01-01", "interval": "hour",
             "breakdowns": [{"property": {"attributed": "g"}}], "users_of": {"step": 1, "time": "2024-01-01T03:30:00Z", "segments": ["rock"]}}"#
         => "user_id" ["u1"];
+    f_32_what_a_superseded_attempt_took_is_free:
+        "A0 A1 B2{is=both} B9{is=both}",
+        r#"{"report": "funnel", "reentry": "optimized", "count": "totals",
+            "steps": [["A", {"event": "B", "where": {"property": "is", "equals": "both"}}], "B"]}"#
+        => "count" ["2", "1"];
 }
