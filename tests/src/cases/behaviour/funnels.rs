@@ -391,4 +391,9 @@ super::behaviour_cases! {
         r#"{"report": "funnel", "reentry": "optimized", "count": "totals",
             "steps": [["A", {"event": "B", "where": {"property": "is", "equals": "both"}}], "B"]}"#
         => "count" ["2", "1"];
+    f_45_nothing_is_excluded_after_an_optional_step_that_is_not_reached:
+        "A0 X1 B2 C3; u2: A0 B2 X3 C4",
+        r#"{"report": "funnel", "steps": ["A", {"event": "B", "optional": true}, "C"],
+            "exclude": [{"event": "X", "after_step": 2}]}"#
+        => "count" ["2", "2", "1"];
 }

@@ -195,17 +195,11 @@ impl<'a> Asking<'a> {
         for exclusion in &funnel.exclude {
             let selected = asked.selects(&exclusion.event)?;
             let condition = self.condition(selected);
-            let (mut from, to) = match exclusion.after_step {
-                // From the last event of one step to that of the next.
+            let (from, to) = match exclusion.after_step {
+                // From the last event of one step, if it is reached (F-18), to that of the next.
                 Some(step) => (starts[step], starts[step + 1] - 1),
                 None => (1, steps.len()),
             };
-            if exclusion.after_step.is_some() {
-                // F-18: what comes after an optional step comes after the one before too.
-                while from > 1 && steps[from - 1].is_optional {
-                    from -= 1;
-                }
-            }
             exclusions.push(Excluded { condition, from, to: to.max(from) });
         }
         let strict = if funnel.order == StepOrder::Strict { Some(self.any_event()?) } else { None };
