@@ -118,11 +118,10 @@ async fn retention(engine: &Engine, facts: &Value) {
         "unit": spec["unit"], "buckets": spec["periods"], "alignment": spec["mode"], "criterion": "on",
     });
     let table = answer(engine, definition).await;
-    let all = ["row", "time", "size", "retained"].map(|name| column(&table, name));
+    let [rows, times, sizes, kept] = ["row", "time", "size", "retained"].map(|name| column(&table, name));
     let mut cohorts: BTreeMap<String, (Value, Vec<Value>)> = BTreeMap::new();
     let mut overall: Vec<Value> = Vec::new();
-    for at in 0..table.rows.len() {
-        let [row, time, size, retained] = [0, 1, 2, 3].map(|column| all[column][at].clone());
+    for ((row, time), (size, retained)) in rows.into_iter().zip(times).zip(sizes.into_iter().zip(kept)) {
         if row == "cohort" && size != 0 {
             let time = chrono::DateTime::from_timestamp_millis(time.as_i64().unwrap()).unwrap();
             let cohort = cohorts.entry(time.format("%Y-%m-%d").to_string()).or_insert((size, Vec::new()));
