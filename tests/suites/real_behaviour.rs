@@ -101,8 +101,11 @@ async fn funnel(engine: &Engine, facts: &Value) {
     definition["grace_seconds"] = json!(0);
     definition["hold_constant"] = held.cloned().unwrap_or(json!([]));
     let found = counts(answer(engine, definition).await);
+    let last = found.len() - 1;
     for (step, found) in found.iter().enumerate() {
         let [least, most] = ["counts_strict", "counts"].map(|name| facts[name][step].as_u64().unwrap());
+        // Who does not convert may have got farther from an entry that a longer attempt swallows (F-32, 2).
+        let least = if step == 0 || step == last { least } else { 0 };
         let found = found.as_u64().unwrap();
         assert!((least..=most).contains(&found), "{spec} step {}: {found}", step + 1);
     }
