@@ -202,20 +202,34 @@ fn attempts() -> BoxedStrategy<(Of, usize, Value)> {
 fn any_funnel() -> BoxedStrategy<Value> {
     attempts()
         .prop_flat_map(|(of, steps, attempts)| {
-            let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
             let users_of = option::weighted(0.1, (1..=steps, any::<bool>()));
             let interval_attempts = option::weighted(0.4, Just(json!("shared")));
+            let compared = (1..=steps, vec(event(of), 1..3)).prop_map(|(step, events)| {
+                let with = events
+                    .into_iter()
+                    .enumerate()
+                    .map(|(at, event)| merged([as_object(event), json!({"name": format!("other {at}")})]));
+                json!({"step": step, "with": with.collect::<Vec<_>>()})
+            });
             (
                 scope(),
                 time(false),
-                option::weighted(0.25, filter(of, cohorts)),
+                option::weighted(0.25, filter(of, COHORTS)),
                 split(of, steps),
                 interval_attempts,
-                users_of,
+                (users_of, option::weighted(0.1, compared)),
             )
                 .prop_map(
-                    move |(scope, (range, interval), filter, split, interval_attempts, users_of)| {
+                    move |(
+                        scope,
+                        (range, interval),
+                        filter,
+                        split,
+                        interval_attempts,
+                        (users_of, compared),
+                    )| {
                         let rest = object([
+                            ("compare", compared.filter(|_| users_of.is_none())),
                             ("range", Some(range)),
                             ("interval_attempts", interval_attempts.filter(|_| interval.is_some())),
                             ("interval", interval),
@@ -596,6 +610,106 @@ fn any_experiment() -> BoxedStrategy<Value> {
         .boxed()
 }
 
+/// What users do between two steps, or after their birth, and what led to a first step.
+fn computed(steps: Option<usize>) -> BoxedStrategy<Value> {
+    let per_user = one_of(json!([
+        {"per_user": "events", "event": "Play"},
+        {"per_user": "events", "event": "$all_events"},
+        {"per_user": "events", "event": {"event": "$all_events", "where": {"property": "genre", "is_set": true}}},
+        {"per_user": {"aggregate": "sum", "of": "mins"}, "event": "Visit"},
+        {"per_user": {"aggregate": "min", "of": "mixed", "as": "number"}, "event": "$all_events"},
+        {"per_user": {"aggregate": "average", "of": "mins"}, "event": ["Play", "Buy"]},
+        {"per_user": {"aggregate": "distinct", "of": "tags"}, "event": "$all_events"},
+    ]));
+    let Some(steps) = steps else {
+        let within = one_of(json!(["10 minutes", "1 hour", "2 days", "1 month"]));
+        return (per_user, within)
+            .prop_map(|(per_user, within)| merged([per_user, json!({ "within": within })]))
+            .boxed();
+    };
+    let between = (1..steps).prop_flat_map(move |from| (Just(from), from + 1..=steps));
+    let between = (per_user, between)
+        .prop_map(|(per_user, (from, to))| merged([per_user, json!({"between_steps": [from, to]})]));
+    let attributed = one_of(json!([
+        {"attributed": "genre"},
+        {"attributed": "tags", "model": "first", "within": "1 hour"},
+        {"attributed": "mixed", "model": "participation", "touchpoints": "Visit"},
+        {"attributed": "user.plan", "model": "participation", "collapse_repeats": true},
+    ]));
+    prop_oneof![3 => between, 1 => attributed].boxed()
+}
+
+/// A breakdown by such a property.
+fn by_computed(property: &Value, form: Value) -> Value {
+    let form = if property.get("attributed").is_some() { json!({}) } else { form };
+    merged([json!({ "property": property }), form])
+}
+
+/// A condition on such a property.
+fn on_computed(property: &Value, condition: Value) -> Value {
+    let condition =
+        if property.get("attributed").is_some() { json!({"does_not_contain": "ro"}) } else { condition };
+    merged([json!({ "property": property }), condition])
+}
+
+/// With properties that come from what else users do, where they can stand.
+fn with_computed(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
+    definitions
+        .prop_flat_map(|definition| {
+            let steps = definition.get("steps").and_then(Value::as_array).map(Vec::len);
+            let form = || {
+                one_of(json!([
+                    {}, {}, {"buckets": "auto"}, {"buckets": {"at": [1, 2.5]}}, {"as": "boolean"}, {"as": "string"},
+                ]))
+            };
+            let condition = one_of(json!([
+                {"at_least": 1}, {"equals": 0}, {"does_not_equal": 1}, {"is_set": true}, {"not_between": [1, 3]},
+                {"as": "boolean", "equals": false},
+            ]));
+            let by_property =
+                (computed(steps), form()).prop_map(|(property, form)| by_computed(&property, form));
+            // Groups have cohorts too (F-52).
+            let by_cohort = vec(select(COHORTS), 1..3).prop_map(|cohorts| json!({ "cohorts": cohorts }));
+            let cohort_weight = u32::from(definition["report"] == "funnel");
+            let breakdown = prop_oneof![3 => by_property, cohort_weight => by_cohort];
+            let condition = (computed(steps), condition)
+                .prop_map(|(property, condition)| on_computed(&property, condition));
+            let (splits, filters) = (option::weighted(0.25, breakdown), option::weighted(0.15, condition));
+            (Just(definition), splits, filters)
+        })
+        .prop_map(|(mut definition, breakdown, condition)| {
+            let is_of_groups = definition.get("count_by").is_some();
+            let is_retention = definition["report"] == "retention";
+            let can_be = |part: &Value| {
+                !is_of_groups || (!is_retention && !part.to_string().contains("\"attributed\""))
+            };
+            let is_split = !definition["breakdowns"].is_null() || definition["top"].is_null();
+            if let Some(breakdown) = breakdown.filter(|part| is_split && can_be(part)) {
+                let mut breakdowns = definition["breakdowns"].as_array().cloned().unwrap_or_default();
+                breakdowns.truncate(1);
+                breakdowns.push(breakdown);
+                if let Some(Value::Array(control)) = definition.pointer_mut("/significance/control") {
+                    control.resize(breakdowns.len(), json!("rock"));
+                }
+                definition["breakdowns"] = Value::from(breakdowns);
+            }
+            if let Some(condition) = condition.filter(can_be) {
+                if is_retention {
+                    let event = as_object(definition["birth"].clone());
+                    if event.get("any_of").is_none() && event.get("first_time").is_none() {
+                        definition["birth"] = merged([event, json!({ "where": condition })]);
+                    }
+                } else if definition["where"].is_null() {
+                    definition["where"] = condition;
+                } else {
+                    definition["where"] = json!({"any": [definition["where"], {"not": condition}]});
+                }
+            }
+            definition
+        })
+        .boxed()
+}
+
 /// Definitions as behaviour can be asked: what users do in a time, and credit for what led to events, are
 /// of insights; groups have no first times in funnels.
 fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
@@ -607,18 +721,10 @@ fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
         .prop_filter("a property that only insights have", move |definition| !is_of_insights(definition))
         .prop_map(|mut definition| {
             let is_of_groups = definition.get("count_by").is_some();
-            let steps = definition.get_mut("steps").and_then(Value::as_array_mut).into_iter().flatten();
-            for step in steps.filter(|_| is_of_groups).filter_map(Value::as_object_mut) {
-                step.shift_remove("first_time");
-            }
-            // Attempts are not split or filtered by cohorts of groups.
-            if definition["report"] == "funnel" {
-                for field in ["breakdowns", "where"] {
-                    let written =
-                        definition.get(field).map(|of| of.to_string().replace("companies", "first"));
-                    if let Some(of) = written.and_then(|of| serde_json::from_str::<Value>(&of).ok()) {
-                        definition[field] = of;
-                    }
+            for events in ["/steps", "/compare/with"] {
+                let events = definition.pointer_mut(events).and_then(Value::as_array_mut).into_iter();
+                for event in events.flatten().filter(|_| is_of_groups).filter_map(Value::as_object_mut) {
+                    event.shift_remove("first_time");
                 }
             }
             definition
@@ -628,7 +734,7 @@ fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
 
 /// Any funnel.
 pub fn funnel() -> impl Strategy<Value = Value> {
-    as_asked(any_funnel())
+    with_computed(as_asked(any_funnel()))
 }
 
 /// A funnel over all of time that is not split and has nothing but plain steps, a window, an order, held
@@ -639,7 +745,7 @@ pub fn plain_funnel() -> impl Strategy<Value = Value> {
 
 /// Any retention report.
 pub fn retention() -> impl Strategy<Value = Value> {
-    as_asked(any_retention())
+    with_computed(as_asked(any_retention()))
 }
 
 /// A retention report of one name each, from February to May, that is not split.

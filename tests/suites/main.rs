@@ -30,6 +30,7 @@ mod interop;
 mod lifecycle;
 mod lookups;
 mod memory;
+mod real_behaviour;
 mod real_data;
 mod round_trip;
 mod rules;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tallymark::{Attachment, CompactOptions, Day, Engine, ExportOptions, ImportOptions, ImportReport, Input};
 
 use crate::common::{ask, ask_one, config, export_text, export_with, profiles, quoted};
+use crate::real_behaviour;
 
 /// Properties that are columns of every event.
 const SYSTEM: [&str; 4] = ["time", "distinct_id", "$insert_id", "$device_id"];
@@ -97,6 +98,7 @@ async fn check(folder: &Path) {
             }
         }
     }
+    real_behaviour::check(&engine, &facts).await;
     let days = exported_days(&facts);
     let exported = export_with(&engine, &days).await;
     round_trip(&exported).await;

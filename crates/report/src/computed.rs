@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{
-    Breakdown, Cohort, DefinitionError, EventSelector, Filter, Insights, Measure, PerUser, Period, Property,
-    Question, Result, Scope, Unit,
+    Breakdown, Cohort, DefinitionError, EventSelector, Filter, Funnel, Insights, Measure, PerUser, Period,
+    Property, Question, Result, Retention, Scope, Unit,
 };
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -218,8 +218,8 @@ pub(crate) fn check(scope: &Scope, question: &Question) -> Result<()> {
     let per_user = |property: &Property| matches!(property, Property::PerUser { .. });
     match question {
         Question::Insights(insights) => check_insights(scope, insights),
-        Question::Funnel(funnel) => check_behaviour(scope, funnel),
-        Question::Retention(retention) => check_behaviour(scope, retention),
+        Question::Funnel(funnel) => check_funnel(scope, funnel),
+        Question::Retention(retention) => check_retention(scope, retention),
         Question::Frequency(frequency) => check_behaviour(scope, frequency),
         Question::Lifecycle(lifecycle) => check_behaviour(scope, lifecycle),
         Question::Stickiness(stickiness) => check_behaviour(scope, stickiness),
@@ -240,11 +240,115 @@ fn check_behaviour(scope: &Scope, question: &impl Serialize) -> Result<()> {
     let attributed = |property: &Property| matches!(property, Property::Attributed { .. });
     refuse(scope, &per_user, OF_A_TIME)?;
     refuse(question, &per_user, OF_A_TIME)?;
-    refuse(scope, &attributed, "is of insights reports")?;
-    refuse(question, &attributed, "is of insights reports")
+    refuse(scope, &attributed, "is of insights and funnels")?;
+    refuse(question, &attributed, "is of insights and funnels")
 }
 
 const OF_A_TIME: &str = "is computed for the time of an insights report";
+
+/// A number of an attempt splits and filters attempts (F-75), and so does what led to their first event
+/// . Neither is known of a single event.
+fn check_funnel(scope: &Scope, funnel: &Funnel) -> Result<()> {
+    let is_either =
+        |property: &Property| matches!(property, Property::PerUser { .. } | Property::Attributed { .. });
+    // What stands where it may is looked at, and taken away.
+    let (mut scope, mut funnel) = (scope.clone(), funnel.clone());
+    let steps = funnel.steps.len();
+    let (is_clickhouse, by_groups) = (funnel.clickhouse.is_some(), funnel.count_by.is_some());
+    let check = |property: &mut Property, is_split: bool| {
+        let wrong = |problem: &str| Err(DefinitionError::new("property", problem));
+        match property {
+            _ if !is_either(property) || is_clickhouse => return Ok(()),
+            Property::PerUser { between_steps: Some([from, to]), within: None, .. }
+                if *from == 0 || *from >= *to || *to > steps =>
+            {
+                let problem = format!("a step and a later one; there are steps 1 to {steps}");
+                return Err(DefinitionError::new("property.between_steps", problem));
+            }
+            Property::PerUser { between_steps: Some(_), within: None, .. } => {}
+            Property::PerUser { .. } => {
+                return wrong("is computed between two steps: say \"between_steps\": [1, 2], and no within");
+            }
+            _ if by_groups => return wrong("leads to events of users: it goes without count_by"),
+            Property::Attributed { model, .. }
+                if is_split
+                    && !matches!(
+                        model,
+                        AttributionModel::First | AttributionModel::Last | AttributionModel::Participation
+                    ) =>
+            {
+                return wrong("attempts are not shared out: the models are first, last and participation");
+            }
+            _ => {}
+        }
+        *property = Property::Event { name: String::new() };
+        Ok(())
+    };
+    for (at, breakdown) in funnel.breakdowns.iter_mut().enumerate() {
+        if let Breakdown::Property { property, cast, buckets, unit } = breakdown {
+            let within = |error: DefinitionError| error.within(&format!("breakdowns[{at}]"));
+            let is_plain = cast.is_none() && buckets.is_none() && unit.is_none();
+            if matches!(property, Property::Attributed { .. }) && !is_plain {
+                return Err(within(DefinitionError::new("property", ATTRIBUTED_AS_IT_IS)));
+            }
+            check(property, true).map_err(within)?;
+        }
+    }
+    if let Some(filter) = &mut scope.filter {
+        each_condition(filter, &mut |property| check(property, false))
+            .map_err(|error| error.within("where"))?;
+    }
+    refuse(&scope, &is_either, OF_ATTEMPTS)?;
+    refuse(&funnel, &is_either, OF_ATTEMPTS)
+}
+
+const OF_ATTEMPTS: &str = "is known of whole attempts: breakdowns and where can ask for it, not clickhouse";
+const ATTRIBUTED_AS_IT_IS: &str = "an attributed property is split by as it is: without as, buckets, unit";
+
+/// Every property that a condition of a filter is on.
+fn each_condition(filter: &mut Filter, see: &mut dyn FnMut(&mut Property) -> Result<()>) -> Result<()> {
+    let each = |field: &str, filters: &mut [Filter], see: &mut dyn FnMut(&mut Property) -> Result<()>| {
+        filters.iter_mut().enumerate().try_for_each(|(at, filter)| {
+            each_condition(filter, see).map_err(|error| error.within(&format!("{field}[{at}]")))
+        })
+    };
+    match filter {
+        Filter::List(all) => each("", all, see),
+        Filter::All { all } => each("all", all, see),
+        Filter::Any { any } => each("any", any, see),
+        Filter::Not { not } => each_condition(not, see).map_err(|error| error.within("not")),
+        Filter::Condition(condition) => see(&mut condition.property),
+        Filter::Sql(_) | Filter::InCohort { .. } | Filter::NotInCohort { .. } | Filter::ListContains(_) => {
+            Ok(())
+        }
+    }
+}
+
+const AFTER_BIRTH: &str = "is computed after the birth: breakdowns and birth can ask for it";
+const OWN_TIME: &str = "between_steps is of funnels, within of retention: here the time is the report's";
+
+/// What users do after their birth splits births, and says which count.
+fn check_retention(scope: &Scope, retention: &Retention) -> Result<()> {
+    let per_user = |property: &Property| matches!(property, Property::PerUser { .. });
+    let attributed = |property: &Property| matches!(property, Property::Attributed { .. });
+    refuse(scope, &per_user, AFTER_BIRTH)?;
+    let rest = Retention {
+        birth: EventSelector::named(crate::ALL_EVENTS),
+        breakdowns: Vec::new(),
+        ..retention.clone()
+    };
+    refuse(&rest, &per_user, AFTER_BIRTH)?;
+    if retention.count_by.is_some() {
+        refuse(retention, &per_user, "goes without count_by")?;
+    }
+    let has_no_time = |property: &Property| {
+        matches!(property, Property::PerUser { between_steps, within, .. }
+            if between_steps.is_some() || within.is_none())
+    };
+    refuse(retention, &has_no_time, "is computed after the birth: say \"within\": \"7 days\"")?;
+    refuse(scope, &attributed, "is of insights and funnels")?;
+    refuse(retention, &attributed, "is of insights and funnels")
+}
 
 /// What is computed for a time is not known where users are chosen.
 pub(crate) fn check_cohort(cohort: &Cohort) -> Result<()> {
@@ -278,14 +382,19 @@ fn check_insights(scope: &Scope, insights: &Insights) -> Result<()> {
         if let Breakdown::Property { property: Property::Attributed { .. }, cast, buckets, unit } = breakdown
             && (cast.is_some() || buckets.is_some() || unit.is_some())
         {
-            let problem = "an attributed property is split by as it is: without as, buckets, unit";
-            return Err(within(DefinitionError::new("property", problem)));
+            return Err(within(DefinitionError::new("property", ATTRIBUTED_AS_IT_IS)));
         }
     }
     let by_attribution = insights.breakdowns.iter().filter(|breakdown| has(*breakdown, &attributed)).count();
     if by_attribution > 1 {
         return Err(DefinitionError::new("breakdowns", "one of them may be an attributed property"));
     }
+    let has_own_time = |property: &Property| {
+        matches!(property, Property::PerUser { between_steps, within, .. }
+            if between_steps.is_some() || within.is_some())
+    };
+    refuse(scope, &has_own_time, OWN_TIME)?;
+    refuse(insights, &has_own_time, OWN_TIME)?;
     let everywhere = has(&scope.filter, &per_user) || has(&insights.breakdowns, &per_user);
     for (at, metric) in insights.metrics.iter().enumerate() {
         let within = |error: DefinitionError| error.within(&format!("metrics[{at}]"));

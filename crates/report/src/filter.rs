@@ -158,6 +158,13 @@ impl WordOr<'_> for Period {
     }
 }
 
+impl Period {
+    /// As it is written: `7 days`.
+    pub(crate) fn label(self) -> String {
+        format!("{} {}{}", self.count, self.unit, if self.count == 1 { "" } else { "s" })
+    }
+}
+
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         word_or(deserializer)

@@ -68,6 +68,9 @@ pub struct Funnel {
     /// Aggregates of how long it took to get to each step (F-71), besides mean and median.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub times: Vec<TimeMeasure>,
+    /// The same with other events at a step: a funnel each (F-77).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<StepComparison>,
     /// Whether segments convert differently: `{}` compares with everybody (F-80).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub significance: Option<Significance>,
@@ -246,6 +249,16 @@ impl TimeMeasure {
     }
 }
 
+/// Other events at a step (F-77).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepComparison {
+    /// The step; the first is 1. All else that is said of it stays.
+    pub step: usize,
+    /// The events that take the place of its own, one after the other.
+    pub with: Vec<EventSelector>,
+}
+
 /// What segments are compared with (F-80).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -349,6 +362,50 @@ impl Funnel {
         self.steps.iter().map(|step| step.event.label()).collect()
     }
 
+    /// The funnels that are compared (F-77), each with what its event is called: that of the definition,
+    /// and those with other events. Empty if none are.
+    pub fn compared(&self) -> Vec<(String, Self)> {
+        let Some(StepComparison { step, with }) = &self.compare else { return Vec::new() };
+        let Some(own) = step.checked_sub(1).and_then(|at| self.steps.get(at)) else { return Vec::new() };
+        let with = std::iter::once(&own.event).chain(with).map(|event| {
+            let mut funnel = Self { compare: None, ..self.clone() };
+            funnel.steps[step - 1].event = event.clone();
+            (event.label(), funnel)
+        });
+        with.collect()
+    }
+
+    fn check_comparison(&self, compare: &StepComparison) -> Result<()> {
+        let StepComparison { step, with } = compare;
+        if *step == 0 || *step > self.steps.len() {
+            let problem = format!("there are steps 1 to {}", self.steps.len());
+            return Err(DefinitionError::new("compare.step", problem));
+        }
+        if with.is_empty() {
+            return Err(DefinitionError::new("compare.with", "at least one other event"));
+        }
+        if self.users_of.is_some() || self.explain.is_some() {
+            let problem = "is of numbers: without users_of and explain; say the event in its step";
+            return Err(DefinitionError::new("compare", problem));
+        }
+        let mut labels = vec![self.steps[step - 1].event.label()];
+        for (at, event) in with.iter().enumerate() {
+            let within = |error: DefinitionError| error.within(&format!("compare.with[{at}]"));
+            self.check_event(event).map_err(within)?;
+            if labels.contains(&event.label()) {
+                let problem = format!("\"{}\" is compared already", event.label());
+                return Err(within(DefinitionError::new("", problem).hint("give it another name")));
+            }
+            labels.push(event.label());
+        }
+        Ok(())
+    }
+
+    fn check_event(&self, event: &EventSelector) -> Result<()> {
+        event.check(false)?;
+        if self.count_by.is_some() { crate::attempt::no_first_time(event) } else { Ok(()) }
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         if self.steps.len() < 2 {
             return Err(DefinitionError::new("steps", "at least two steps"));
@@ -400,6 +457,9 @@ impl Funnel {
         for (at, time) in self.times.iter().enumerate() {
             of_numbers(time.aggregate).map_err(|error| error.within(&format!("times[{at}]")))?;
             is_step(&format!("times[{at}].from_step"), time.from_step)?;
+        }
+        if let Some(compare) = &self.compare {
+            self.check_comparison(compare)?;
         }
         if let Some(Significance { control }) = &self.significance {
             if self.breakdowns.is_empty() {
@@ -463,10 +523,7 @@ impl Funnel {
 
     fn check_step(&self, at: usize, step: &FunnelStep) -> Result<()> {
         let FunnelStep { event, anchored, optional, times, within } = step;
-        event.check(false)?;
-        if self.count_by.is_some() {
-            crate::attempt::no_first_time(event)?;
-        }
+        self.check_event(event)?;
         let in_order = self.order != StepOrder::Any;
         let is_end = at == 0 || at + 1 == self.steps.len();
         if *anchored && in_order {

@@ -71,8 +71,8 @@ pub use filter::{
 };
 pub use flows::{Anchor, Expansion, FlowForm, Flows};
 pub use funnel::{
-    Attribution, ClickhouseMode, Funnel, FunnelStep, IntervalAttempts, Reentry, Significance, StepMeasure,
-    StepOf, StepOrder, TimeBuckets, TimeMeasure,
+    Attribution, ClickhouseMode, Funnel, FunnelStep, IntervalAttempts, Reentry, Significance, StepComparison,
+    StepMeasure, StepOf, StepOrder, TimeBuckets, TimeMeasure,
 };
 pub use insights::{
     Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric, ValueGroup,

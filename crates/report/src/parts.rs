@@ -131,6 +131,8 @@ fn of_insights<'a>(insights: &'a Insights, each: Each<'_, 'a>) -> Result<()> {
 
 fn of_funnel<'a>(funnel: &'a Funnel, each: Each<'_, 'a>) -> Result<()> {
     at_each("steps", &funnel.steps, each, |step, each| selector(&step.event, each))?;
+    let others = funnel.compare.as_ref().map_or(&[][..], |compare| &compare.with);
+    at_each("compare.with", others, each, selector)?;
     at_each("hold_constant", &funnel.hold_constant, each, property)?;
     at_each("exclude", &funnel.exclude, each, exclusion)?;
     at_each("breakdowns", &funnel.breakdowns, each, breakdown)?;
@@ -236,7 +238,7 @@ fn property<'a>(of: &'a Property, each: Each<'_, 'a>) -> Result<()> {
     match of {
         Property::Sql { sql } => each(Part::Value(sql)).map_err(|error| error.within("sql")),
         Property::Lookup { of, .. } => at("of", [of.as_ref()], each, property),
-        Property::PerUser { per_user, event } => {
+        Property::PerUser { per_user, event, .. } => {
             if let PerUser::OfProperty { of, .. } = per_user.as_ref() {
                 at("per_user.of", [of], each, property)?;
             }
@@ -372,6 +374,7 @@ mod tests {
         let reports = [
             r#"{"report": "funnel", "steps": ["a", {"event": "b", "where": "c"}], "hold_constant": [{"sql": "d"}],
                 "exclude": [{"event": "e"}], "breakdowns": [{"property": {"sql": "f"}}],
+                "compare": {"step": 2, "with": [{"event": "h", "where": "i"}]},
                 "measures": [{"aggregate": "sum", "of": {"sql": "g"}}]}"#,
             r#"{"report": "retention", "birth": "a", "return": {"event": "b", "where": "c"},
                 "measure": {"aggregate": "sum", "of": {"sql": "d"}}}"#,

@@ -64,12 +64,19 @@ pub enum Property {
         /// The column of the table.
         column: String,
     },
-    /// A number that the user has in each bucket of the report, or in its whole range.
+    /// A number that the user has in each bucket of the report, or in its whole range; of an attempt
+    /// of a funnel between two of its steps, of retention in a time after the birth.
     PerUser {
         /// Which: how many events, or an aggregate of a property of them.
         per_user: Box<PerUser>,
         /// Of these events.
         event: Box<EventSelector>,
+        /// In funnels: between the events of these two steps, the first is 1 (F-75).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        between_steps: Option<[usize; 2]>,
+        /// In retention: how long after the birth, the end included.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        within: Option<Period>,
     },
     /// Of one of these events, the seconds to the user's next one.
     SecondsToNext {
@@ -136,13 +143,16 @@ pub(crate) struct PropertyObject {
     per_user: Option<Box<PerUser>>,
     /// The events that `per_user` is of.
     event: Option<Box<EventSelector>>,
+    /// With `per_user`, in funnels: between the events of these two steps, the first is 1.
+    between_steps: Option<[usize; 2]>,
     /// Of one of these events, the seconds to the user's next one.
     seconds_to_next: Option<Box<EventSelector>>,
     /// The property as it was on the user's last of some events before; with `from`.
     borrow: Option<Box<Property>>,
     /// The events that are borrowed from.
     from: Option<Box<EventSelector>>,
-    /// How long before at most; with `borrow` and `attributed`.
+    /// How long before at most, with `borrow` and `attributed`; how long after the birth, with `per_user`
+    /// in retention.
     within: Option<Period>,
     /// The property as it was on what led to the event.
     attributed: Option<Box<Property>>,
@@ -218,11 +228,19 @@ impl PropertyObject {
 
     fn computed(&mut self) -> Result<Option<Property>, String> {
         let mut found = Vec::new();
+        let within = self.within.take();
+        if let Some(within) = within {
+            check_window("within", within)?;
+        }
+        let between_steps = self.between_steps.take();
         match (self.per_user.take(), self.event.take()) {
             (Some(per_user), Some(event)) => {
                 check_per_user(&per_user)?;
                 check_parts(None, Some(&event))?;
-                found.push(Property::PerUser { per_user, event });
+                found.push(Property::PerUser { per_user, event, between_steps, within });
+            }
+            (None, None) if between_steps.is_some() => {
+                return Err("between_steps goes with per_user".to_owned());
             }
             (None, None) => {}
             _ => return Err("what each user has needs both per_user and event".to_owned()),
@@ -232,10 +250,6 @@ impl PropertyObject {
             found.push(Property::SecondsToNext { seconds_to_next });
         }
         found.extend(self.user_history.take().map(|user_history| Property::UserHistory { user_history }));
-        let within = self.within.take();
-        if let Some(within) = within {
-            check_window("within", within)?;
-        }
         match (self.borrow.take(), self.from.take()) {
             (Some(borrow), Some(from)) => {
                 check_parts(Some(&borrow), Some(&from))?;
@@ -257,8 +271,10 @@ impl PropertyObject {
             });
         } else if model.is_some() || touchpoints.is_some() || collapse_repeats.is_some() {
             return Err("model, touchpoints and collapse_repeats go with attributed".to_owned());
-        } else if within.is_some() && !matches!(found[..], [Property::Borrowed { .. }]) {
-            return Err("within goes with borrow and attributed".to_owned());
+        } else if within.is_some()
+            && !matches!(found[..], [Property::Borrowed { .. } | Property::PerUser { .. }])
+        {
+            return Err("within goes with borrow, attributed and per_user".to_owned());
         }
         match found.len() {
             0 | 1 => Ok(found.pop()),
@@ -283,7 +299,14 @@ impl Property {
             Self::Sql { sql } => sql.clone(),
             Self::ItemCount { item_count } => format!("item_count({item_count})"),
             Self::Lookup { of, column, .. } => format!("lookup.{}.{column}", of.label()),
-            Self::PerUser { per_user, event } => {
+            Self::PerUser { per_user, event, between_steps: Some([from, to]), .. } => {
+                format!("{} of {} between steps {from} and {to}", per_user.label(), event.label())
+            }
+            Self::PerUser { per_user, event, within: Some(within), .. } => {
+                let (what, event) = (per_user.label(), event.label());
+                format!("{what} of {event} within {} of birth", within.label())
+            }
+            Self::PerUser { per_user, event, .. } => {
                 format!("{} per user of {}", per_user.label(), event.label())
             }
             Self::SecondsToNext { seconds_to_next } => format!("seconds to next {}", seconds_to_next.label()),

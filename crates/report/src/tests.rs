@@ -328,6 +328,58 @@ fn errors_say_what_cannot_come_from_elsewhere() {
 }
 
 #[test]
+fn errors_say_what_attempts_and_births_do_not_know() {
+    let funnel = |rest: &str| format!(r#"{{"report": "funnel", "steps": ["A", "B"], {rest}}}"#);
+    let split =
+        |property: &str, rest: &str| funnel(&format!(r#""breakdowns": [{{"property": {property}}}]{rest}"#));
+    let between =
+        |steps: &str| format!(r#"{{"per_user": "events", "event": "X", "between_steps": {steps}}}"#);
+    let within = r#"{"per_user": "events", "event": "X", "within": "1 day"}"#;
+    let retention = |rest: &str| format!(r#"{{"report": "retention", "birth": "A", {rest}}}"#);
+    let born = |property: &str| retention(&format!(r#""breakdowns": [{{"property": {property}}}]"#));
+    let errors = [
+        wrong(&split(r#"{"per_user": "events", "event": "X"}"#, "")),
+        wrong(&split(within, "")),
+        wrong(&split(&between("[2, 1]"), "")),
+        wrong(&split(&between("[1, 3]"), "")),
+        wrong(&split(&between("[1, 2]"), r#", "clickhouse": []"#)),
+        wrong(&funnel(&format!(
+            r#""where": [{{"any": [{{"property": {}, "at_least": 1}}]}}]"#,
+            between("[0, 1]")
+        ))),
+        wrong(&funnel(&format!(r#""hold_constant": [{}]"#, between("[1, 2]")))),
+        wrong(&format!(
+            r#"{{"report": "funnel", "steps": ["A", {{"event": "B", "where": {{"property": {}, "equals": 1}}}}]}}"#,
+            between("[1, 2]")
+        )),
+        wrong(&split(r#"{"attributed": "src", "model": "linear"}"#, "")),
+        wrong(&split(r#"{"attributed": "src"}"#, r#", "count_by": "company""#)),
+        wrong(&funnel(r#""breakdowns": [{"property": {"attributed": "src"}, "as": "string"}]"#)),
+        wrong(&funnel(r#""measures": [{"aggregate": "sum", "of": {"attributed": "src"}}]"#)),
+        wrong(
+            r#"{"report": "insights", "metrics": [{"event": "A"}], "breakdowns": [{"property":
+            {"per_user": "events", "event": "X", "within": "1 day"}}]}"#,
+        ),
+        wrong(&born(r#"{"per_user": "events", "event": "X"}"#)),
+        wrong(&born(&between("[1, 2]"))),
+        wrong(&born(r#"{"event_property": "a", "between_steps": [1, 2]}"#)),
+        wrong(&retention(&format!(r#""where": {{"property": {within}, "equals": 1}}"#))),
+        wrong(&retention(&format!(
+            r#""return": {{"event": "B", "where": {{"property": {within}, "equals": 1}}}}"#
+        ))),
+        wrong(&retention(&format!(r#""count_by": "company", "breakdowns": [{{"property": {within}}}]"#))),
+        wrong(&format!(
+            r#"{{"report": "flows", "anchors": ["A"], "breakdowns": [{{"property": {within}}}]}}"#
+        )),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+    let report = parse(&split(&between("[1, 2]"), ""));
+    assert_eq!(Report::from_value(report.to_value()), Ok(report));
+    let report = parse(&born(within));
+    assert_eq!(Report::from_value(report.to_value()), Ok(report));
+}
+
+#[test]
 fn errors_say_where_and_what_would_be_right() {
     let with =
         |metric: &str| format!(r#"{{"report": "insights", "metrics": [{{"event": "Play"}}, {metric}]}}"#);

@@ -57,6 +57,8 @@ pub(super) struct Asked {
     pub(super) hidden_events: Arc<BTreeSet<String>>,
     /// What expressions are over: the events, or the profiles, which have no properties of events.
     pub(super) is_of_profiles: bool,
+    /// Whether expressions are over numbers of attempts, in place of items (F-75).
+    pub(super) is_of_attempts: bool,
     /// By which key those are groups who are asked about, where expressions are over profiles of
     /// groups; their ids are in place of those of users (C-21).
     pub(super) groups_of: Option<String>,
@@ -100,6 +102,7 @@ impl Asked {
             members: HashMap::new(),
             hidden_events: Arc::default(),
             is_of_profiles: false,
+            is_of_attempts: false,
             groups_of: None,
             group_cohorts: Arc::default(),
             matching: Arc::default(),
@@ -434,7 +437,7 @@ impl Asked {
             | Property::ItemCount { .. }
             | Property::Lookup { .. }
             | Property::UserHistory { .. } => Ok(()),
-            Property::PerUser { per_user, event } => {
+            Property::PerUser { per_user, event, .. } => {
                 if let PerUser::OfProperty { of, .. } = per_user.as_ref() {
                     self.cohorts_of_property(of, names)?;
                 }

@@ -7,7 +7,9 @@ use arrow::datatypes::DataType;
 use datafusion::common::DataFusionError;
 use datafusion::logical_expr::{Expr, ExprSchemable as _};
 use tallymark_event::columns::USER_ID;
-use tallymark_report::{Cohort, DateRange, DefinitionError, EventSelector, Part, Question, Report};
+use tallymark_report::{
+    Breakdown, Cohort, DateRange, DefinitionError, EventSelector, Funnel, Part, Question, Report,
+};
 
 use super::asked::{Asked, Cohorts};
 use crate::{Error, Result};
@@ -72,24 +74,24 @@ impl Asked {
         Ok(())
     }
 
-    /// `group_key` is by which key those are groups whose profiles are asked about.
-    /// Attempts are those of users: which of the groups of their events is meant, F-52 does not say.
+    /// As ClickHouse counts there are users without steps: which of the groups of their events would be
+    /// meant?
     fn check_of_attempts(&self, report: &Report) -> Checked {
-        let mut whole = report.clone();
-        let Question::Funnel(funnel) = &mut whole.question else { return Ok(()) };
-        // Steps ask about single events, whose groups are known.
-        funnel.steps.clear();
-        funnel.exclude.clear();
-        whole.try_parts(&mut |part| match part {
-            Part::Cohort(name) if self.group_cohorts.contains_key(name) => {
-                let problem = format!("\"{name}\" is a cohort of groups");
-                Err(DefinitionError::new("", problem)
-                    .hint("a funnel is split and filtered by cohorts of users"))
+        let Question::Funnel(Funnel { clickhouse: Some(_), breakdowns, .. }) = &report.question else {
+            return Ok(());
+        };
+        for (at, breakdown) in breakdowns.iter().enumerate() {
+            let Breakdown::Cohorts { cohorts } = breakdown else { continue };
+            if let Some(name) = cohorts.iter().find(|name| self.group_cohorts.contains_key(*name)) {
+                let problem = format!("{} is a cohort of groups", quoted(name));
+                let error = DefinitionError::new(format!("breakdowns[{at}]"), problem);
+                return Err(error.hint("with clickhouse, a funnel is split by cohorts of users"));
             }
-            _ => Ok(()),
-        })
+        }
+        Ok(())
     }
 
+    /// `group_key` is by which key those are groups whose profiles are asked about.
     fn check_part(
         &self,
         part: Part<'_>,

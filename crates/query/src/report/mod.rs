@@ -69,8 +69,8 @@ pub(crate) use self::table::register;
 /// measured without regard to them, `share` instead (S-79). Rows are ordered by metric, then overall
 /// before the segments in order of rank (B-31), then time.
 ///
-/// A funnel has `time` (the start of the bucket; only with an interval), a Utf8 column for each
-/// breakdown, `time_to_convert` (Utf8; only with `time_buckets`: the range of seconds, or `Did not
+/// A funnel has `time` (the start of the bucket; only with an interval), `alternative` (Utf8; only with
+/// `compare`: what the event at the compared step is called, F-77), a Utf8 column for each breakdown, `time_to_convert` (Utf8; only with `time_buckets`: the range of seconds, or `Did not
 /// convert`), all of them `$overall` where segments are not looked at, `step` (Int64, from 1), `event`
 /// (Utf8), `count` (Int64: users, attempts or sessions that reached the step, F-25), `step_conversion`
 /// (Float64: by the count of the required step before; null at step 1 and of nothing), `conversion`
@@ -78,7 +78,8 @@ pub(crate) use self::table::register;
 /// step before in the attempt; null at step 1), `average_time_from_start_s` and
 /// `median_time_from_start_s` (since step 1; F-71, over all attempts), a Float64 column for each of
 /// `measures` and of `times`, and with `significance` `confidence` (Float64, null of too few or of
-/// everybody) and `significant` (Boolean). Rows are ordered: overall before the segments in order of
+/// everybody) and `significant` (Boolean). Rows are ordered: of a comparison one funnel after the other;
+/// overall before the segments in order of
 /// rank (count at step 1, B-31), then time, then step.
 ///
 /// With `explain`, a funnel has `attempt` (Int64, from 1), `counts` (Boolean: whether it is counted),

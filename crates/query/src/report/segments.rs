@@ -43,8 +43,9 @@ pub(super) struct Segment {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ranges {
     edges: Vec<f64>,
-    /// Whether what lies outside of the edges has ranges too (B-11).
-    has_outside: bool,
+    /// The width of chosen ranges, which go on outside of the edges; of others all that lies outside is
+    /// one range on each side (B-11).
+    width: Option<f64>,
 }
 
 impl Ranges {
@@ -62,12 +63,12 @@ impl Ranges {
             at += 1;
         }
         edges.push(to);
-        Self { edges, has_outside: true }
+        Self { edges, width: None }
     }
 
     /// Ranges between these edges, and outside of them (B-11).
     pub(super) fn at(edges: Vec<f64>) -> Self {
-        Self { edges, has_outside: true }
+        Self { edges, width: None }
     }
 
     /// The label of a number, in ranges if there are any.
@@ -92,7 +93,17 @@ impl Ranges {
             }
             at += 1.0;
         }
-        Self { edges, has_outside: false }
+        Self { edges, width: Some(width) }
+    }
+
+    /// B-10: of these values; none if there are few.
+    pub(super) fn chosen(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_unstable_by(f64::total_cmp);
+        values.dedup();
+        match values[..] {
+            [min, .., max] if values.len() > 10 => Some(Self::automatic(min, max)),
+            _ => None,
+        }
     }
 
     /// The label of the range a number lies in.
@@ -100,11 +111,15 @@ impl Ranges {
         let text = convert::number_text;
         let above = self.edges.partition_point(|edge| *edge <= number);
         let last = self.edges.len().saturating_sub(1);
-        match (self.edges.get(above.wrapping_sub(1)), self.edges.get(above)) {
-            (Some(from), Some(to)) => format!("[{}, {})", text(*from), text(*to)),
-            (None, Some(first)) if self.has_outside => format!("< {}", text(*first)),
-            (Some(_), None) if self.has_outside => format!("≥ {}", text(self.edges[last])),
-            _ => text(number),
+        match (self.edges.get(above.wrapping_sub(1)), self.edges.get(above), self.width) {
+            (Some(from), Some(to), _) => format!("[{}, {})", text(*from), text(*to)),
+            (_, _, Some(width)) => {
+                let from = (number / width).floor();
+                format!("[{}, {})", text(from * width), text((from + 1.0) * width))
+            }
+            (None, Some(first), None) => format!("< {}", text(*first)),
+            (Some(_), None, None) => format!("≥ {}", text(self.edges[last])),
+            (None, None, None) => text(number),
         }
     }
 }
@@ -138,12 +153,25 @@ impl Asked {
             Breakdown::Property { property: property @ Property::Attributed { .. }, .. } => {
                 self.attributed_segment(property)
             }
-            Breakdown::Property { property, cast, buckets, unit } => {
-                let ranges = automatic.get(&at).cloned().flatten();
-                self.property_segment(property, *cast, buckets.as_ref(), *unit, ranges)
+            Breakdown::Property { .. } => {
+                self.segment_by_property(breakdown, automatic.get(&at).cloned().flatten())
             }
         };
         breakdowns.iter().enumerate().map(segment).collect()
+    }
+
+    /// A breakdown by the value of a property, with chosen ranges if it asks for such.
+    pub(super) fn segment_by_property(
+        &self,
+        breakdown: &Breakdown,
+        automatic: Option<Ranges>,
+    ) -> Result<Segment> {
+        match breakdown {
+            Breakdown::Property { property, cast, buckets, unit } => {
+                self.property_segment(property, *cast, buckets.as_ref(), *unit, automatic)
+            }
+            Breakdown::Cohorts { cohorts } => Ok(self.cohort_segment(cohorts)),
+        }
     }
 
     /// The numbers that a breakdown puts into ranges chosen from the values (B-10): lists of Float64,
@@ -174,8 +202,8 @@ impl Asked {
             let case = Case {
                 expr: None,
                 when_then_expr: vec![
-                    (Box::new(member.clone().is_true()), Box::new(utf8(&format!("In {name}")))),
-                    (Box::new(member.is_false()), Box::new(utf8(&format!("Not In {name}")))),
+                    (Box::new(member.clone().is_true()), Box::new(utf8(&in_or_out(name, true)))),
+                    (Box::new(member.is_false()), Box::new(utf8(&in_or_out(name, false)))),
                 ],
                 else_expr: None,
             };
@@ -242,6 +270,11 @@ impl Asked {
         let label = first_set([labelled.scalar(&values, &is_set), utf8(NOT_SET)]).unwrap_or_else(none);
         self.over_items(label, of.data_type())
     }
+}
+
+/// The label of who is in a cohort, or who is not (B-23).
+pub(super) fn in_or_out(cohort: &str, is_in: bool) -> String {
+    format!("{} {cohort}", if is_in { "In" } else { "Not In" })
 }
 
 /// The distinct labels of each row; of none it is not set (B-20).

@@ -317,4 +317,83 @@ super::behaviour_cases! {
     s_50_first_time_in_a_step:
         "A0 A2h B2h5m", r#"{"report": "funnel", "steps": [{"event": "A", "first_time": "ever"}, "B"], "window": "1 hour", "count": "totals"}"#
         => "count" ["1", "0"];
+    f_75_events_between_two_steps:
+        "A0 X1 X2 B3 X4",
+        r#"{"report": "funnel", "steps": ["A", "B"],
+            "breakdowns": [{"property": {"per_user": "events", "event": "X", "between_steps": [1, 2]}}]}"#
+        => "events~of~X~between~steps~1~and~2 count" ["$overall 1", "$overall 1", "2 1", "2 1"];
+    f_75_steps_are_not_counted:
+        "A0 B1; u2: A0 A1 B2; u3: A0 A1",
+        r#"{"report": "funnel", "steps": ["A", "B"],
+            "breakdowns": [{"property": {"per_user": "events", "event": "A", "between_steps": [1, 2]}}]}"#
+        => "events~of~A~between~steps~1~and~2 count" [
+            "$overall 3", "$overall 2", "(not set) 1", "(not set) 0", "0 1", "0 1", "1 1", "1 1",
+        ];
+    f_75_aggregates_and_ranges:
+        "A0 X1{v=3} X2{v=4} B3; u2: A0 B1; u3: A0 X1{v=20} B2",
+        r#"{"report": "funnel", "steps": ["A", "B"],
+            "breakdowns": [{"property": {"per_user": {"aggregate": "max", "of": "v"}, "event": "X", "between_steps": [1, 2]},
+                            "buckets": {"at": [10]}}]}"#
+        => "max~of~v~of~X~between~steps~1~and~2 step count" [
+            "$overall 1 3", "$overall 2 3", "(not set) 1 1", "(not set) 2 1", "< 10 1 1", "< 10 2 1", "≥ 10 1 1", "≥ 10 2 1",
+        ];
+    f_75_attempts_pass_by_what_is_between:
+        "A0 X1 B3 A10 B11 A20",
+        r#"{"report": "funnel", "steps": ["A", "B"], "count": "totals",
+            "where": {"property": {"per_user": "events", "event": "X", "between_steps": [1, 2]}, "at_least": 1}}"#
+        => "count" ["1", "1"];
+    f_75_nothing_is_between_steps_that_grace_put_the_other_way_round:
+        "B0s X1s A2s",
+        r#"{"report": "funnel", "steps": ["A", "B"],
+            "breakdowns": [{"property": {"per_user": "events", "event": "X", "between_steps": [1, 2]}}]}"#
+        => "events~of~X~between~steps~1~and~2 count" ["$overall 1", "$overall 1", "0 1", "0 1"];
+    a_17_what_led_to_the_first_step:
+        "V0{s=ad} V1{s=mail} A2 V3{s=web} B4; u2: A0 B1",
+        r#"{"report": "funnel", "steps": ["A", "B"], "attribution": {"step": 2},
+            "breakdowns": [{"property": {"attributed": "s"}}]}"#
+        => "s~(last) count" ["$overall 2", "$overall 2", "(not set) 1", "(not set) 1", "mail 1", "mail 1"];
+    a_17_each_value_that_led_to_the_first_step:
+        "V0{s=ad} V1{s=mail} A2 B4",
+        r#"{"report": "funnel", "steps": ["A", "B"],
+            "breakdowns": [{"property": {"attributed": "s", "model": "participation"}}]}"#
+        => "s~(participation) count" ["$overall 1", "$overall 1", "ad 1", "ad 1", "mail 1", "mail 1"];
+    a_16_attempts_pass_by_any_touch:
+        "V0{s=ad} V1{s=mail} A2 B4; u2: V0{s=web} A2",
+        r#"{"report": "funnel", "steps": ["A", "B"],
+            "where": {"property": {"attributed": "s", "model": "linear"}, "equals": "ad"}}"#
+        => "count" ["1", "1"];
+    f_77_other_events_at_a_step:
+        "A0 B1 C2; u2: A0 D1 C2; u3: A0 B1 D2",
+        r#"{"report": "funnel", "steps": ["A", "B", "C"], "compare": {"step": 2, "with": ["D", {"any_of": ["B", "D"], "name": "either"}]}}"#
+        => "alternative step event count" [
+            "B 1 A 3", "B 2 B 2", "B 3 C 1",
+            "D 1 A 3", "D 2 D 2", "D 3 C 1",
+            "either 1 A 3", "either 2 either 3", "either 3 C 2",
+        ];
+    f_77_each_has_its_own_segments:
+        "A0{c=red} B1; u2: D0{c=blue} B1",
+        r#"{"report": "funnel", "steps": ["A", "B"], "compare": {"step": 1, "with": ["D"]}, "breakdowns": ["c"], "interval": "month"}"#
+        => "alternative c step count" [
+            "A $overall 1 1", "A $overall 2 1", "A red 1 1", "A red 2 1",
+            "D $overall 1 1", "D $overall 2 1", "D blue 1 1", "D blue 2 1",
+        ];
+    f_32_a_first_step_before_a_conversion_is_superseded:
+        "B1h A0 A0{g=jazz} B0",
+        r#"{"report": "funnel", "steps": ["A", "B"], "reentry": "optimized", "breakdowns": ["g"]}"#
+        => "g count" ["$overall 1", "$overall 1", "jazz 1", "jazz 1"];
+    b_6_segments_that_only_a_bucket_has:
+        "A1h V2h{g=rock} A3h; u2: A1h{g=jazz}",
+        r#"{"report": "funnel", "steps": ["A", "A"], "range": "2024-01-01 to 2024-01-01", "interval": "hour",
+            "breakdowns": [{"property": {"attributed": "g"}}], "users_of": {"step": 1, "time": "2024-01-01T03:30:00Z", "segments": ["rock"]}}"#
+        => "user_id" ["u1"];
+    f_32_what_a_superseded_attempt_took_is_free:
+        "A0 A1 B2{is=both} B9{is=both}",
+        r#"{"report": "funnel", "reentry": "optimized", "count": "totals",
+            "steps": [["A", {"event": "B", "where": {"property": "is", "equals": "both"}}], "B"]}"#
+        => "count" ["2", "1"];
+    f_45_nothing_is_excluded_after_an_optional_step_that_is_not_reached:
+        "A0 X1 B2 C3; u2: A0 B2 X3 C4",
+        r#"{"report": "funnel", "steps": ["A", {"event": "B", "optional": true}, "C"],
+            "exclude": [{"event": "X", "after_step": 2}]}"#
+        => "count" ["2", "2", "1"];
 }

@@ -239,4 +239,31 @@ super::behaviour_cases! {
     r_60_of_a_month:
         LIVES, r#"{"report": "stickiness", "range": "2024-01-31 to 2024-02-03"}"#
         => "daily period stickiness" ["0 3 0", "0 2 0", "0 2 0", "0 0 null"];
+    r_33_events_after_the_birth:
+        "A0 B1h A2h B3h; u2: A0 B25h",
+        r#"{"report": "retention", "birth": "A", "return": "B", "criterion": "on", "buckets": 2, "range": "2024-01-01 to 2024-01-01",
+            "breakdowns": [{"property": {"per_user": "events", "event": "B", "within": "2 hours"}}]}"#
+        => "row events~of~B~within~2~hours~of~birth bucket size retained" [
+            "cohort $overall 0 2 1", "cohort $overall 1 2 1",
+            "average $overall 0 2 1", "average $overall 1 2 1",
+            "pooled $overall 0 2 1", "pooled $overall 1 2 1",
+            "cohort 0 0 1 0", "cohort 0 1 1 1",
+            "average 0 0 1 0", "average 0 1 1 1",
+            "pooled 0 0 1 0", "pooled 0 1 1 1",
+            "cohort 1 0 1 1", "cohort 1 1 1 0",
+            "average 1 0 1 1", "average 1 1 1 0",
+            "pooled 1 0 1 1", "pooled 1 1 1 0",
+        ];
+    r_33_the_end_of_the_time_is_inside_and_the_birth_is_not:
+        "A0{v=9} A2h{v=1}; u2: A0{v=9} A121{v=1}",
+        r#"{"report": "retention", "birth": "A", "return": "A", "unit": "month", "buckets": 1, "measure": "unique_users",
+            "breakdowns": [{"property": {"per_user": {"aggregate": "sum", "of": "v"}, "event": "A", "within": "2 hours"}}]}"#
+        => "sum~of~v~of~A~within~2~hours~of~birth size" [
+            "$overall 2", "$overall 2", "$overall 2", "0 1", "0 1", "0 1", "1 1", "1 1", "1 1",
+        ];
+    r_33_births_by_what_came_after:
+        "A0 B1h; u2: A0",
+        r#"{"report": "retention", "buckets": 1, "return": "B", "range": "2024-01-01 to 2024-01-01",
+            "birth": {"event": "A", "where": {"property": {"per_user": "events", "event": "B", "within": "1 hour"}, "at_least": 1}}}"#
+        => "size" ["1", "1", "1"];
 }

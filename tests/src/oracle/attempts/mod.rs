@@ -14,9 +14,8 @@
 //! - F-18, F-45: an exclusion after step i holds while i is the last step reached.
 //! - F-19: an attempt starts, and its window with it, at the first event of a repeated first step; one
 //!   without the others has reached nothing. Exclusions everywhere hold between the repeats too.
-//! - F-32: a conversion ends with its latest event in order of G-1, and what was used by a default
-//!   attempt of an earlier gap is used, whether that attempt counts or not. Of conversions of several
-//!   held values the first is the one that starts first (F-41).
+//! - F-32: a conversion ends with its latest event in order of G-1. Of conversions of several held values
+//!   the first is the one that starts first (F-41).
 //! - F-46, F-47: an event that was a step excludes too, if it lies in between.
 
 mod matching;

@@ -123,7 +123,9 @@ fn optimized_attempts(course: &Course<'_>, starts: &[usize]) -> Vec<Attempt> {
                 End::Excluded { place, .. } => place < next.latest(),
             })
         };
-        attempts.extend(default_attempts(course, &own, &mut used).into_iter().filter(is_drop_off));
+        // Each gap starts afresh.
+        let mut taken = used.clone();
+        attempts.extend(default_attempts(course, &own, &mut taken).into_iter().filter(is_drop_off));
     }
     attempts
 }

@@ -12,6 +12,8 @@ pub(in crate::oracle) struct Stream<'a> {
     pub(in crate::oracle) actor: String,
     /// The actor, if actors are users.
     pub(in crate::oracle) user: Option<String>,
+    /// By which key actors are groups, if they are.
+    pub(in crate::oracle) group_key: Option<String>,
     pub(in crate::oracle) events: Vec<&'a Event>,
     /// The number of the session each event is in, among those of the user.
     pub(in crate::oracle) session: Vec<Option<usize>>,
@@ -34,7 +36,13 @@ pub(in crate::oracle) fn streams<'a>(
         let theirs = all.iter().filter(|occurrence| occurrence.actors.contains(&actor));
         let events: Vec<&Event> = theirs.map(|occurrence| occurrence.event).collect();
         let session = events.iter().map(|event| own.iter().position(|session| session.contains(event)));
-        Stream { session: session.collect(), user: group_key.is_none().then(|| actor.clone()), actor, events }
+        Stream {
+            session: session.collect(),
+            user: group_key.is_none().then(|| actor.clone()),
+            group_key: group_key.map(str::to_owned),
+            actor,
+            events,
+        }
     };
     actors.into_iter().map(stream).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tallymark_report::{CountOf, EventSelector, Flows, Reentry, Scope, StepOrder};
+use tallymark_report::{CountOf, EventChoice, EventSelector, Flows, Reentry, Scope, StepOrder};
 
 use crate::oracle::attempts::{
     Attempt, Course, End, Limit, Rules, StepRule, Stream, all_attempts, marks, starts, streams,
@@ -12,7 +12,7 @@ use crate::oracle::insights::breakdown::NOT_SET;
 use crate::oracle::insights::civil::Span;
 use crate::oracle::insights::filter::passes;
 use crate::oracle::insights::property::value;
-use crate::oracle::insights::selector::is_meant;
+use crate::oracle::insights::selector::{is_meant, occurrences};
 use crate::oracle::insights::value::text_of;
 use crate::oracle::insights::world::{Event, Subject, View};
 
@@ -71,13 +71,12 @@ pub(super) fn all_flows<'a>(view: View<'a>, scope: &Scope, flows: &Flows, range:
         let kept: Vec<bool> = stream.events.iter().map(|event| is_kept(event)).collect();
         let both = |a: &[bool], b: &[bool]| a.iter().zip(b).map(|(a, b)| *a && *b).collect::<Vec<_>>();
         let named =
-            |event: &Event| flows.anchors.iter().any(|anchor| is_meant(view, &by_name(&anchor.event), event));
+            |event: &Event| flows.anchors.iter().any(|anchor| is_named(view, flows, &anchor.event, event));
         let shown: Vec<bool> = stream.events.iter().map(|event| is_shown(flows, event)).collect();
         let steps = flows.anchors.iter().zip(&anchors).map(|(anchor, marks)| {
-            let own = by_name(&anchor.event);
             let counts = stream.events.iter().zip(&shown);
             let counts: Vec<bool> =
-                counts.map(|(event, shown)| *shown || is_meant(view, &own, event)).collect();
+                counts.map(|(event, shown)| *shown || is_named(view, flows, &anchor.event, event)).collect();
             both(&both(&marks[user], &counts), &kept)
         });
         let held = |event: &&Event| {
@@ -99,10 +98,39 @@ pub(super) fn all_flows<'a>(view: View<'a>, scope: &Scope, flows: &Flows, range:
     found
 }
 
-/// The choices of a selector that say a name.
-fn by_name(selector: &EventSelector) -> EventSelector {
-    let any_of = selector.any_of.iter().filter(|choice| !choice.is_all()).cloned().collect();
-    EventSelector { any_of, name: None, first_time: None }
+/// The events of a range that are the first anchor, whoever did them (B-10).
+pub(super) fn first_anchors<'a>(
+    view: View<'a>,
+    scope: &Scope,
+    flows: &Flows,
+    range: Span,
+) -> Vec<Subject<'a>> {
+    let anchor = &flows.anchors[0].event;
+    occurrences(view, anchor, None)
+        .into_iter()
+        .map(|one| one.event)
+        .filter(|event| range.contains(event.time))
+        .filter(|event| is_shown(flows, event) || is_named(view, flows, anchor, event))
+        .map(Subject::of_event)
+        .filter(|subject| scope.filter.iter().all(|filter| passes(view, filter, *subject)))
+        .collect()
+}
+
+/// Whether an event is meant by its name, or as a saved event, and not as one of `$all_events`; in a saved
+/// event these leave out what is hidden too (W-2).
+fn is_named(view: View<'_>, flows: &Flows, selector: &EventSelector, event: &Event) -> bool {
+    let is_hidden = flows.hide.contains(&event.name);
+    let passes = |choice: &EventChoice| {
+        choice.filter.iter().all(|filter| passes(view, filter, Subject::of_event(event)))
+    };
+    let stored = |choice: &EventChoice| {
+        (choice.event == event.name || (choice.is_all() && !is_hidden)) && passes(choice)
+    };
+    let mut choices = selector.any_of.iter().filter(|choice| !choice.is_all());
+    choices.any(|choice| match view.world.saved_events.get(&choice.event) {
+        Some(saved) => passes(choice) && saved.any_of.iter().any(stored),
+        None => stored(choice),
+    })
 }
 
 /// W-2.

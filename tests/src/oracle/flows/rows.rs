@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use tallymark_report::{Breakdown, CountOf, FlowForm, Flows, Question, Report};
 
-use super::path::{Flow, all_flows};
+use super::path::{Flow, all_flows, first_anchors};
 use crate::oracle::Table;
 use crate::oracle::insights::breakdown::{Segment, Splitter, segments};
 use crate::oracle::insights::range::resolve;
@@ -38,8 +38,10 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
     let all = all_flows(view, &report.scope, flows, range);
     // W-15.
     let subjects: Vec<Subject<'_>> = all.iter().map(|flow| Subject::of_event(flow.first)).collect();
+    // B-10.
+    let first_anchors = first_anchors(view, &report.scope, flows, range);
     let splitters: Vec<Splitter<'_>> =
-        flows.breakdowns.iter().map(|breakdown| Splitter::of(view, breakdown, &subjects)).collect();
+        flows.breakdowns.iter().map(|breakdown| Splitter::of(view, breakdown, &first_anchors)).collect();
     let mut by_segment: BTreeMap<Segment, Vec<&Flow<'_>>> = BTreeMap::new();
     if !flows.breakdowns.is_empty() {
         for (flow, subject) in all.iter().zip(subjects) {

@@ -3,7 +3,7 @@
 //! 1. `../attempts/`: which attempts there are.
 //! 2. `attribution.rs`: the values an attempt has, its segments, and whether filters keep it
 //!    (F-51, F-60).
-//! 3. `rows.rs`: who is counted in which row, and what is measured (F-22 … F-25, F-70 … F-76).
+//! 3. `rows.rs`: who is counted in which row, and what is measured (F-22 … F-25, F-70 … F-77).
 //! 4. `significance.rs`: whether segments differ (F-80).
 //!
 //! Not here: `windowFunnel` (F-34), explanations (F-35).
@@ -11,8 +11,7 @@
 //! Where the rules leave something open, besides what `../attempts/mod.rs` tells, this is how it is
 //! read:
 //!
-//! - B-6: a segment is listed if some counted attempt of some bucket reached step 1. B-10: ranges are
-//!   those of the attempts of the whole range that filters keep, in totals. B-31, B-32: with an interval
+//! - B-6: a segment is listed if some counted attempt of some bucket reached step 1. B-31, B-32: with an interval
 //!   the rank is the count of step 1 in the funnel of the whole range. B-30: in `$other` an actor
 //!   counts once, with their first attempt in any segment not shown.
 //! - F-31, F-71, F-73: times and measures go over all attempts that count as totals, of sessions over

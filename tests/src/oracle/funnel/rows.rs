@@ -8,7 +8,7 @@ use tallymark_report::{
     StepMeasure, StepOf, TimeBuckets, TimeMeasure, Window,
 };
 
-use super::attribution::Whose;
+use super::attribution::{Whose, is_of_attempts};
 use super::significance::{Counts, confidence};
 use crate::oracle::Table;
 use crate::oracle::attempts::{
@@ -22,6 +22,7 @@ use crate::oracle::insights::property::value;
 use crate::oracle::insights::range::{Said, read, resolve};
 use crate::oracle::insights::ranges::Ranges;
 use crate::oracle::insights::rows::view;
+use crate::oracle::insights::selector::occurrences;
 use crate::oracle::insights::world::{Event, Subject, View, World};
 use crate::oracle::insights::{OTHER, OVERALL};
 
@@ -67,8 +68,22 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
     let Question::Funnel(funnel) = &report.question else {
         panic!("a {} is no funnel", report.question.kind())
     };
-    let asked = Asked::new(view(world, &report.scope, as_of), &report.scope, funnel);
-    asked.table()
+    let view = view(world, &report.scope, as_of);
+    let Some(compare) = &funnel.compare else { return Asked::new(view, &report.scope, funnel).table() };
+    // F-77.
+    let own = &funnel.steps[compare.step - 1].event;
+    let place = usize::from(funnel.interval.is_some());
+    let mut table = Table::default();
+    for event in std::iter::once(own).chain(&compare.with) {
+        let mut alternative = funnel.clone();
+        alternative.steps[compare.step - 1].event = event.clone();
+        let mut answer = Asked::new(view, &report.scope, &alternative).table();
+        answer.columns.insert(place, "alternative".to_owned());
+        answer.rows.iter_mut().for_each(|row| row.insert(place, Value::from(event.label())));
+        table.columns = answer.columns;
+        table.rows.extend(answer.rows);
+    }
+    table
 }
 
 /// The actors behind a number of a funnel (M-4).
@@ -106,7 +121,7 @@ impl<'a> Asked<'a> {
     /// The attempts of the whole range, and how attempts are split.
     fn whole(&self, range: Span) -> (Vec<Tried>, Splitters<'a>) {
         let mut whole = self.tried(range);
-        let splitters = self.splitters(&whole);
+        let splitters = self.splitters(&whole, range);
         self.split(&mut whole, &splitters);
         (whole, splitters)
     }
@@ -192,13 +207,19 @@ impl<'a> Asked<'a> {
     }
 
     /// B-10.
-    fn splitters(&self, whole: &[Tried]) -> Splitters<'a> {
+    fn splitters(&self, whole: &[Tried], range: Span) -> Splitters<'a> {
         let kept: Vec<Whose<'_>> =
             whole.iter().filter(|tried| tried.is_kept).map(|tried| self.whose(tried)).collect();
-        let by_property = self.funnel.breakdowns.iter().map(|breakdown| {
-            let subjects: Vec<_> =
-                kept.iter().map(|whose| whose.split(self.view, self.funnel.attribution, breakdown)).collect();
-            Splitter::of(self.view, breakdown, &subjects)
+        let key = self.funnel.count_by.as_deref();
+        let steps = self.funnel.steps.iter().flat_map(|step| occurrences(self.view, &step.event, key));
+        let steps = steps.filter(|one| range.contains(one.event.time));
+        let subjects: Vec<Subject<'_>> = steps.map(|one| Subject::of_event(one.event)).collect();
+        let by_property = self.funnel.breakdowns.iter().map(|breakdown| match breakdown {
+            Breakdown::Property { property, .. } if is_of_attempts(property) => {
+                let numbers = kept.iter().filter_map(|whose| whose.number(self.view, property).ok());
+                Splitter::of_values(self.view, breakdown, numbers.collect())
+            }
+            _ => Splitter::of(self.view, breakdown, &subjects),
         });
         let by_time = self.funnel.time_buckets.as_ref().map(|buckets| match &buckets.buckets {
             Buckets::Auto => {

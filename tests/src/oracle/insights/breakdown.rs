@@ -46,13 +46,39 @@ impl<'a> Splitter<'a> {
         match breakdown {
             Breakdown::Property { buckets: Some(Buckets::Auto), .. } => {
                 let items = measured.iter().flat_map(|subject| items(view, breakdown, *subject));
-                let numbers: Vec<f64> = items.flatten().filter_map(|item| number_of(&item)).collect();
-                Ranges::auto(&numbers)
+                Self::automatic(items)
             }
             Breakdown::Property { buckets: Some(Buckets::Even(even)), .. } => Ranges::even(*even),
             Breakdown::Property { buckets: Some(Buckets::At(at)), .. } => Ranges::Borders(at.clone()),
             _ => Ranges::Raw,
         }
+    }
+
+    fn automatic(items: impl Iterator<Item = Option<Value>>) -> Ranges {
+        let numbers: Vec<f64> = items.flatten().filter_map(|item| number_of(&item)).collect();
+        Ranges::auto(&numbers)
+    }
+
+    /// With the ranges of values that no event has.
+    pub(in crate::oracle) fn of_values(
+        view: View<'_>,
+        breakdown: &'a Breakdown,
+        values: Vec<Option<Value>>,
+    ) -> Self {
+        let ranges = match breakdown {
+            Breakdown::Property { buckets: Some(Buckets::Auto), .. } => {
+                Self::automatic(values.into_iter().flat_map(|value| casted(breakdown, value)))
+            }
+            _ => Self::ranges(view, breakdown, &[]),
+        };
+        Self::new(breakdown, ranges)
+    }
+
+    /// The labels of a value that no event has.
+    pub(in crate::oracle) fn labels_of(&self, view: View<'_>, value: Option<Value>) -> BTreeSet<String> {
+        let Breakdown::Property { cast, buckets, unit, .. } = self.breakdown else { return BTreeSet::new() };
+        let items = casted(self.breakdown, value).into_iter();
+        items.map(|item| self.label(view, item, *cast, buckets.as_ref(), *unit)).collect()
     }
 
     /// Whether it is by what led to events.
@@ -149,8 +175,13 @@ impl<'a> Splitter<'a> {
 /// What is labelled: each item of a list, or the one value; an empty list is as if not set (B-20).
 /// A set value that cannot be cast to a number stays as it is: it is not a number (D-28).
 fn items(view: View<'_>, breakdown: &Breakdown, subject: Subject<'_>) -> Vec<Option<Value>> {
-    let Breakdown::Property { property, cast: to, .. } = breakdown else { return Vec::new() };
-    let items = match value(view, property, subject) {
+    let Breakdown::Property { property, .. } = breakdown else { return Vec::new() };
+    casted(breakdown, value(view, property, subject))
+}
+
+fn casted(breakdown: &Breakdown, value: Option<Value>) -> Vec<Option<Value>> {
+    let Breakdown::Property { cast: to, .. } = breakdown else { return Vec::new() };
+    let items = match value {
         Some(Value::Array(items)) if items.is_empty() => return vec![None],
         value => items_of(value),
     };

@@ -40,7 +40,7 @@ pub(in crate::oracle) fn is_member(view: View<'_>, cohort: &str, subject: Subjec
 }
 
 /// Those of whom it is asked whether they are in a cohort: the user, or the groups by its key.
-pub(super) fn asked_about(view: View<'_>, cohort: &str, subject: Subject<'_>) -> Vec<String> {
+pub(in crate::oracle) fn asked_about(view: View<'_>, cohort: &str, subject: Subject<'_>) -> Vec<String> {
     match (&view.world.cohorts[cohort].group_key, subject.group) {
         (None, _) => subject.user.iter().map(|user| (*user).to_owned()).collect(),
         (Some(_), Some((_, id))) => vec![id.to_owned()],
@@ -49,7 +49,7 @@ pub(super) fn asked_about(view: View<'_>, cohort: &str, subject: Subject<'_>) ->
 }
 
 /// Whether a value, whatever property it is of, meets a condition.
-pub(super) fn meets(view: View<'_>, condition: &Condition, value: Option<Value>) -> bool {
+pub(in crate::oracle) fn meets(view: View<'_>, condition: &Condition, value: Option<Value>) -> bool {
     match opposite(&condition.operator) {
         Some(positive) => !holds(view, condition, &positive, value),
         None => holds(view, condition, &condition.operator, value),

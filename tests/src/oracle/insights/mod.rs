@@ -50,7 +50,7 @@ mod lookup;
 mod matching;
 pub(in crate::oracle) mod measure;
 pub(in crate::oracle) mod metric;
-mod other_events;
+pub(in crate::oracle) mod other_events;
 pub(in crate::oracle) mod property;
 pub(in crate::oracle) mod range;
 pub(in crate::oracle) mod ranges;

@@ -89,10 +89,34 @@ pub(super) fn per_user(
     };
     let mut theirs = events_of(view, user);
     theirs.retain(|other| is_near(other.time) && is_meant(view, events, other));
+    number_of_events(view, per_user, &theirs)
+}
+
+/// of the events after the event, and at most so long after (G-7).
+pub(super) fn after(
+    view: View<'_>,
+    per_user: &PerUser,
+    events: &EventSelector,
+    within: Period,
+    subject: Subject<'_>,
+) -> Option<Value> {
+    let (event, user) = (subject.event?, subject.user?);
+    let to = event.time + length(within);
+    let mut theirs = events_of(view, user);
+    theirs.retain(|other| other.place > event.place && other.time <= to && is_meant(view, events, other));
+    number_of_events(view, per_user, &theirs)
+}
+
+/// How many there are, or an aggregate of a property of them.
+pub(in crate::oracle) fn number_of_events(
+    view: View<'_>,
+    per_user: &PerUser,
+    events: &[&Event],
+) -> Option<Value> {
     let number = match per_user {
-        PerUser::Events => Some(theirs.len() as f64),
+        PerUser::Events => Some(events.len() as f64),
         PerUser::OfProperty { aggregate, of, cast } => {
-            let values = values_of(view, of, &theirs).into_iter();
+            let values = values_of(view, of, events).into_iter();
             let values: Vec<Value> = values.filter_map(|value| cast_whole(Some(value), *cast)).collect();
             aggregated(*aggregate, &values)
         }

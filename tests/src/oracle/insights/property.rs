@@ -4,7 +4,7 @@ use serde_json::Value;
 use tallymark_report::Property;
 
 use super::lookup::looked_up;
-use super::other_events::{attributed, borrowed, per_user, seconds_to_next};
+use super::other_events::{after, attributed, borrowed, per_user, seconds_to_next};
 use super::value::{spell_instant, text_of};
 use super::world::{Subject, View};
 use crate::oracle::Change;
@@ -20,7 +20,11 @@ pub(in crate::oracle) fn value(view: View<'_>, property: &Property, subject: Sub
             _ => return None,
         },
         Property::Lookup { table, of, column } => looked_up(view, table.as_deref(), of, column, subject)?,
-        Property::PerUser { per_user: what, event } => per_user(view, what, event, subject)?,
+        Property::PerUser { between_steps: Some(_), .. } => panic!("an event is not between steps"),
+        Property::PerUser { per_user: what, event, within: Some(within), .. } => {
+            after(view, what, event, *within, subject)?
+        }
+        Property::PerUser { per_user: what, event, .. } => per_user(view, what, event, subject)?,
         Property::SecondsToNext { seconds_to_next: events } => seconds_to_next(view, events, subject)?,
         Property::Borrowed { borrow, from, within } => borrowed(view, borrow, from, *within, subject)?,
         Property::Attributed { .. } => attributed(view, property, subject)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tallymark_report::{Alignment, Criterion, EventSelector, Retention, Scope, Unit};
 
 use crate::oracle::insights::breakdown::Segment;
-use crate::oracle::insights::civil::Bucket;
+use crate::oracle::insights::civil::{Bucket, Span};
 use crate::oracle::insights::filter::passes;
 use crate::oracle::insights::selector::occurrences;
 use crate::oracle::insights::world::{Event, Subject, View};
@@ -40,6 +40,17 @@ pub(super) struct Cohort<'a> {
 pub(super) struct Bracket {
     pub(super) from: u32,
     pub(super) to: u32,
+}
+
+/// The events of a range that users are born with, whoever did them (B-10).
+pub(super) fn all_births<'a>(
+    view: View<'a>,
+    scope: &Scope,
+    retention: &Retention,
+    range: Span,
+) -> Vec<Subject<'a>> {
+    let all = events_of(view, scope, &retention.birth, retention.count_by.as_deref()).into_iter();
+    all.filter(|(event, _)| range.contains(event.time)).map(|(event, _)| Subject::of_event(event)).collect()
 }
 
 /// An event of some actors, that passes the filter of the report.

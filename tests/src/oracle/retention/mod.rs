@@ -11,7 +11,7 @@
 //!   counted or summed.
 //! - `pooled` has the value of R-22 where that is no rate and no property average. Rows in
 //!   which nobody was born are complete like others; without a complete row values are null.
-//! - R-32, B-10: ranges are those of the birth events. B-31: the rank is the sum of the sizes. B-30: in
+//! - B-31: the rank is the sum of the sizes. B-30: in
 //!   `$other` are the births in any segment not shown.
 //! - the unit before a unit of the range is that unit as far as it is in the range.
 

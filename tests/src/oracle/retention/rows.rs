@@ -7,7 +7,7 @@ use tallymark_report::{
     Aggregate, Breakdown, Question, Report, Retention, RetentionCell, RetentionMeasure, Scope,
 };
 
-use super::births::{Birth, Bracket, Cohort, brackets, cohorts};
+use super::births::{Birth, Bracket, Cohort, all_births, brackets, cohorts};
 use crate::oracle::Table;
 use crate::oracle::insights::breakdown::{Segment, Splitter, segments};
 use crate::oracle::insights::metric::Line;
@@ -61,8 +61,7 @@ impl<'a> Asked<'a> {
         let brackets = brackets(retention, buckets.len());
         let mut cohorts = cohorts(view, scope, retention, buckets, &brackets);
         // R-32, B-10.
-        let births = cohorts.iter().flat_map(|cohort| &cohort.births);
-        let subjects: Vec<Subject<'_>> = births.map(|birth| Subject::of_event(birth.event)).collect();
+        let subjects = all_births(view, scope, retention, range);
         let splitters: Vec<Splitter<'_>> =
             retention.breakdowns.iter().map(|breakdown| Splitter::of(view, breakdown, &subjects)).collect();
         for birth in cohorts.iter_mut().flat_map(|cohort| &mut cohort.births) {

@@ -31,7 +31,9 @@ struct Step {
 /// Columns are told by their order: one gives way if a breakdown has its name.
 fn read(funnel: &Funnel, rows: &RecordBatch) -> Vec<Step> {
     let first_label = usize::from(funnel.interval.is_some());
-    let label_count = funnel.breakdowns.len() + usize::from(funnel.time_buckets.is_some());
+    let label_count = usize::from(funnel.compare.is_some())
+        + funnel.breakdowns.len()
+        + usize::from(funnel.time_buckets.is_some());
     let first = first_label + label_count;
     let text = |column: usize, row: usize| rows.column(column).as_string::<i32>().value(row).to_owned();
     let number = |column: usize, row: usize| {
@@ -95,7 +97,8 @@ pub(super) fn write(
             writeln!(out, "{}", line.trim_end())?;
         }
     }
-    let noun = if funnel.breakdowns.is_empty() { "funnel" } else { "segment" };
+    let is_split = !funnel.breakdowns.is_empty() || funnel.time_buckets.is_some();
+    let noun = if is_split { "segment" } else { "funnel" };
     page.footer(shown, blocks.len(), noun, Vec::new(), out)
 }
 
@@ -134,7 +137,11 @@ fn over_time(
 ) -> io::Result<()> {
     let schema = rows.schema();
     let label_count = blocks.first().and_then(|block| block.first()).map_or(0, |step| step.labels.len());
-    let events: Vec<String> = funnel.step_labels();
+    let mut events: Vec<String> = funnel.step_labels();
+    if let Some(compare) = &funnel.compare {
+        // It is another one in each line.
+        events[compare.step - 1] = format!("step {}", compare.step);
+    }
     let mut columns = vec![("time", Align::Left)];
     columns.extend((1..=label_count).map(|at| (schema.field(at).name().as_str(), Align::Left)));
     columns.extend(events.iter().map(|event| (event.as_str(), Align::Right)));

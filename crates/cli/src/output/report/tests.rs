@@ -246,6 +246,19 @@ fn a_funnel_of_segments_is_a_block_a_segment() {
 }
 
 #[test]
+fn funnels_that_are_compared_are_blocks() {
+    let rows = [
+        step(Some("Buy"), 1.0, "Browse", 100.0, 0.0, 100.0),
+        step(Some("Buy"), 2.0, "Buy", 20.0, 100.0, 100.0),
+        step(Some("Wish"), 1.0, "Browse", 100.0, 0.0, 100.0),
+        step(Some("Wish"), 2.0, "Wish", 40.0, 100.0, 100.0),
+    ];
+    let definition =
+        r#"{"report": "funnel", "steps": ["Browse", "Buy"], "compare": {"step": 2, "with": ["Wish"]}}"#;
+    insta::assert_snapshot!(form(definition, &rows, 60, 40));
+}
+
+#[test]
 fn a_funnel_over_time_is_a_line_a_bucket() {
     let mut rows = Vec::new();
     for day in 0..3 {

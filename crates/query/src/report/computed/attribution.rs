@@ -106,13 +106,27 @@ impl Touches {
 impl Asked {
     /// The labels of what led to an event, each once and with its credit.
     pub(in super::super) fn attributed_segment(&self, property: &Property) -> Result<Segment> {
+        let label =
+            self.credited(property, "attributed", |label, credit| format!("{credit}{BETWEEN}{label}"))?;
+        Ok(Segment { label, is_list: true, is_credited: true })
+    }
+
+    /// The labels alone.
+    pub(in super::super) fn attributed_labels(&self, property: &Property) -> Result<Expr> {
+        self.credited(property, "attributed_labels", |label, _| label)
+    }
+
+    fn credited(
+        &self,
+        property: &Property,
+        called: &str,
+        written: impl Fn(String, f64) -> String + Send + Sync + 'static,
+    ) -> Result<Expr> {
         let computed = self.found(property)?;
         let history = computed.history();
-        let Some(touches) = computed.touches(property) else {
-            return Ok(Segment { label: column(CREDIT), is_list: false, is_credited: false });
-        };
-        let name = format!("attributed({property:?})");
-        let label = call(name, list_of_text(), place_columns(), move |args| {
+        let Some(touches) = computed.touches(property) else { return Ok(column(CREDIT)) };
+        let name = format!("{called}({property:?})");
+        Ok(call(name, list_of_text(), place_columns(), move |args| {
             let mut lists = ListBuilder::new(StringViewBuilder::new());
             for_each_place(args, |at| {
                 let mut credited: Vec<(String, f64)> = Vec::new();
@@ -133,14 +147,13 @@ impl Asked {
                     credited.push((NOT_SET.to_owned(), 1.0));
                 }
                 for (label, credit) in credited {
-                    lists.values().append_value(format!("{credit}{BETWEEN}{label}"));
+                    lists.values().append_value(written(label, credit));
                 }
                 lists.append(true);
                 Ok(())
             })?;
             Ok(Arc::new(lists.finish()))
-        });
-        Ok(Segment { label, is_list: true, is_credited: true })
+        }))
     }
 }
 

@@ -58,6 +58,18 @@ impl History {
         start.min(end)..end
     }
 
+    /// The events of a user after an event, not more than `within_ms` after, and before an instant.
+    pub(super) fn after(&self, at: Place<'_>, within_ms: i64, before: i64) -> Range<usize> {
+        let of_user = self.of(at.user);
+        let mut start = self.position(&of_user, at);
+        if of_user.contains(&start) && self.is_at(start, at) {
+            start += 1;
+        }
+        let to = at.time.saturating_add(within_ms).saturating_add(1).min(before);
+        let end = of_user.start + self.times[of_user.clone()].partition_point(|time| *time < to);
+        start..end.max(start)
+    }
+
     /// How many events of a user come before an event, counted from the first of all.
     pub(super) fn position(&self, of_user: &Range<usize>, at: Place<'_>) -> usize {
         let place = |row: usize| (self.times[row], self.sequences[row]);

@@ -40,6 +40,7 @@ use self::history::{Place, for_each_place, place_columns};
 use self::items::json_items;
 use super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::convert::{self, TEXT, list_of_text};
+use super::filter::ITEM;
 use super::insights;
 use super::values::{Item, Values};
 use crate::Result;
@@ -71,6 +72,15 @@ impl Window {
     }
 }
 
+/// When what users did counts for an event.
+#[derive(Debug, Clone, Copy)]
+enum When {
+    /// In the time that is measured.
+    Around(Window),
+    /// After it, the end included (R-33, G-7).
+    After { millis: i64 },
+}
+
 /// What a property is made from.
 #[derive(Debug)]
 pub(super) struct Computed {
@@ -100,7 +110,9 @@ impl Asked {
             }
         }
         for (_, property) in properties {
-            if self.computed.iter().any(|(known, _)| *known == property) {
+            let is_known = self.computed.iter().any(|(known, _)| *known == property);
+            // Numbers of attempts are found with the attempts.
+            if is_known || matches!(property, Property::PerUser { between_steps: Some(_), .. }) {
                 continue;
             }
             let mut names = BTreeSet::new();
@@ -116,7 +128,7 @@ impl Asked {
     async fn computed(&self, property: &Property, report: &Report) -> Result<Computed> {
         let values_of = |property: &Property| self.values(property);
         Ok(match property {
-            Property::PerUser { per_user, event } => {
+            Property::PerUser { per_user, event, .. } => {
                 let values = match per_user.as_ref() {
                     PerUser::OfProperty { aggregate, of, cast } => {
                         let (aggregate, of) = (*aggregate, of.clone());
@@ -208,10 +220,13 @@ impl Asked {
         if self.is_of_profiles {
             return Ok(Values::default());
         }
+        if self.is_of_attempts && matches!(property, Property::PerUser { .. }) {
+            return Ok(Values { number: Some(column(ITEM)), ..Values::default() });
+        }
         let computed = self.found(property)?;
         let label = property.label();
         match property {
-            Property::PerUser { per_user, .. } => self.per_user(&computed, per_user, &label),
+            Property::PerUser { per_user, within, .. } => self.per_user(&computed, per_user, *within, &label),
             Property::SecondsToNext { .. } => Ok(self.seconds_to_next(&computed, &label)),
             Property::Borrowed { within, .. } => {
                 let within_ms = window(within.unwrap_or(Property::BORROWED_WITHIN));
@@ -235,11 +250,21 @@ impl Asked {
         })
     }
 
-    ///
-    fn per_user(&self, computed: &Computed, per_user: &PerUser, label: &str) -> Result<Values> {
-        let Some(window) = self.window else {
-            let problem = format!("{label} is computed for the time of an insights report");
-            return Err(DefinitionError::new("", problem).into());
+    /// A-1; `within` so long after the event, R-33.
+    fn per_user(
+        &self,
+        computed: &Computed,
+        per_user: &PerUser,
+        within: Option<Period>,
+        label: &str,
+    ) -> Result<Values> {
+        let when = match (within, self.window) {
+            (Some(within), _) => When::After { millis: window(within) },
+            (None, Some(window)) => When::Around(window),
+            (None, None) => {
+                let problem = format!("{label} is computed for the time of an insights report");
+                return Err(DefinitionError::new("", problem).into());
+            }
         };
         let (history, calendar) = (Arc::clone(&computed.history), self.calendar);
         let to_now = self.as_of.saturating_add(1);
@@ -247,14 +272,19 @@ impl Asked {
             PerUser::OfProperty { aggregate, .. } => Some(*aggregate),
             PerUser::Events | PerUser::Sessions => None,
         };
-        let name = format!("per_user({per_user:?}, {label:?}, {window:?}, {calendar:?}, {to_now})");
+        let name = format!("per_user({per_user:?}, {label:?}, {when:?}, {calendar:?}, {to_now})");
         let number = call(name, DataType::Float64, place_columns(), move |args| {
             let values = history.columns.first();
             let mut known: HashMap<std::ops::Range<usize>, Option<f64>> = HashMap::new();
             let mut numbers = Vec::with_capacity(args[0].len());
             for_each_place(args, |at| {
-                let (from, to) = window.around(at.time, calendar);
-                let rows = history.between(at.user, from, to.min(to_now));
+                let rows = match when {
+                    When::Around(window) => {
+                        let (from, to) = window.around(at.time, calendar);
+                        history.between(at.user, from, to.min(to_now))
+                    }
+                    When::After { millis } => history.after(at, millis, to_now),
+                };
                 numbers.push(match (aggregate, values) {
                     _ if at.user.is_none() => None,
                     (Some(aggregate), Some(values)) => {
@@ -406,8 +436,12 @@ fn aggregated(aggregate: Aggregate, values: &ArrayRef) -> datafusion::common::Re
         return Ok(Some(texts.len() as f64));
     }
     let numbers = cast(values, &DataType::Float64)?;
-    let numbers: Vec<f64> = numbers.as_primitive::<Float64Type>().iter().flatten().collect();
-    Ok(match aggregate {
+    Ok(of_numbers(aggregate, numbers.as_primitive::<Float64Type>().iter().flatten().collect()))
+}
+
+/// The same of numbers.
+pub(super) fn of_numbers(aggregate: Aggregate, numbers: Vec<f64>) -> Option<f64> {
+    match aggregate {
         // The sum of no floats is minus zero.
         Aggregate::Sum => Some(numbers.iter().sum::<f64>() + 0.0),
         Aggregate::Average => {
@@ -416,5 +450,5 @@ fn aggregated(aggregate: Aggregate, values: &ArrayRef) -> datafusion::common::Re
         Aggregate::Min => numbers.into_iter().reduce(f64::min),
         Aggregate::Max => numbers.into_iter().reduce(f64::max),
         _ => None,
-    })
+    }
 }

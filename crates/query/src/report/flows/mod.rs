@@ -21,13 +21,13 @@ use tallymark_report::{Breakdown, CountOf, EventSelector, Expansion, Flows, Inst
 pub(super) use self::rows::schema;
 use self::tally::Counted;
 use self::walk::{Shown, Walk};
-use super::asked::Asked;
-use super::chosen::{BehaviourScan, metric_of};
+use super::asked::{Asked, plan_error};
+use super::chosen::BehaviourScan;
 use super::convert::{self, TEXT};
 use super::filter::utf8;
 use super::funnel::attempts::{Excluded, Limit, Step, Steps};
 use super::funnel::question::held;
-use super::insights::chosen_ranges;
+use super::insights::ranges_among;
 use super::split::Split;
 use crate::Result;
 use crate::functions::made::call;
@@ -71,6 +71,7 @@ impl Prepared {
             conditions.len() - 1
         };
         let mut named = Vec::new();
+        let mut first_anchor = lit(false);
         let mut steps = Vec::new();
         // What is hidden is an anchor only if it is named.
         let hidden_events = asked.hidden_events.iter().chain(&flows.hide).cloned().collect();
@@ -82,12 +83,15 @@ impl Prepared {
             if anchor.event.any_of.iter().any(|choice| !choice.is_all()) {
                 let any_of = anchor.event.any_of.iter().filter(|choice| !choice.is_all()).cloned().collect();
                 let event = EventSelector { any_of, ..anchor.event.clone() };
-                let is_named = asked.happened(&event, scope, &range, None).await?;
+                let is_named = hiding.happened(&event, scope, &range, None).await?;
                 shown = shown.or(is_named.clone());
                 named.push(is_named);
             }
             if !flows.show_only.is_empty() {
                 is_anchor = is_anchor.and(shown);
+            }
+            if steps.is_empty() {
+                first_anchor = is_anchor.clone();
             }
             steps.push(Step { condition: condition(is_anchor), is_optional: false, within: None });
         }
@@ -99,11 +103,9 @@ impl Prepared {
         }
         let path = named.into_iter().fold(asked.path_event(flows, scope, &range)?, Expr::or);
         let path = condition(path);
-        let first_anchor = &flows.anchors[0].event;
-        let filter = scope.filter.as_ref();
-        let automatic =
-            chosen_ranges(asked, filter, &flows.breakdowns, &metric_of(first_anchor, None), &range, None)
-                .await?;
+        // B-10: the values of the events W-15 is about.
+        let first_anchors = asked.scan()?.filter(first_anchor).map_err(plan_error)?;
+        let automatic = ranges_among(asked, asked, &flows.breakdowns, &first_anchors).await?;
         let segments = asked.segments(&flows.breakdowns, &automatic)?;
         let mut labels: Vec<Expr> = segments.into_iter().map(|segment| segment.label).collect();
         let event_label = labels.len();

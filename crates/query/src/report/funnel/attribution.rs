@@ -4,28 +4,71 @@ use hashbrown::HashMap;
 use tallymark_report::Attribution;
 
 use super::super::insights::OTHER;
-use super::super::segments::NOT_SET;
+use super::super::segments::{NOT_SET, in_or_out};
 use super::attempts::Taken;
-use super::filter::{Leaf, Verdict};
+use super::between::Known;
+use super::filter::{Question, Verdict};
 use super::tally::{NOT_REACHED, Partial, View, Walk};
 
 /// The code of [`NOT_SET`] where no event has it.
 const NO_LABEL: u32 = u32::MAX;
 
+/// What decides which label of a breakdown an attempt has.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// This label, the same for all events of a user (F-52).
+    User { label: usize },
+    /// This label of the event of a step. `defined` is the label that an event has if it has a value,
+    /// where that decides which step it is (F-51).
+    Step { label: usize, attribution: Attribution, defined: Option<usize> },
+    /// The number of the attempt at this place among [`Shape::between`](super::question::Shape::between)
+    /// (F-75).
+    Number(usize),
+    /// The labels of cohorts (F-52).
+    Cohorts(Vec<OfCohort>),
+}
+
+/// What says whether an attempt is in a cohort.
+#[derive(Debug, Clone)]
+pub(super) enum OfCohort {
+    /// The labels that a source gives; none where there is nobody of whom it is asked (B-23).
+    Source(Source),
+    /// Whether the actor is in the cohort at this place, of this name.
+    Actor(usize, String),
+}
+
 impl Walk {
     /// The segments an attempt is in (F-50, F-51).
+    #[expect(clippy::too_many_arguments, reason = "what is used again is held in several places")]
     pub(super) fn segments_of(
         &self,
         view: &View<'_>,
         taken: &[Taken],
         reached: &[u32],
         by_codes: &mut HashMap<Vec<u32>, u32>,
+        known: &mut Known,
         partial: &mut Partial,
         mut each: impl FnMut(u32),
     ) {
         let mut all: Vec<Vec<u32>> = vec![Vec::new()];
-        for (breakdown, of_user) in self.shape.breakdowns.iter().enumerate() {
-            let codes = self.attributed(view, breakdown, *of_user, taken, reached);
+        let mut several = Vec::new();
+        for source in &self.shape.breakdowns {
+            let one;
+            let codes = match source {
+                Source::Number(at) => {
+                    let number = self.shape.between[*at].of(view, taken, reached);
+                    one = [known.code(*at, number, &self.wanted.number_labels[*at])];
+                    &one
+                }
+                Source::Cohorts(cohorts) => {
+                    several.clear();
+                    for cohort in cohorts {
+                        cohort.add_labels(view, taken, reached, known, &mut several);
+                    }
+                    &several[..]
+                }
+                source => source.labels(view, taken, reached).unwrap_or(&[NO_LABEL]),
+            };
             if let [code] = codes {
                 for segment in &mut all {
                     segment.push(*code);
@@ -44,11 +87,15 @@ impl Walk {
                 each(*segment);
                 continue;
             }
-            let text = |(breakdown, code): (usize, &u32)| match *code {
-                NO_LABEL => NOT_SET.to_owned(),
-                code => view.user.text(breakdown, code).to_owned(),
+            let text = |(source, code): (&Source, &u32)| match (source, *code) {
+                (_, NO_LABEL) => NOT_SET.to_owned(),
+                (Source::User { label } | Source::Step { label, .. }, code) => {
+                    view.user.text(*label, code).to_owned()
+                }
+                (Source::Number(at), code) => known.text(*at, code).to_owned(),
+                (Source::Cohorts(_), code) => known.cohort_text(code).to_owned(),
             };
-            let mut labels: Vec<String> = codes.iter().enumerate().map(text).collect();
+            let mut labels: Vec<String> = self.shape.breakdowns.iter().zip(&codes).map(text).collect();
             if self.wanted.other.as_ref().is_some_and(|shown| !shown.contains(&labels)) {
                 labels.fill(OTHER.to_owned());
             }
@@ -58,43 +105,23 @@ impl Walk {
         }
     }
 
-    /// The labels of a breakdown for an attempt.
-    fn attributed<'a>(
+    /// F-60, F-61.
+    pub(super) fn passes(
         &self,
-        view: &View<'a>,
-        breakdown: usize,
-        of_user: bool,
+        view: &View<'_>,
         taken: &[Taken],
         reached: &[u32],
-    ) -> &'a [u32] {
-        let labels = |at: u32| view.user.labels(breakdown, &view.user.records[at as usize]);
-        let is_set = |at: &u32| {
-            let defined = self.shape.defined[breakdown];
-            defined.is_some_and(|label| !view.user.labels(label, &view.user.records[*at as usize]).is_empty())
-        };
-        let mut events = of_steps(reached);
-        // Where none has a value, all have the same label.
-        let first = || of_steps(reached).next();
-        let found = if of_user {
-            // F-52.
-            taken.first().map(|first| labels(first.at))
-        } else {
-            match self.shape.attribution {
-                Attribution::Step(step) => {
-                    let at = reached[step - 1];
-                    (at != NOT_REACHED).then(|| labels(at))
-                }
-                Attribution::FirstStepDefined => events.find(is_set).or_else(first).map(labels),
-                Attribution::LastStepDefined => events.rev().find(is_set).or_else(first).map(labels),
-            }
-        };
-        found.unwrap_or(&[NO_LABEL])
-    }
-
-    /// F-60, F-61.
-    pub(super) fn passes(&self, view: &View<'_>, taken: &[Taken], reached: &[u32]) -> bool {
+        known: &mut Known,
+    ) -> bool {
         let Some(filter) = &self.shape.filter else { return true };
-        filter.passes(&|leaf: &Leaf| {
+        filter.passes(&mut |question| {
+            let leaf = match question {
+                Question::Event(leaf) => leaf,
+                Question::Number(at, condition) => {
+                    return known.is_met(at, self.shape.between[at].of(view, taken, reached), condition);
+                }
+                Question::Member(at) => return known.is_in.get(at).copied().unwrap_or(false),
+            };
             let verdict = |at: u32| {
                 let labels = view.user.labels(leaf.label, &view.user.records[at as usize]);
                 Verdict::read(labels.first().map_or("", |label| view.user.text(leaf.label, *label)))
@@ -103,7 +130,7 @@ impl Walk {
             let Some(of_nothing) = leaf.of_nothing else {
                 return taken.first().is_some_and(|first| verdict(first.at).is_met);
             };
-            let found = match self.shape.attribution {
+            let found = match leaf.attribution {
                 Attribution::Step(step) => {
                     let at = reached[step - 1];
                     (at != NOT_REACHED).then(|| verdict(at))
@@ -113,6 +140,53 @@ impl Walk {
             };
             found.map_or(of_nothing, |verdict| verdict.is_met)
         })
+    }
+}
+
+impl Source {
+    /// The labels of an attempt; `None` where no event gives one, and of what is no label of an event.
+    fn labels<'a>(&self, view: &View<'a>, taken: &[Taken], reached: &[u32]) -> Option<&'a [u32]> {
+        let labels = |label: usize, at: u32| view.user.labels(label, &view.user.records[at as usize]);
+        let (label, attribution, defined) = match self {
+            // F-52.
+            Self::User { label } => return taken.first().map(|first| labels(*label, first.at)),
+            Self::Step { label, attribution, defined } => (*label, *attribution, *defined),
+            Self::Number(_) | Self::Cohorts(_) => return None,
+        };
+        let is_set = |at: &u32| defined.is_some_and(|label| !labels(label, *at).is_empty());
+        let mut events = of_steps(reached);
+        // Where none has a value, all have the same label.
+        let first = || of_steps(reached).next();
+        let found = match attribution {
+            Attribution::Step(step) => Some(reached[step - 1]).filter(|at| *at != NOT_REACHED),
+            Attribution::FirstStepDefined => events.find(is_set).or_else(first),
+            Attribution::LastStepDefined => events.rev().find(is_set).or_else(first),
+        };
+        found.map(|at| labels(label, at))
+    }
+}
+
+impl OfCohort {
+    fn add_labels(
+        &self,
+        view: &View<'_>,
+        taken: &[Taken],
+        reached: &[u32],
+        known: &mut Known,
+        codes: &mut Vec<u32>,
+    ) {
+        match self {
+            Self::Actor(at, name) => {
+                let is_in = known.is_in.get(*at).copied().unwrap_or(false);
+                codes.push(known.cohort_code(&in_or_out(name, is_in)));
+            }
+            Self::Source(source) => {
+                let (Source::User { label } | Source::Step { label, .. }) = source else { return };
+                for code in source.labels(view, taken, reached).unwrap_or_default() {
+                    codes.push(known.cohort_code(view.user.text(*label, *code)));
+                }
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use tallymark_report::{CountOf, Scope};
 
 use super::super::asked::arrow_error;
 use super::attempts::{Attempt, End, Events as _, Limit};
+use super::between::Known;
 use super::tally::{Scratch, View, Walk};
 use crate::Result;
 use crate::resident::by_user::{Matcher, UserEvents};
@@ -41,11 +42,12 @@ impl Explain {
             CountOf::Totals | CountOf::Sessions => None,
         };
         let before = rows.last().map_or(0, |row| row.attempt);
+        let mut known = Known::default();
         for (at, attempt) in attempts.iter().enumerate() {
             let taken = attempts.taken(attempt);
             let mut reached = Vec::new();
             self.walk.reached(taken, &mut reached);
-            let passes = self.walk.passes(view, taken, &reached);
+            let passes = self.walk.passes(view, taken, &reached, &mut known);
             let is_counted = shape.count != CountOf::UniqueUsers || counted == Some(at);
             let row = |time: i64, event: Option<u32>, step: Option<usize>, what: String| Explained {
                 attempt: before + at + 1,

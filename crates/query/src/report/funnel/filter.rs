@@ -4,12 +4,13 @@ use arrow::array::{AsArray as _, RecordBatch, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::DFSchema;
-use datafusion::logical_expr::{Case, Expr};
+use datafusion::logical_expr::{Case, Expr, lit};
 use std::sync::Arc;
-use tallymark_report::{Filter, Property};
+use tallymark_report::{Attribution, Filter, Property};
 
 use super::super::asked::{Asked, arrow_error, plan_error};
 use super::super::filter::utf8;
+use super::between::{OfNumbers, is_of_attempts};
 use crate::Result;
 
 /// What a label says of a condition at an event: whether its property has a value, and whether it is
@@ -26,6 +27,18 @@ pub(super) enum AttemptFilter {
     Any(Vec<Self>),
     Not(Box<Self>),
     Condition(Leaf),
+    /// On the number at this place among those of attempts (F-75).
+    Number(usize, OfNumbers),
+    /// Whether the actor is in the cohort at this place (F-52).
+    Member(usize),
+}
+
+/// What a filter asks of an attempt.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Question<'a> {
+    Event(&'a Leaf),
+    Number(usize, &'a OfNumbers),
+    Member(usize),
 }
 
 /// A condition.
@@ -36,6 +49,8 @@ pub(super) struct Leaf {
     /// Whether it is met where there is no value; of what is the same for all events of a user (F-61),
     /// any event tells.
     pub(super) of_nothing: Option<bool>,
+    /// Which event tells.
+    pub(super) attribution: Attribution,
 }
 
 /// What a condition is at an event.
@@ -51,47 +66,129 @@ impl Verdict {
     }
 }
 
-impl AttemptFilter {
-    /// Labels are added to those there are.
-    pub(super) fn try_new(asked: &Asked, filter: &Filter, labels: &mut Vec<Expr>) -> Result<Self> {
-        let mut each = |filters: &[Filter]| -> Result<Vec<Self>> {
-            filters.iter().map(|filter| Self::try_new(asked, filter, labels)).collect()
-        };
+/// What the conditions of a filter are made of, and what they need: labels are added to those there are,
+/// numbers of attempts and cohorts of actors likewise.
+pub(super) struct Conditions<'a> {
+    pub(super) asked: &'a Asked,
+    /// Which step gives the value of an attempt (F-51).
+    pub(super) attribution: Attribution,
+    /// By which key actors are groups.
+    pub(super) count_by: Option<&'a str>,
+    pub(super) labels: &'a mut Vec<Expr>,
+    pub(super) numbers: &'a mut Vec<Property>,
+    pub(super) cohorts: &'a mut Vec<String>,
+}
+
+impl Conditions<'_> {
+    pub(super) fn filter(&mut self, filter: &Filter) -> Result<AttemptFilter> {
+        let asked = self.asked;
         let (is_set, of_user) = match filter {
-            Filter::All { all } | Filter::List(all) => return Ok(Self::All(each(all)?)),
-            Filter::Any { any } => return Ok(Self::Any(each(any)?)),
-            Filter::Not { not } => return Ok(Self::Not(Box::new(Self::try_new(asked, not, labels)?))),
+            Filter::All { all } | Filter::List(all) => return Ok(AttemptFilter::All(self.each(all)?)),
+            Filter::Any { any } => return Ok(AttemptFilter::Any(self.each(any)?)),
+            Filter::Not { not } => return Ok(AttemptFilter::Not(Box::new(self.filter(not)?))),
+            Filter::InCohort { in_cohort } => {
+                return Ok(AttemptFilter::Any(in_cohort.iter().map(|name| self.in_cohort(name)).collect()));
+            }
+            Filter::NotInCohort { not_in_cohort } => {
+                // C-10: outside of any of them.
+                let any = not_in_cohort.iter().map(|name| AttemptFilter::Not(Box::new(self.in_cohort(name))));
+                return Ok(AttemptFilter::Any(any.collect()));
+            }
             Filter::Sql(sql) => (asked.sql(sql)?.is_not_null(), false),
+            Filter::Condition(condition) if is_of_attempts(&condition.property) => {
+                self.numbers.push(condition.property.clone());
+                let condition = OfNumbers::condition(asked, filter)?;
+                return Ok(AttemptFilter::Number(self.numbers.len() - 1, condition));
+            }
             Filter::Condition(condition) => {
                 let of_user = matches!(condition.property, Property::User { .. });
                 (asked.values(&condition.property)?.is_set(), of_user)
             }
             Filter::ListContains(contains) => (asked.values(&contains.list)?.is_set(), false),
-            Filter::InCohort { .. } | Filter::NotInCohort { .. } => {
-                (datafusion::logical_expr::lit(true), true)
-            }
         };
         let is_met = asked.filter(filter)?;
         let of_nothing = if of_user { None } else { Some(of_nothing(asked, is_met.clone())?) };
-        let leaf = Leaf { label: labels.len(), of_nothing };
+        let attribution = match filter {
+            //
+            Filter::Condition(condition) if matches!(condition.property, Property::Attributed { .. }) => {
+                Attribution::Step(1)
+            }
+            _ => self.attribution,
+        };
+        Ok(self.leaf(is_set, is_met, of_nothing, attribution))
+    }
+
+    fn each(&mut self, filters: &[Filter]) -> Result<Vec<AttemptFilter>> {
+        filters.iter().map(|filter| self.filter(filter)).collect()
+    }
+
+    /// F-52, F-61.
+    fn in_cohort(&mut self, name: &str) -> AttemptFilter {
+        let is_member = self.asked.in_cohort(name);
+        match Whose::of(self.asked, name, self.count_by) {
+            Whose::Group => {
+                self.cohorts.push(name.to_owned());
+                AttemptFilter::Member(self.cohorts.len() - 1)
+            }
+            Whose::User => self.leaf(lit(true), is_member.is_true(), None, self.attribution),
+            Whose::Event => {
+                let is_set = is_member.clone().is_not_null();
+                self.leaf(is_set, is_member.is_true(), Some(false), self.attribution)
+            }
+        }
+    }
+
+    fn leaf(
+        &mut self,
+        is_set: Expr,
+        is_met: Expr,
+        of_nothing: Option<bool>,
+        attribution: Attribution,
+    ) -> AttemptFilter {
+        let leaf = Leaf { label: self.labels.len(), of_nothing, attribution };
         let both = is_set.clone().and(is_met.clone());
         let cases = [(both, SET_AND_MET), (is_set, SET), (is_met, MET)];
         let cases = cases.map(|(when, label)| (Box::new(when.is_true()), Box::new(utf8(label))));
-        labels.push(Expr::Case(Case {
+        self.labels.push(Expr::Case(Case {
             expr: None,
             when_then_expr: cases.to_vec(),
             else_expr: Some(Box::new(utf8(NEITHER))),
         }));
-        Ok(Self::Condition(leaf))
+        AttemptFilter::Condition(leaf)
     }
+}
 
+/// Whose membership in a cohort counts for an attempt (F-52).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The user's who is the actor.
+    User,
+    /// The group's that is the actor.
+    Group,
+    /// That of the user or the groups of the event of a step.
+    Event,
+}
+
+impl Whose {
+    pub(super) fn of(asked: &Asked, cohort: &str, count_by: Option<&str>) -> Self {
+        match (asked.group_cohorts.get(cohort), count_by) {
+            (None, None) => Self::User,
+            (Some(key), Some(count_by)) if key == count_by => Self::Group,
+            _ => Self::Event,
+        }
+    }
+}
+
+impl AttemptFilter {
     /// Whether an attempt passes; `met` tells of each condition.
-    pub(super) fn passes(&self, met: &impl Fn(&Leaf) -> bool) -> bool {
+    pub(super) fn passes(&self, met: &mut impl FnMut(Question<'_>) -> bool) -> bool {
         match self {
             Self::All(all) => all.iter().all(|filter| filter.passes(met)),
             Self::Any(any) => any.iter().any(|filter| filter.passes(met)),
             Self::Not(not) => !not.passes(met),
-            Self::Condition(leaf) => met(leaf),
+            Self::Condition(leaf) => met(Question::Event(leaf)),
+            Self::Number(at, condition) => met(Question::Number(*at, condition)),
+            Self::Member(at) => met(Question::Member(*at)),
         }
     }
 }

@@ -61,6 +61,8 @@ pub(super) async fn tallies(
     let mut names = Vec::with_capacity(groups.len());
     for (at, (name, events)) in groups.into_iter().enumerate() {
         let mut partial = Partial::default();
+        let members = walk.shape.actor_cohorts.iter();
+        partial.scratch.known.is_in = members.map(|members| members.contains(&name)).collect();
         events.in_order(at as u32, |events| walk.actor(events, &mut partial));
         walk.merge(&mut total, partial);
         names.push(name);

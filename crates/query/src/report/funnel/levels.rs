@@ -66,7 +66,8 @@ impl Walk {
             let at = range.start as u32;
             let taken = [Taken { step: 0, at }];
             let mut found = Vec::new();
-            self.segments_of(&view, &taken, &[at], &mut scratch.by_codes, partial, |segment| {
+            let Scratch { by_codes, known, .. } = scratch;
+            self.segments_of(&view, &taken, &[at], by_codes, known, partial, |segment| {
                 found.push(segment as usize);
             });
             found.sort_unstable();

@@ -8,24 +8,27 @@ use arrow::compute::cast;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Case, Expr, lit};
 use tallymark_report::{
-    Attribution, Breakdown, ClickhouseMode, CountOf, EventChoice, EventSelector, Funnel, Instants, Property,
-    Reentry, Scope, StepOrder, Window,
+    Aggregate, Attribution, Breakdown, ClickhouseMode, CountOf, EventChoice, EventSelector, Funnel, Instants,
+    Measure, PerUser, Property, Reentry, Scope, StepOrder, Window,
 };
 
 use super::super::asked::{Asked, plan_error};
 use super::super::chosen::metric_of;
 use super::super::convert::{self, TEXT};
 use super::super::filter::utf8;
-use super::super::insights::chosen_ranges;
+use super::super::insights::{chooses_ranges, ranges_among};
 use super::super::sessions::SessionWalk;
 use super::super::values::{Item, Values, first_set};
 use super::attempts::{Excluded, Limit, Step, Steps};
+use super::attribution::{OfCohort, Source};
+use super::between::{Amount, Between, is_of_attempts};
 use super::explain::{Explain, Explained};
-use super::filter::AttemptFilter;
+use super::filter::{AttemptFilter, Conditions, Whose};
 use super::tally::{Tallies, Walk, Wanted};
 use super::{buckets, groups, is_independent};
 use crate::functions::made::call;
 use crate::functions::window_funnel;
+use crate::resident::among::UserIds;
 use crate::resident::by_user::{CONDITIONS_MAX, UserScan};
 use crate::{Error, Result};
 
@@ -40,6 +43,10 @@ pub(super) struct Asking<'a> {
     conditions: Vec<Expr>,
     labels: Vec<Expr>,
     numbers: Vec<Expr>,
+    /// The numbers that are aggregated between steps, put after the others.
+    between_numbers: Vec<Expr>,
+    /// Which events are of each step.
+    steps: Vec<Expr>,
     /// The events that are looked at.
     within: Expr,
 }
@@ -54,12 +61,12 @@ pub(super) struct Shape {
     pub(super) step_count: usize,
     pub(super) is_any_order: bool,
     pub(super) count: CountOf,
-    pub(super) attribution: Attribution,
-    /// Of each breakdown, whether it is the same for all events of a user (F-52). Their labels come first.
-    pub(super) breakdowns: Vec<bool>,
-    /// Of each breakdown, the label that an event has if it has a value, where that decides which step
-    /// gives it (F-51).
-    pub(super) defined: Vec<Option<usize>>,
+    /// What each breakdown goes by.
+    pub(super) breakdowns: Vec<Source>,
+    /// The numbers of attempts that breakdowns and filters ask for (F-75).
+    pub(super) between: Vec<Between>,
+    /// The cohorts of groups that actors may be in (F-52).
+    pub(super) actor_cohorts: Vec<Arc<UserIds>>,
     /// The labels of what is held constant.
     pub(super) held: Range<usize>,
     pub(super) filter: Option<AttemptFilter>,
@@ -124,6 +131,8 @@ impl<'a> Asking<'a> {
             conditions,
             labels: Vec::new(),
             numbers: Vec::new(),
+            between_numbers: Vec::new(),
+            steps: Vec::new(),
             // F-2: no step is taken before the range.
             within: within.and(asked.within(&looked_at)),
         };
@@ -171,6 +180,7 @@ impl<'a> Asking<'a> {
                 let metric = metric_of(&step.event, funnel.count_by.as_deref());
                 selected = selected.and(asked.is_first(&metric, first_time).await?);
             }
+            self.steps.push(selected.clone());
             let condition = self.condition(selected);
             starts.push(steps.len());
             let within = step.within.and_then(Window::millis).map(|millis| (millis, steps.len()));
@@ -187,17 +197,11 @@ impl<'a> Asking<'a> {
         for exclusion in &funnel.exclude {
             let selected = asked.selects(&exclusion.event)?;
             let condition = self.condition(selected);
-            let (mut from, to) = match exclusion.after_step {
-                // From the last event of one step to that of the next.
+            let (from, to) = match exclusion.after_step {
+                // From the last event of one step, if it is reached (F-18), to that of the next.
                 Some(step) => (starts[step], starts[step + 1] - 1),
                 None => (1, steps.len()),
             };
-            if exclusion.after_step.is_some() {
-                // F-18: what comes after an optional step comes after the one before too.
-                while from > 1 && steps[from - 1].is_optional {
-                    from -= 1;
-                }
-            }
             exclusions.push(Excluded { condition, from, to: to.max(from) });
         }
         let strict = if funnel.order == StepOrder::Strict { Some(self.any_event()?) } else { None };
@@ -228,34 +232,51 @@ impl<'a> Asking<'a> {
 
     async fn take_labels(&mut self, shape: &mut Shape) -> Result<()> {
         let (asked, funnel) = (self.asked, self.funnel);
-        // B-10: the values of all steps in the range.
-        let any = funnel.steps.iter().flat_map(|step| step.event.any_of.clone()).collect();
-        let any = EventSelector { any_of: any, name: None, first_time: None };
-        let any = metric_of(&any, funnel.count_by.as_deref());
-        let automatic = chosen_ranges(asked, None, &funnel.breakdowns, &any, &shape.range, None).await?;
-        let segments = asked.segments(&funnel.breakdowns, &automatic)?;
-        self.labels.extend(segments.into_iter().map(|segment| segment.label));
-        let of_user = |breakdown: &Breakdown| match breakdown {
-            Breakdown::Property { property, .. } => matches!(property, Property::User { .. }),
-            Breakdown::Cohorts { .. } => true,
-        };
-        shape.breakdowns = funnel.breakdowns.iter().map(of_user).collect();
-        for (breakdown, of_user) in funnel.breakdowns.iter().zip(&shape.breakdowns) {
-            let property = match breakdown {
-                Breakdown::Property { property, .. } => Some(property),
-                Breakdown::Cohorts { .. } => None,
+        // B-10: the values of all events of steps in the range.
+        let steps = self.steps.clone().into_iter().reduce(Expr::or).unwrap_or_else(|| lit(false));
+        let steps = asked.within(&shape.range).and(steps);
+        let among = asked.scan()?.filter(steps).map_err(plan_error)?;
+        // What attempts have is known with them.
+        let plain = |breakdown: &Breakdown| !matches!(breakdown, Breakdown::Property { property, .. } if is_of_attempts(property));
+        let breakdowns: Vec<Breakdown> = funnel.breakdowns.iter().filter(|of| plain(of)).cloned().collect();
+        let mut automatic = ranges_among(asked, asked, &breakdowns, &among).await?.into_values();
+        let (mut of_attempts, mut actor_cohorts) = (Vec::new(), Vec::new());
+        for breakdown in &funnel.breakdowns {
+            let label = self.labels.len();
+            let source = match breakdown {
+                Breakdown::Cohorts { cohorts } => self.take_cohorts(cohorts, &mut actor_cohorts)?,
+                Breakdown::Property { property, .. } if is_of_attempts(property) => {
+                    of_attempts.push(property.clone());
+                    Source::Number(of_attempts.len() - 1)
+                }
+                //
+                Breakdown::Property { property: property @ Property::Attributed { .. }, .. } => {
+                    self.labels.push(asked.attributed_labels(property)?);
+                    Source::Step { label, attribution: Attribution::Step(1), defined: None }
+                }
+                Breakdown::Property { property, .. } => {
+                    let ranges = if chooses_ranges(breakdown) { automatic.next().flatten() } else { None };
+                    self.labels.push(asked.segment_by_property(breakdown, ranges)?.label);
+                    let of_user = matches!(property, Property::User { .. });
+                    let decides = !of_user && !matches!(funnel.attribution, Attribution::Step(_));
+                    let defined = decides.then_some(self.labels.len());
+                    if decides {
+                        let is_set = asked.values(property)?.is_set();
+                        self.labels.push(Expr::Case(Case {
+                            expr: None,
+                            when_then_expr: vec![(Box::new(is_set), Box::new(utf8("set")))],
+                            else_expr: None,
+                        }));
+                    }
+                    let attribution = funnel.attribution;
+                    if of_user {
+                        Source::User { label }
+                    } else {
+                        Source::Step { label, attribution, defined }
+                    }
+                }
             };
-            let decides = !of_user && !matches!(funnel.attribution, Attribution::Step(_));
-            let property = property.filter(|_| decides);
-            shape.defined.push(property.map(|_| self.labels.len()));
-            if let Some(property) = property {
-                let is_set = asked.values(property)?.is_set();
-                self.labels.push(Expr::Case(Case {
-                    expr: None,
-                    when_then_expr: vec![(Box::new(is_set), Box::new(utf8("set")))],
-                    else_expr: None,
-                }));
-            }
+            shape.breakdowns.push(source);
         }
         let first_held = self.labels.len();
         for property in &funnel.hold_constant {
@@ -263,14 +284,82 @@ impl<'a> Asking<'a> {
         }
         shape.held = first_held..self.labels.len();
         if let Some(filter) = self.scope.filter.as_ref().filter(|_| funnel.clickhouse.is_none()) {
-            shape.filter = Some(AttemptFilter::try_new(asked, filter, &mut self.labels)?);
+            let mut conditions = Conditions {
+                asked,
+                attribution: funnel.attribution,
+                count_by: funnel.count_by.as_deref(),
+                labels: &mut self.labels,
+                numbers: &mut of_attempts,
+                cohorts: &mut actor_cohorts,
+            };
+            shape.filter = Some(conditions.filter(filter)?);
         }
+        let members = |name: &String| asked.members.get(name).cloned().unwrap_or_default();
+        shape.actor_cohorts = actor_cohorts.iter().map(members).collect();
         if funnel.count_by.is_some() {
             shape.group = Some(self.labels.len());
-            self.labels.push(asked.actor(&any)?.label);
+            let any = EventSelector::named(tallymark_report::ALL_EVENTS);
+            self.labels.push(asked.actor(&metric_of(&any, funnel.count_by.as_deref()))?.label);
         }
         shape.count = funnel.count;
-        shape.attribution = funnel.attribution;
+        for property in &of_attempts {
+            self.take_between(shape, property)?;
+        }
+        Ok(())
+    }
+
+    /// Cohorts of the actors' own kind are per actor, others of the event of a step (F-52).
+    fn take_cohorts(&mut self, cohorts: &[String], of_actors: &mut Vec<String>) -> Result<Source> {
+        let Funnel { count_by, attribution, .. } = self.funnel;
+        let mut found = Vec::new();
+        for (at, name) in cohorts.iter().enumerate() {
+            if cohorts[..at].contains(name) {
+                continue;
+            }
+            let whose = Whose::of(self.asked, name, count_by.as_deref());
+            if whose == Whose::Group {
+                found.push(OfCohort::Actor(of_actors.len(), name.clone()));
+                of_actors.push(name.clone());
+                continue;
+            }
+            let label = self.labels.len();
+            let cohort = Breakdown::Cohorts { cohorts: vec![name.clone()] };
+            self.labels.push(self.asked.segment_by_property(&cohort, None)?.label);
+            found.push(OfCohort::Source(match whose {
+                // Who is neither in nor out has no label.
+                Whose::Event => Source::Step { label, attribution: *attribution, defined: Some(label) },
+                Whose::User | Whose::Group => Source::User { label },
+            }));
+        }
+        // A label of users alone is looked up without more ado.
+        Ok(match found.as_mut_slice() {
+            [OfCohort::Source(source @ Source::User { .. })] => source.clone(),
+            _ => Source::Cohorts(found),
+        })
+    }
+
+    /// F-75.
+    fn take_between(&mut self, shape: &mut Shape, property: &Property) -> Result<()> {
+        let Property::PerUser { per_user, event, between_steps: Some([from, to]), .. } = property else {
+            return Ok(());
+        };
+        let amount = match per_user.as_ref() {
+            PerUser::Events | PerUser::Sessions => Amount::Events,
+            PerUser::OfProperty { aggregate, of, cast } => {
+                let measure = Measure::OfProperty { aggregate: *aggregate, of: of.clone(), cast: *cast };
+                let value = self.asked.value(&measure)?.map(|value| value.label);
+                if *aggregate == Aggregate::Distinct {
+                    self.labels.push(value.unwrap_or_else(|| lit(ScalarValue::Utf8View(None))));
+                    Amount::Distinct(self.labels.len() - 1)
+                } else {
+                    self.between_numbers.push(value.unwrap_or_else(|| lit(ScalarValue::Float64(None))));
+                    Amount::Numbers(*aggregate, self.between_numbers.len() - 1)
+                }
+            }
+        };
+        let selected = self.asked.selects(event)?;
+        let condition = self.condition(selected);
+        shape.between.push(Between { condition, steps: (from - 1, to - 1), amount });
         Ok(())
     }
 
@@ -320,6 +409,13 @@ impl<'a> Asking<'a> {
             // G-1: events of one instant come in the order they arrived in, whoever did them.
             let sequence = super::super::asked::column(tallymark_event::columns::SEQUENCE);
             self.numbers.push(datafusion::logical_expr::cast(sequence, arrow::datatypes::DataType::Float64));
+        }
+        let first = self.numbers.len();
+        self.numbers.append(&mut self.between_numbers);
+        for between in &mut shape.between {
+            if let Amount::Numbers(_, at) = &mut between.amount {
+                *at += first;
+            }
         }
         shape.times_from = funnel.times.iter().map(|time| time.from_step - 1).collect();
         if let Some(split) = &funnel.time_buckets {
@@ -410,9 +506,9 @@ impl Shape {
             step_count: 0,
             is_any_order: false,
             count: CountOf::default(),
-            attribution: Attribution::default(),
             breakdowns: Vec::new(),
-            defined: Vec::new(),
+            between: Vec::new(),
+            actor_cohorts: Vec::new(),
             held: 0..0,
             filter: None,
             group: None,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use hashbrown::HashMap;
 use tallymark_report::{Aggregate, Funnel, Scope, StepMeasure, TimeMeasure};
 
 use super::super::asked::arrow_error;
@@ -19,6 +21,8 @@ use crate::Result;
 
 /// The column of the label of the time.
 const TIME_TO_CONVERT: &str = "time_to_convert";
+/// The column of the event at the step that is compared (F-77).
+const ALTERNATIVE: &str = "alternative";
 
 /// The columns: see [`super::super::schema`].
 pub(in super::super) fn schema(scope: &Scope, funnel: &Funnel) -> Result<SchemaRef> {
@@ -30,6 +34,9 @@ pub(in super::super) fn schema(scope: &Scope, funnel: &Funnel) -> Result<SchemaR
     if funnel.interval.is_some() {
         let time = DataType::Timestamp(TimeUnit::Millisecond, Some(zone.name().into()));
         fields.push(Field::new("time", time, false));
+    }
+    if funnel.compare.is_some() {
+        fields.push(Field::new(ALTERNATIVE, DataType::Utf8, false));
     }
     for breakdown in &funnel.breakdowns {
         fields.push(Field::new(free_name(&breakdown.label(), &fields), DataType::Utf8, false));
@@ -65,6 +72,22 @@ pub(in super::super) fn schema(scope: &Scope, funnel: &Funnel) -> Result<SchemaR
     Ok(Arc::new(Schema::new(fields)))
 }
 
+/// The answers to funnels that are compared, one after the other, each with what it is called (F-77).
+pub(super) fn side_by_side(
+    scope: &Scope,
+    funnel: &Funnel,
+    answers: Vec<(String, RecordBatch)>,
+) -> Result<RecordBatch> {
+    let schema = schema(scope, funnel)?;
+    let place = usize::from(funnel.interval.is_some());
+    let labelled = answers.into_iter().map(|(label, answer)| {
+        let mut columns = answer.columns().to_vec();
+        columns.insert(place, Arc::new(StringArray::from(vec![label; answer.num_rows()])));
+        RecordBatch::try_new(Arc::clone(&schema), columns).map_err(arrow_error)
+    });
+    concat_batches(&schema, &labelled.collect::<Result<Vec<_>>>()?).map_err(arrow_error)
+}
+
 /// Columns that grow, in the order of the schema.
 #[derive(Default)]
 struct Columns {
@@ -80,23 +103,23 @@ struct Columns {
 /// `segments` are those shown, without the label of the time, in order.
 pub(super) fn batch(asking: &Asking<'_>, segments: &[Vec<String>], tallies: Tallies) -> Result<RecordBatch> {
     let Asking { scope, funnel, .. } = asking;
-    let Tallies { overall, segments: mut found, time_labels, .. } = tallies;
+    let Tallies { mut overall, segments: mut found, time_labels, .. } = tallies;
     let label_count = funnel.breakdowns.len() + usize::from(funnel.time_buckets.is_some());
     let mut listed: Vec<Vec<String>> = Vec::new();
     if label_count > 0 {
+        let ranks: HashMap<&[String], usize> =
+            segments.iter().enumerate().map(|(rank, labels)| (labels.as_slice(), rank)).collect();
+        let rank = |labels: &[String]| ranks.get(&labels[..funnel.breakdowns.len()]).copied();
         let place = |labels: &Vec<String>| {
-            let of_breakdowns = &labels[..funnel.breakdowns.len()];
-            let rank = segments.iter().position(|shown| shown[..] == *of_breakdowns);
             // What is beyond comes last.
             let time = labels.get(funnel.breakdowns.len()).and_then(|label| time_labels.get(label));
-            (rank.unwrap_or(usize::MAX), time.copied())
+            (rank(labels).unwrap_or(usize::MAX), time.copied())
         };
         let started = |tallies: &[Tally]| tallies.iter().any(|tally| tally.started() > 0);
-        let is_shown = |labels: &Vec<String>| {
-            let labels = &labels[..funnel.breakdowns.len()];
-            funnel.breakdowns.is_empty()
-                || segments.iter().any(|shown| shown[..] == *labels)
-                || labels.iter().all(|label| label == super::OTHER)
+        let is_shown = |labels: &[String]| {
+            let of_breakdowns = &labels[..funnel.breakdowns.len()];
+            // Without breakdowns there is nothing that is not shown.
+            rank(labels).is_some() || of_breakdowns.iter().all(|label| label == super::OTHER)
         };
         listed = found
             .iter()
@@ -105,26 +128,30 @@ pub(super) fn batch(asking: &Asking<'_>, segments: &[Vec<String>], tallies: Tall
             .collect();
         listed.sort_by_cached_key(|labels| (place(labels), labels.clone()));
     }
-    let control = funnel.significance.as_ref().and_then(|significance| significance.control.as_ref());
-    let control_tallies = control.and_then(|labels| found.get(labels)).cloned();
+    // F-80, F-82: what segments are compared with, before it is taken.
+    let significance = funnel.significance.as_ref();
+    let control = significance.and_then(|significance| significance.control.as_ref());
+    let counts = |tallies: &[Tally]| tallies.iter().map(|tally| tally.counts.clone()).collect::<Vec<_>>();
+    let compared_with = match control {
+        _ if significance.is_none() => Vec::new(),
+        None => counts(&overall),
+        Some(control) => found.get(control).map(|tallies| counts(tallies)).unwrap_or_default(),
+    };
     let mut columns = Columns { labels: vec![Vec::new(); label_count], ..Columns::default() };
-    let nothing = Tally::default();
-    let at = |tallies: &[Tally], bucket: usize| tallies.get(bucket).unwrap_or(&nothing).clone();
     let rows = std::iter::once(None).chain(listed.into_iter().map(Some));
     for labels in rows {
         let tallies = match &labels {
-            None => overall.clone(),
+            None => std::mem::take(&mut overall),
             Some(labels) => found.remove(labels).unwrap_or_default(),
         };
+        let mut tallies = tallies.into_iter();
         for bucket in 0..asking.buckets.len() {
-            let tally = at(&tallies, bucket);
-            // F-80, F-82: what a segment is compared with.
+            let tally = tallies.next().unwrap_or_default();
+            let of_bucket = compared_with.get(bucket).map_or(&[][..], Vec::as_slice);
             let population = match (&labels, control) {
-                (Some(_), None) => Some(at(&overall, bucket).counts),
+                (Some(_), None) => Some(of_bucket.to_vec()),
                 (Some(labels), Some(control)) if labels != control => {
-                    let control = control_tallies.as_ref().map(|tallies| at(tallies, bucket));
-                    let both =
-                        |step| count(&tally, step) + control.as_ref().map_or(0, |tally| count(tally, step));
+                    let both = |step| count(&tally, step) + of_bucket.get(step).copied().unwrap_or(0);
                     Some((0..funnel.steps.len()).map(both).collect())
                 }
                 _ => None,

@@ -8,6 +8,7 @@ use tallymark_report::{CountOf, Instants};
 
 use super::super::segments::Ranges;
 use super::attempts::{Attempts, Events, NO_SESSION, NOT_HELD, Taken};
+use super::between::{Known, OfNumbers};
 use super::question::{ManyConditions, Shape};
 use crate::functions::{record, window_funnel};
 use crate::resident::by_user::{Matcher, UserEvents};
@@ -20,10 +21,14 @@ pub(super) const NOT_REACHED: u32 = u32::MAX;
 /// What is to be found out.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
-    /// Counts over the whole range alone.
+    /// Counts alone.
     pub(super) counts_only: bool,
-    /// How long attempts took (F-72), to choose ranges from.
-    pub(super) split_times: bool,
+    /// The whole range as one bucket.
+    pub(super) whole_range: bool,
+    /// What ranges are chosen from: how long attempts took (F-72), and their numbers (F-75).
+    pub(super) to_choose_from: bool,
+    /// How the numbers of attempts are called, for those that breakdowns go by.
+    pub(super) number_labels: Arc<[OfNumbers]>,
     /// Ranges of seconds that attempts are split by.
     pub(super) time_ranges: Option<Arc<Option<Ranges>>>,
     /// The segments that are shown; the rest is one.
@@ -93,7 +98,9 @@ pub(super) struct Tallies {
     pub(super) segments: HashMap<Vec<String>, Vec<Tally>>,
     /// The shortest time that has such a label.
     pub(super) time_labels: HashMap<String, i64>,
+    /// What there is to choose ranges from: milliseconds, and numbers by their places.
     pub(super) split_times: Vec<i64>,
+    pub(super) numbers: Vec<Vec<f64>>,
     pub(super) actors: Vec<String>,
 }
 
@@ -112,8 +119,9 @@ pub(super) struct Partial {
     by_text: HashMap<Vec<String>, u32>,
     time_labels: HashMap<String, i64>,
     split_times: Vec<i64>,
+    numbers: Vec<Vec<f64>>,
     pub(super) actors: Vec<u32>,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
 }
 
 /// What is used again for each actor.
@@ -133,6 +141,7 @@ pub(super) struct Scratch {
     passes: Vec<bool>,
     /// Segments by the codes of their labels.
     pub(super) by_codes: HashMap<Vec<u32>, u32>,
+    pub(super) known: Known,
     /// Segments and attempts.
     of_segments: Vec<(u32, u32)>,
 }
@@ -266,13 +275,16 @@ impl Matcher for Walk {
             *known = time.min(*known);
         }
         total.split_times.extend(later.split_times);
+        total.numbers.resize_with(total.numbers.len().max(later.numbers.len()), Vec::new);
+        total.numbers.iter_mut().zip(later.numbers).for_each(|(total, later)| total.extend(later));
         total.actors.extend(later.actors);
     }
 
     fn bytes(&self, partial: &Partial) -> usize {
         let segments = partial.segments.iter().flat_map(|(_, tallies)| tallies);
         let tallies = partial.overall.iter().chain(segments).map(Tally::bytes).sum::<usize>();
-        tallies + partial.split_times.capacity() * 8 + partial.actors.capacity() * 4
+        let numbers = partial.numbers.iter().map(Vec::capacity).sum::<usize>();
+        tallies + (partial.split_times.capacity() + numbers) * 8 + partial.actors.capacity() * 4
     }
 }
 
@@ -300,6 +312,7 @@ impl Partial {
             segments: self.segments.into_iter().collect(),
             time_labels: self.time_labels,
             split_times: self.split_times,
+            numbers: self.numbers,
             actors: self.actors.into_iter().map(id).collect(),
         }
     }
@@ -365,7 +378,7 @@ impl Walk {
 
     /// Whether each bucket has a funnel of its own.
     fn is_independent(&self) -> bool {
-        let of_range = self.wanted.counts_only
+        let of_range = self.wanted.whole_range
             || self.wanted.users_of.as_ref().is_some_and(|cell| cell.bucket.is_none());
         self.shape.is_independent && !of_range
     }
@@ -396,7 +409,7 @@ impl Walk {
     /// Adds attempts; without a `bucket`, where each starts.
     fn add(&self, view: &View<'_>, bucket: Option<usize>, scratch: &mut Scratch, partial: &mut Partial) {
         let shape = &*self.shape;
-        let Scratch { attempts, reached, passes, by_codes, of_segments, .. } = scratch;
+        let Scratch { attempts, reached, passes, by_codes, known, of_segments, .. } = scratch;
         if attempts.len() == 0 {
             return;
         }
@@ -406,19 +419,26 @@ impl Walk {
             let taken = attempts.taken(attempt);
             let first = reached.len();
             self.reached(taken, reached);
-            passes.push(self.passes(view, taken, &reached[first..]));
+            passes.push(self.passes(view, taken, &reached[first..], known));
         }
         let of = |at: usize| One {
             reached: &reached[at * shape.step_count..(at + 1) * shape.step_count],
             passes: passes[at],
             bucket: bucket.unwrap_or_else(|| {
                 let start = attempts.start(attempts.get(at));
-                if self.wanted.counts_only { 0 } else { self.bucket(view.time(start)) }
+                if self.wanted.whole_range { 0 } else { self.bucket(view.time(start)) }
             }),
         };
-        if self.wanted.split_times {
-            let times = (0..attempts.len()).map(of).filter(|one| one.passes);
-            partial.split_times.extend(times.filter_map(|one| self.split_time(view, &one)));
+        if self.wanted.to_choose_from {
+            partial.numbers.resize_with(shape.between.len(), Vec::new);
+            for at in (0..attempts.len()).filter(|at| passes[*at]) {
+                let one = of(at);
+                partial.split_times.extend(self.split_time(view, &one));
+                let taken = attempts.taken(attempts.get(at));
+                for (between, numbers) in shape.between.iter().zip(&mut partial.numbers) {
+                    numbers.extend(between.of(view, taken, one.reached).value());
+                }
+            }
             return;
         }
         // F-23, F-32: the one among some attempts that counts for its actor.
@@ -455,7 +475,8 @@ impl Walk {
         of_segments.clear();
         for at in 0..attempts.len() {
             let attempt = attempts.get(at);
-            self.segments_of(view, attempts.taken(attempt), of(at).reached, by_codes, partial, |segment| {
+            let (taken, reached) = (attempts.taken(attempt), of(at).reached);
+            self.segments_of(view, taken, reached, by_codes, known, partial, |segment| {
                 of_segments.push((segment, at as u32));
             });
         }

@@ -21,8 +21,8 @@ pub(super) mod users;
 use tallymark_report::{Insights, Instants, Scope};
 
 use self::formula::Formula;
-pub(super) use self::series::chosen_ranges;
 use self::series::{Point, Series};
+pub(super) use self::series::{chooses_ranges, ranges_among};
 use super::asked::{Asked, Cohorts};
 use crate::Result;
 

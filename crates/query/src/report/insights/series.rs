@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::functions_aggregate::expr_fn as aggregate;
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use tallymark_report::{
-    Aggregate, Breakdown, CastType, Comparison, Filter, Insights, Instants, Measure, Metric, PerUser,
-    Property, Scope, Unit,
+    Aggregate, Breakdown, Buckets, CastType, Comparison, Filter, Insights, Instants, Measure, Metric,
+    PerUser, Property, Scope, Unit,
 };
 
 use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
@@ -188,7 +188,7 @@ fn is_lowest_first(measure: &Measure) -> bool {
 
 /// The ranges of breakdowns that choose them from the values (B-10), items of lists among them; raw
 /// values where there are few.
-pub(in super::super) async fn chosen_ranges(
+async fn chosen_ranges(
     asked: &Asked,
     filter: Option<&Filter>,
     breakdowns: &[Breakdown],
@@ -212,15 +212,34 @@ pub(in super::super) async fn chosen_ranges(
         Some(_) => asked.of_profiles(None),
         None => asked.showing(&question),
     };
+    if !breakdowns.iter().any(chooses_ranges) {
+        return Ok(BTreeMap::new());
+    }
+    let plan = match &metric.profiles {
+        Some(filter) => profiles::matching(&showing, filter)?,
+        None => asked.scan()?.filter(asked.chosen(&question).await?).map_err(plan_error)?,
+    };
+    ranges_among(asked, &showing, breakdowns, &plan).await
+}
+
+/// Whether a breakdown chooses its ranges from the values (B-10).
+pub(in super::super) fn chooses_ranges(breakdown: &Breakdown) -> bool {
+    matches!(breakdown, Breakdown::Property { buckets: Some(Buckets::Auto), .. })
+}
+
+/// The ranges that breakdowns choose from the values of these events, or profiles (B-10).
+pub(in super::super) async fn ranges_among(
+    asked: &Asked,
+    showing: &Asked,
+    breakdowns: &[Breakdown],
+    among: &LogicalPlanBuilder,
+) -> Result<BTreeMap<usize, Option<Ranges>>> {
     let mut chosen = BTreeMap::new();
     for (at, breakdown) in breakdowns.iter().enumerate() {
         let Some(numbers) = showing.numbers_to_group(breakdown)? else { continue };
-        let plan = match &metric.profiles {
-            Some(filter) => profiles::matching(&showing, filter)?,
-            None => asked.scan()?.filter(asked.chosen(&question).await?).map_err(plan_error)?,
-        };
         let value = || column(VALUE);
-        let plan = plan
+        let plan = among
+            .clone()
             .project([numbers.alias(VALUE)])
             .and_then(|plan| plan.unnest_column(VALUE))
             .and_then(|plan| {

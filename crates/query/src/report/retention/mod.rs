@@ -29,9 +29,9 @@ use tallymark_report::{
 pub(super) use self::rows::schema;
 use self::tally::Tally;
 use self::walk::{Buckets, Happened, Outcome, Walk};
-use super::asked::Asked;
+use super::asked::{Asked, plan_error};
 use super::chosen::{BehaviourScan, metric_of};
-use super::insights::{OTHER, OVERALL, chosen_ranges};
+use super::insights::{OTHER, OVERALL, ranges_among};
 use super::segments::Segment;
 use super::split::{Segments, Split};
 use super::units::Units;
@@ -149,15 +149,9 @@ impl Prepared {
         let count_by = retention.count_by.as_deref();
         let birth = asked.happened(&retention.birth, scope, &range, count_by).await?;
         let back = asked.happened(&retention.return_event, scope, &since, count_by).await?;
-        let automatic = chosen_ranges(
-            asked,
-            scope.filter.as_ref(),
-            &retention.breakdowns,
-            &metric_of(&retention.birth, count_by),
-            &range,
-            None,
-        )
-        .await?;
+        // B-10.
+        let births = asked.scan()?.filter(birth.clone()).map_err(plan_error)?;
+        let automatic = ranges_among(asked, asked, &retention.breakdowns, &births).await?;
         let segments = asked.segments(&retention.breakdowns, &automatic)?;
         let (amount, numbers) = match &retention.measure {
             RetentionMeasure::Rate | RetentionMeasure::UniqueUsers => (Amount::None, Vec::new()),
