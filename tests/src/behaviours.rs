@@ -8,14 +8,19 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use crate::definitions::{
-    COHORTS, Of, aggregate, breakdown, filter, measured_property, merged, object, one_of, scope, selector,
-    time,
+    COHORTS, OF_SESSIONS, Of, aggregate, breakdown, filter, measured_property, merged, object, one_of, scope,
+    selector, time,
 };
 use crate::histories::EVENTS;
 
 /// Mostly one name.
 fn event(of: Of) -> BoxedStrategy<Value> {
-    prop_oneof![6 => select(EVENTS).prop_map(Value::from), 1 => selector(of, &[])].boxed()
+    prop_oneof![
+        12 => select(EVENTS).prop_map(Value::from),
+        1 => select(OF_SESSIONS).prop_map(Value::from),
+        2 => selector(of, &[]),
+    ]
+    .boxed()
 }
 
 /// An event as an object, whatever it was written as.

@@ -61,7 +61,9 @@ pub use cohort::{Cohort, CohortCondition, Did, Times};
 pub use computed::{AttributionModel, window_ms};
 pub use date_unit::{DateUnit, Recurring};
 pub use error::{DefinitionError, Result, closest};
-pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
+pub use event::{
+    ALL_EVENTS, EventChoice, EventSelector, FirstTime, SESSION_END, SESSION_START, is_of_sessions,
+};
 pub use filter::{
     CastType, CohortName, Condition, Filter, Include, Items, ListContains, Operator, Period, Scalar,
 };

@@ -153,6 +153,8 @@ async fn answer(
     asked.saved_events = Arc::new(definitions::events(&snapshot)?);
     let keys = cohorts.iter().filter_map(|(name, cohort)| Some((name.clone(), cohort.group_key.clone()?)));
     asked.group_cohorts = Arc::new(keys.collect());
+    let stored = asked.clone();
+    let mut asked = asked.with_session_events(report, &cohorts).await?;
     asked.check(report, &cohorts)?;
     asked.load_lookups(report, &cohorts).await?;
     asked.compute(report, &cohorts).await?;
@@ -209,6 +211,8 @@ async fn answer(
             cohorts_of_scope(&asked, report, &mut names)?;
             asked.work_out(names, &cohorts).await?;
             asked.compute(report, &cohorts).await?;
+            // Sessions are made of stored events, whatever else is asked about.
+            let asked = Asked { tables: stored.tables, merged: stored.merged, ..asked };
             return sessions::list::sessions(&asked, &report.scope, list, places).await;
         }
     };

@@ -92,6 +92,12 @@ impl DatasetTables {
         Self { resident, ..self }
     }
 
+    /// Those of a snapshot that was made from theirs, with the same columns in memory.
+    pub(crate) fn of_derived(&self, snapshot: Arc<Snapshot>) -> Self {
+        let tables = Self::new(snapshot).with_resident(self.resident.clone());
+        Self { loaded_lookups: Arc::clone(&self.loaded_lookups), ..tables }
+    }
+
     /// The snapshot they show.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot

@@ -317,4 +317,14 @@ super::behaviour_cases! {
     s_50_first_time_in_a_step:
         "A0 A2h B2h5m", r#"{"report": "funnel", "steps": [{"event": "A", "first_time": "ever"}, "B"], "window": "1 hour", "count": "totals"}"#
         => "count" ["1", "0"];
+    x_10_session_events_as_steps:
+        "u1: A0 B5; u2: A0", r#"{"report": "funnel", "grace_seconds": 0, "steps": ["$session_start", "B", "$session_end"]}"#
+        => "step event count" ["1 $session_start 2", "2 B 1", "3 $session_end 1"];
+    x_11_inherited_from_the_first_event_that_has_it:
+        "u1: A0 B5{utm=x}", r#"{"report": "funnel", "steps": ["$session_start", "B"], "breakdowns": ["utm"]}"#
+        => "utm step count" ["$overall 1 1", "$overall 2 1", "x 1 1", "x 2 1"];
+    x_11_inherited_from_the_event_that_starts_it:
+        "u1: A0 B5{utm=x}",
+        r#"{"report": "funnel", "sessions": {"start": "A", "end": "B"}, "steps": ["$session_start", "B"], "breakdowns": ["utm"]}"#
+        => "utm step count" ["$overall 1 1", "$overall 2 1", "(not set) 1 1", "(not set) 2 1"];
 }

@@ -108,6 +108,8 @@ fn by_name(selector: &EventSelector) -> EventSelector {
 /// W-2.
 fn is_shown(flows: &Flows, event: &Event) -> bool {
     let is_wanted = flows.show_only.is_empty() || flows.show_only.contains(&event.name);
+    // W-21.
+    let is_wanted = is_wanted && (!event.is_of_sessions() || !flows.show_only.is_empty());
     is_wanted && !flows.hide.contains(&event.name) && !IDENTITY.contains(&event.name.as_str())
 }
 

@@ -11,7 +11,8 @@
 //! 5. `metric.rs`, `measure.rs`: for each bucket and segment the list of events, and its measure.
 //! 6. `formula.rs`, `rows.rs`: what is made of the measures (S-70 … S-76), and the rows.
 //!
-//! Not here: SQL in filters and properties, virtual session events.
+//! Not here: SQL in filters and properties. A world has session events if it is given them
+//! (`World::seen_by`).
 //!
 //! Where the rules leave something open, this is how it is read:
 //!

@@ -14,7 +14,7 @@ use super::super::asked::{Asked, column, plan_error};
 use super::super::convert::{self, TEXT, list_of_text};
 use super::super::function::call;
 use super::super::segments::{NOT_SET, Segment};
-use super::history::{History, Place, for_each_place, place_columns};
+use super::history::{History, Place, for_each_place};
 use crate::Result;
 
 /// The column with the credit of a label.
@@ -112,7 +112,7 @@ impl Asked {
             return Ok(Segment { label: column(CREDIT), is_list: false, is_credited: false });
         };
         let name = format!("attributed({property:?})");
-        let label = call(name, list_of_text(), place_columns(), move |args| {
+        let label = call(name, list_of_text(), self.place_columns(), move |args| {
             let mut lists = ListBuilder::new(StringViewBuilder::new());
             for_each_place(args, |at| {
                 let mut credited: Vec<(String, f64)> = Vec::new();
