@@ -138,3 +138,9 @@ fn flows_of_the_rules() {
 fn random_flows() {
     ask_at_random(25, dense_history(), behaviours::flows());
 }
+
+/// S-26, S-27.
+#[test]
+fn random_metrics_of_behaviour() {
+    ask_at_random(25, dense_history(), behaviours::metrics());
+}

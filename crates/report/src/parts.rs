@@ -163,6 +163,8 @@ fn metric<'a>(metric: &'a Metric, each: Each<'_, 'a>) -> Result<()> {
     at("event", &metric.event, each, selector)?;
     at("profiles", &metric.profiles, each, of_profile)?;
     at("cohort", &metric.cohort, each, |name, each| each(Part::Cohort(name)))?;
+    at("funnel", metric.funnel.as_deref(), each, of_funnel)?;
+    at("retention", metric.retention.as_deref(), each, of_retention)?;
     let of_measure = if metric.profiles.is_some() { measure_of_profile } else { measure };
     at("measure", [&metric.measure], each, of_measure)?;
     at("where", &metric.filter, each, filter)

@@ -219,6 +219,7 @@ impl Report {
             *metric = Metric { name: Some(called), ..found.clone() };
         }
         insights.check()?;
+        computed::check(&self.scope, &self.question)?;
         Ok(self)
     }
 

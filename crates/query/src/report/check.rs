@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::DataFusionError;
 use datafusion::logical_expr::{Expr, ExprSchemable as _};
 use tallymark_event::columns::USER_ID;
-use tallymark_report::{Cohort, DateRange, DefinitionError, EventSelector, Part, Question, Report};
+use tallymark_report::{Cohort, DateRange, DefinitionError, EventSelector, Funnel, Part, Question, Report};
 
 use super::asked::{Asked, Cohorts};
 use crate::{Error, Result};
@@ -72,24 +72,33 @@ impl Asked {
         Ok(())
     }
 
-    /// `group_key` is by which key those are groups whose profiles are asked about.
     /// Attempts are those of users: which of the groups of their events is meant, F-52 does not say.
     fn check_of_attempts(&self, report: &Report) -> Checked {
-        let mut whole = report.clone();
-        let Question::Funnel(funnel) = &mut whole.question else { return Ok(()) };
-        // Steps ask about single events, whose groups are known.
-        funnel.steps.clear();
-        funnel.exclude.clear();
-        whole.try_parts(&mut |part| match part {
-            Part::Cohort(name) if self.group_cohorts.contains_key(name) => {
-                let problem = format!("\"{name}\" is a cohort of groups");
-                Err(DefinitionError::new("", problem)
-                    .hint("a funnel is split and filtered by cohorts of users"))
+        let funnels: Vec<Funnel> = match &report.question {
+            Question::Funnel(funnel) => vec![funnel.clone()],
+            Question::Insights(insights) => {
+                insights.metrics.iter().filter_map(|metric| insights.funnel_of(metric)).collect()
             }
-            _ => Ok(()),
-        })
+            _ => Vec::new(),
+        };
+        for mut funnel in funnels {
+            // Steps ask about single events, whose groups are known.
+            funnel.steps.clear();
+            funnel.exclude.clear();
+            let whole = Report { scope: report.scope.clone(), question: Question::Funnel(funnel) };
+            whole.try_parts(&mut |part| match part {
+                Part::Cohort(name) if self.group_cohorts.contains_key(name) => {
+                    let problem = format!("\"{name}\" is a cohort of groups");
+                    Err(DefinitionError::new("", problem)
+                        .hint("a funnel is split and filtered by cohorts of users"))
+                }
+                _ => Ok(()),
+            })?;
+        }
+        Ok(())
     }
 
+    /// `group_key` is by which key those are groups whose profiles are asked about.
     fn check_part(
         &self,
         part: Part<'_>,

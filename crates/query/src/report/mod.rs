@@ -153,8 +153,8 @@ async fn answer(
     asked.saved_events = Arc::new(definitions::events(&snapshot)?);
     let keys = cohorts.iter().filter_map(|(name, cohort)| Some((name.clone(), cohort.group_key.clone()?)));
     asked.group_cohorts = Arc::new(keys.collect());
-    let stored = asked.clone();
-    let mut asked = asked.with_session_events(report, &cohorts).await?;
+    let (stored, without_sessions) = (Arc::clone(&asked.tables), Arc::clone(&asked.merged));
+    let mut asked = Box::pin(asked.with_session_events(report, &cohorts)).await?;
     asked.check(report, &cohorts)?;
     asked.load_lookups(report, &cohorts).await?;
     asked.compute(report, &cohorts).await?;
@@ -212,7 +212,7 @@ async fn answer(
             asked.work_out(names, &cohorts).await?;
             asked.compute(report, &cohorts).await?;
             // Sessions are made of stored events, whatever else is asked about.
-            let asked = Asked { tables: stored.tables, merged: stored.merged, ..asked };
+            let asked = Asked { tables: stored, merged: without_sessions, ..asked };
             return sessions::list::sessions(&asked, &report.scope, list, places).await;
         }
     };
@@ -244,6 +244,9 @@ fn cohorts_of_scope(asked: &Asked, report: &Report, names: &mut BTreeSet<String>
 
 /// The cohorts that insights look at for each event; the sizes of others are metrics.
 fn cohorts_of(asked: &Asked, report: &Report, insights: &Insights) -> Result<BTreeSet<String>> {
+    if insights.metrics.iter().any(|metric| metric.funnel.is_some() || metric.retention.is_some()) {
+        return cohorts_named(asked, report);
+    }
     let mut names = BTreeSet::new();
     cohorts_of_scope(asked, report, &mut names)?;
     for metric in &insights.metrics {

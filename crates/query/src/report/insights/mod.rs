@@ -6,9 +6,12 @@
 //! 3. [`formula`]: series of formulas from those of metrics.
 //! 4. Rolling means and running sums, [`compare`], and the rows (here).
 //! 5. [`users`]: who is behind a number.
+//!
+//! Funnels and retention as metrics are answered by their own reports: [`behaviour`].
 
 mod active;
 pub(super) mod actors;
+mod behaviour;
 mod combinations;
 mod compare;
 mod formula;

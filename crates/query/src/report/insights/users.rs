@@ -41,6 +41,10 @@ pub(in super::super) async fn behind(
         }
         _ => whole,
     };
+    if metric.funnel.is_some() || metric.retention.is_some() {
+        let error = wrong("metric", format!("{} is of a funnel, or of retention", cell.metric));
+        return Err(error.hint("a report of that kind has users_of its own").into());
+    }
     if let Some(cohort) = &metric.cohort {
         let members = asked.members_at(cohort, cohorts, range.to - 1).await?;
         return Ok(members.iter().map(str::to_owned).collect());

@@ -278,15 +278,12 @@ impl SessionEvents {
         let mut columns = self.system_columns(&sessions, &is_end);
         let mut lanes = Vec::new();
         for (name, column) in self.own_properties(&sessions) {
-            let (kind, kinds) = match column.data_type() {
-                DataType::Float64 => {
-                    let kind = LaneKind::Float64;
-                    (kind, ValueKinds { first: Some(kind), floats: true, ..ValueKinds::default() })
-                }
-                _ => {
-                    let kind = LaneKind::String;
-                    (kind, ValueKinds { first: Some(kind), strings: true, ..ValueKinds::default() })
-                }
+            let (kind, kinds) = if column.data_type() == &DataType::Float64 {
+                let kind = LaneKind::Float64;
+                (kind, ValueKinds { first: Some(kind), floats: true, ..ValueKinds::default() })
+            } else {
+                let kind = LaneKind::String;
+                (kind, ValueKinds { first: Some(kind), strings: true, ..ValueKinds::default() })
             };
             let property = catalog.open_lanes(name, &kinds);
             if let Some(lane) = catalog.find(property, kind) {
