@@ -285,8 +285,8 @@ fn check_insights(scope: &Scope, insights: &Insights) -> Result<()> {
         return Err(DefinitionError::new("breakdowns", "one of them may be an attributed property"));
     }
     let everywhere = has(&scope.filter, &per_user) || has(&insights.breakdowns, &per_user);
-    for (at, metric) in insights.metrics.iter().enumerate() {
-        let within = |error: DefinitionError| error.within(&format!("metrics[{at}]"));
+    for (place, metric) in insights.all_metrics() {
+        let within = |error: DefinitionError| error.within(&place);
         if metric.funnel.is_some() || metric.retention.is_some() {
             // What these reports know of filters is what there is of them here.
             if let Some(filter) = &scope.filter {

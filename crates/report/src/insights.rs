@@ -17,7 +17,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Insights {
-    /// What is measured; lettered A, B, C … in order (S-2).
+    /// What is measured; lettered A, B, C … in order (S-2). None where formulas have metrics of their own.
+    #[serde(default)]
     pub metrics: Vec<Metric>,
     /// Arithmetic over metrics (S-70).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -130,15 +131,57 @@ pub enum CountOnce {
     Last,
 }
 
-/// Arithmetic over metrics: `+ - * / ( )`, numbers, letters of metrics (S-70).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Arithmetic over metrics: `+ - * / ( )`, numbers, letters of metrics (S-70); or a saved one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Formula {
     /// What to call it; the formula itself if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Such as `A / B * 100`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub formula: String,
+    /// What its letters stand for, if not the metrics of the report: measured for it alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
+    /// The formula that is saved under this name (S-90), which says the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<String>,
+}
+
+impl Formula {
+    /// Reads a formula as it is saved under a name (S-90): with metrics of its own.
+    ///
+    /// # Errors
+    /// As for [`crate::Report::parse`].
+    pub fn from_value(value: Value) -> Result<Self> {
+        if !value.is_object() {
+            return Err(DefinitionError::new("", "a formula is a JSON object"));
+        }
+        let formula: Self = read_value(value)?;
+        if formula.saved.is_some() {
+            return Err(DefinitionError::new("saved", "a saved formula names no other"));
+        }
+        formula.check()?;
+        if formula.metrics.is_empty() {
+            return Err(DefinitionError::new("metrics", "a saved formula has metrics of its own"));
+        }
+        Ok(formula)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.saved.is_some() && !(self.formula.is_empty() && self.metrics.is_empty()) {
+            let field = if self.formula.is_empty() { "metrics" } else { "formula" };
+            return Err(DefinitionError::new(field, "is said by the saved formula"));
+        }
+        if self.saved.is_none() && self.formula.trim().is_empty() {
+            return Err(DefinitionError::new("formula", "is missing").hint("such as \"A / B\""));
+        }
+        let mut metrics = self.metrics.iter().enumerate();
+        metrics.try_for_each(|(at, metric)| {
+            metric.check().map_err(|error| error.within(&format!("metrics[{at}]")))
+        })
+    }
 }
 
 /// Something to split by: a property, written by its name or as an object, or cohorts.
@@ -290,8 +333,19 @@ impl Breakdown {
 
 impl Insights {
     pub(crate) fn check(&self) -> Result<()> {
-        if self.metrics.is_empty() {
+        let has_formulas_alone = !self.formulas.is_empty()
+            && self.formulas.iter().all(|formula| formula.saved.is_some() || !formula.metrics.is_empty());
+        if self.metrics.is_empty() && !has_formulas_alone {
             return Err(DefinitionError::new("metrics", "at least one metric"));
+        }
+        for (at, formula) in self.formulas.iter().enumerate() {
+            let own = formula.check().and_then(|()| {
+                let mut metrics = formula.metrics.iter().enumerate();
+                metrics.try_for_each(|(at, metric)| {
+                    self.check_behaviour(metric).map_err(|error| error.within(&format!("metrics[{at}]")))
+                })
+            });
+            own.map_err(|error| error.within(&format!("formulas[{at}]")))?;
         }
         for (at, metric) in self.metrics.iter().enumerate() {
             metric
@@ -338,6 +392,24 @@ impl Insights {
 }
 
 impl Insights {
+    /// The same with the metrics of its formulas after its own.
+    #[must_use]
+    pub fn with_metrics_of_formulas(&self) -> Self {
+        let mut whole = self.clone();
+        whole.metrics.extend(self.formulas.iter().flat_map(|formula| formula.metrics.iter().cloned()));
+        whole
+    }
+
+    /// All its metrics and those of its formulas, each with its place.
+    pub(crate) fn all_metrics(&self) -> Vec<(String, &Metric)> {
+        let own = self.metrics.iter().enumerate().map(|(at, metric)| (format!("metrics[{at}]"), metric));
+        let of_formulas = self.formulas.iter().enumerate().flat_map(|(formula, of)| {
+            let metrics = of.metrics.iter().enumerate();
+            metrics.map(move |(at, metric)| (format!("formulas[{formula}].metrics[{at}]"), metric))
+        });
+        own.chain(of_formulas).collect()
+    }
+
     /// The funnel of a metric, for the intervals and segments of this report (S-26).
     pub fn funnel_of(&self, metric: &Metric) -> Option<Funnel> {
         let funnel = metric.funnel.as_deref()?.clone();

@@ -3,8 +3,8 @@
 
 use crate::event::EventChoice;
 use crate::{
-    Breakdown, Cohort, CohortCondition, DateRange, Did, EventSelector, Exclusion, Filter, Flows, Funnel,
-    Insights, Measure, Metric, Operator, PerUser, Property, Question, Report, Result, Retention,
+    Breakdown, Cohort, CohortCondition, DateRange, Did, EventSelector, Exclusion, Filter, Flows, Formula,
+    Funnel, Insights, Measure, Metric, Operator, PerUser, Property, Question, Report, Result, Retention,
     RetentionMeasure, Scope,
 };
 
@@ -90,6 +90,16 @@ impl Metric {
     }
 }
 
+impl Formula {
+    /// See [`Report::try_parts`].
+    ///
+    /// # Errors
+    /// The first that `each` gives.
+    pub fn try_parts<'a>(&'a self, each: Each<'_, 'a>) -> Result<()> {
+        formula(self, each)
+    }
+}
+
 /// What a field has.
 fn at<'a, T: ?Sized>(
     field: &str,
@@ -124,7 +134,12 @@ fn scope<'a>(scope: &'a Scope, each: Each<'_, 'a>) -> Result<()> {
 
 fn of_insights<'a>(insights: &'a Insights, each: Each<'_, 'a>) -> Result<()> {
     at_each("metrics", &insights.metrics, each, metric)?;
+    at_each("formulas", &insights.formulas, each, formula)?;
     at_each("breakdowns", &insights.breakdowns, each, breakdown)
+}
+
+fn formula<'a>(of: &'a Formula, each: Each<'_, 'a>) -> Result<()> {
+    at_each("metrics", &of.metrics, each, metric)
 }
 
 fn of_funnel<'a>(funnel: &'a Funnel, each: Each<'_, 'a>) -> Result<()> {

@@ -77,6 +77,12 @@ pub(crate) struct LexiconSetArgs {
     /// Undo --hidden
     #[arg(long, conflicts_with = "hidden")]
     pub(crate) visible: bool,
+    /// Do not store new data of it; what is stored stays
+    #[arg(long)]
+    pub(crate) blocked: bool,
+    /// Undo --blocked
+    #[arg(long, conflicts_with = "blocked")]
+    pub(crate) stored: bool,
     /// Read it under this name in reports, as if it had been sent so; "" for its own
     #[arg(long, value_name = "NAME")]
     pub(crate) merged_into: Option<String>,

@@ -77,7 +77,8 @@ impl Asked {
         let funnels: Vec<Funnel> = match &report.question {
             Question::Funnel(funnel) => vec![funnel.clone()],
             Question::Insights(insights) => {
-                insights.metrics.iter().filter_map(|metric| insights.funnel_of(metric)).collect()
+                let metrics = insights.with_metrics_of_formulas().metrics;
+                metrics.iter().filter_map(|metric| insights.funnel_of(metric)).collect()
             }
             _ => Vec::new(),
         };

@@ -119,7 +119,7 @@ pub(crate) use self::table::register;
 /// that is asked for. End and duration are null where a session from event to event has
 /// no end. Rows are ordered by user, then start.
 ///
-/// Of a report that names saved metrics, it is that of [`tallymark_report::Report::with_saved`].
+/// Of a report that names saved metrics or formulas, it is that of [`tallymark_report::Report::with_saved`].
 ///
 /// # Errors
 /// For a time zone that does not exist.
@@ -225,7 +225,8 @@ fn counted_once(insights: &Insights) -> Insights {
     let is_attributed = insights.breakdowns.iter().any(|breakdown| {
         matches!(breakdown, Breakdown::Property { property: Property::Attributed { .. }, .. })
     });
-    for metric in insights.metrics.iter_mut().filter(|_| is_attributed) {
+    let of_formulas = insights.formulas.iter_mut().flat_map(|formula| &mut formula.metrics);
+    for metric in insights.metrics.iter_mut().chain(of_formulas).filter(|_| is_attributed) {
         if metric.measure == Measure::UniqueUsers {
             metric.count_once.get_or_insert(CountOnce::Last);
         }
@@ -244,6 +245,7 @@ fn cohorts_of_scope(asked: &Asked, report: &Report, names: &mut BTreeSet<String>
 
 /// The cohorts that insights look at for each event; the sizes of others are metrics.
 fn cohorts_of(asked: &Asked, report: &Report, insights: &Insights) -> Result<BTreeSet<String>> {
+    let insights = &insights.with_metrics_of_formulas();
     if insights.metrics.iter().any(|metric| metric.funnel.is_some() || metric.retention.is_some()) {
         return cohorts_named(asked, report);
     }

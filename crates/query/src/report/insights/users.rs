@@ -27,7 +27,7 @@ pub(in super::super) async fn behind(
     let wrong = |field: &str, problem: String| DefinitionError::new(format!("users_of.{field}"), problem);
     let at = (0..insights.metrics.len()).find(|at| letter(*at) == cell.metric.to_uppercase());
     let Some(at) = at else {
-        let last = letter(insights.metrics.len() - 1);
+        let last = letter(insights.metrics.len().saturating_sub(1));
         let error = wrong("metric", format!("there is no metric {}; there are A to {last}", cell.metric));
         return Err(error.hint("a formula has no users of its own").into());
     };
