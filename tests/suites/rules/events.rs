@@ -1,5 +1,10 @@
 //! Section 1: the data model.
 
+use std::sync::Arc;
+
+use tallymark::{ImportOptions, ImportProgress, Input};
+use tallymark_report::Lexicon;
+
 use super::*;
 
 fn event(name: &str, distinct_id: &str, time: Value, more: Value) -> Value {
@@ -615,7 +620,8 @@ async fn m24_blocked_events_and_properties() {
     assert_eq!((report.blocked_events, report.blocked_properties), (2, 1));
     let csv = format!("event,time,distinct_id,size\nPlay,{0},u,1\ndebug,{0},u,1\n", T + 30);
     let input = Input::from_reader("events.csv", std::io::Cursor::new(csv.into_bytes()));
-    let report = engine.import(vec![input], ImportOptions::default()).await.unwrap();
+    let report =
+        engine.import([input], ImportOptions::default(), Arc::new(ImportProgress::default())).await.unwrap();
     assert_eq!((report.stored, report.blocked_events, report.blocked_properties), (1, 1, 1));
     // What it says of the user is no part of the event.
     assert_eq!(ask_one(&engine, "SELECT plan FROM users").await, T + 20);
