@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::definitions::{
     COHORTS, OF_SESSIONS, Of, aggregate, breakdown, filter, measured_property, merged, object, one_of, scope,
@@ -543,15 +543,15 @@ pub fn metrics() -> BoxedStrategy<Value> {
                 "top", "other", "users_of", "explain", "time_buckets", "significance", "buckets",
             ];
             let own = |definition: &Value| {
-                let mut own = definition.as_object().unwrap().clone();
-                own.retain(|field, _| !of_report.contains(&field.as_str()));
-                own
+                let fields = definition.as_object().into_iter().flatten();
+                let own = fields.filter(|(field, _)| !of_report.contains(&field.as_str()));
+                own.map(|(field, value)| (field.clone(), value.clone())).collect::<Map<String, Value>>()
             };
             let mut returning = own(&retention);
             returning.shift_remove("count_by");
             let interval = funnel.get("interval").cloned();
-            if interval.is_some() && !matches!(returning["unit"].as_str(), Some("hour")) {
-                returning.insert("unit".to_owned(), interval.clone().unwrap());
+            if let Some(interval) = interval.clone().filter(|_| returning["unit"] != "hour") {
+                returning.insert("unit".to_owned(), interval);
                 returning.insert("alignment".to_owned(), json!("calendar"));
             }
             let bucket = bucket.map(|bucket| match returning.get("brackets").and_then(Value::as_array) {

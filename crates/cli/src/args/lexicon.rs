@@ -52,6 +52,7 @@ pub(crate) enum LexiconCommand {
 }
 
 /// `tallymark lexicon set`
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
 #[derive(Debug, Args)]
 pub(crate) struct LexiconSetArgs {
     /// What it is

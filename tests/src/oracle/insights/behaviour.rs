@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat};
-use serde_json::Value;
 use tallymark_report::{
     Aggregate, DateRange, Insights, Instant, Metric, Question, Report, RetentionMeasure, Scope, Unit,
 };
@@ -113,7 +112,7 @@ impl Behaviour {
                 *self.entered.entry(labels.clone()).or_default() += number(table, row, "size").unwrap();
             }
             let at = table.columns.iter().position(|name| name == "is_complete").unwrap();
-            if table.rows[row][at] == Value::from(true) {
+            if table.rows[row][at] == true {
                 complete.push(bucket);
                 rows.entry((labels, bucket)).or_default().push(row);
             }

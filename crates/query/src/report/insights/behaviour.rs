@@ -1,6 +1,6 @@
 //! Funnels and retention as metrics (S-26, S-27): answered by their own reports, told bucket by bucket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::compute::cast;
@@ -75,7 +75,7 @@ impl OfSegments {
         }
         if let Some(of) = insights.retention_of(metric) {
             let answer = Box::pin(retention::answer(asked, &scope, &of)).await?;
-            return self.add_retention(asked, insights, metric, &of, &answer);
+            self.add_retention(asked, insights, metric, &of, &answer);
         }
         Ok(())
     }
@@ -93,15 +93,11 @@ impl OfSegments {
         let step = answer.column(step).as_primitive::<Int64Type>();
         let counts = answer.column(count).as_primitive::<Int64Type>();
         let labels = Labels::of(answer, first_label, funnel.breakdowns.len());
-        // All there is without regard to segments comes first, and says each bucket once.
-        let mut overall_left = times.map_or(steps, |times| {
-            let same =
-                |row: &usize| *row == 0 || times.value(*row) > times.value(*row - 1) || row % steps != 0;
-            (0..answer.num_rows()).take_while(same).count()
-        });
+        // What there is without regard to segments comes first; it has each step of each bucket once.
+        let buckets = times.map_or(1, |times| times.values().iter().collect::<BTreeSet<_>>().len());
+        let overall_rows = buckets * steps;
         for row in 0..answer.num_rows() {
-            let is_overall = overall_left > 0;
-            overall_left = overall_left.saturating_sub(1);
+            let is_overall = row < overall_rows;
             if !is_overall && step.value(row) == 1 {
                 *self.entered.entry(labels.row(row)).or_default() += counts.value(row) as f64;
             }
@@ -123,7 +119,7 @@ impl OfSegments {
         metric: &Metric,
         of: &Retention,
         answer: &RecordBatch,
-    ) -> Result<()> {
+    ) {
         let kinds = answer.column(0).as_string::<i32>();
         let times = answer.column(1).as_primitive::<TimestampMillisecondType>();
         let labels = Labels::of(answer, 2, of.breakdowns.len());
@@ -174,7 +170,6 @@ impl OfSegments {
                 self.put(bucket, segment.clone(), sums.value(&of.measure));
             }
         }
-        Ok(())
     }
 
     fn put(&mut self, bucket: Option<i64>, segment: Option<Vec<String>>, value: Option<f64>) {
