@@ -167,8 +167,8 @@ Examples:
 
 A definition is what a report may say as a formula, with metrics of its own for its letters:
   {\"formula\": \"B / A\", \"metrics\": [{\"event\": \"home\"}, {\"event\": \"purchase\"}]}
-A report names it among its formulas by {\"saved\": \"Conversion\"}; changing it changes every report that
-does.";
+A report names it among its formulas by {\"saved\": \"Conversion\"}; changing it changes every
+report that does.";
 
 pub(super) const LOOKUP: &str = "\
 Examples:
@@ -216,8 +216,8 @@ Examples:
   tallymark sql \"SELECT event, rows FROM event_catalog WHERE NOT hidden AND 'core' = ANY(tags)\"
 
 Names in the data, in SQL and in exports stay as they are. A hidden event is stored and can be asked
-for by name; only menus and $all_events leave it out. Of a blocked event or event property what is stored
-stays, and what comes in is left out: import says how much.";
+for by name; only menus and $all_events leave it out. Of a blocked event or event property new
+data is not stored, which import tells; what is stored stays.";
 
 pub(super) const CHECK_PLAN: &str = "\
 Examples:
