@@ -5,17 +5,22 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::definitions::{
-    COHORTS, Of, aggregate, breakdown, filter, measured_property, merged, object, one_of, scope, selector,
-    time,
+    COHORTS, OF_SESSIONS, Of, aggregate, breakdown, filter, measured_property, merged, object, one_of, scope,
+    selector, time,
 };
 use crate::histories::EVENTS;
 
 /// Mostly one name.
 fn event(of: Of) -> BoxedStrategy<Value> {
-    prop_oneof![6 => select(EVENTS).prop_map(Value::from), 1 => selector(of, &[])].boxed()
+    prop_oneof![
+        12 => select(EVENTS).prop_map(Value::from),
+        1 => select(OF_SESSIONS).prop_map(Value::from),
+        2 => selector(of, &[]),
+    ]
+    .boxed()
 }
 
 /// An event as an object, whatever it was written as.
@@ -840,6 +845,70 @@ pub fn exposed(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<Va
 /// Any report of flows; of several anchors mostly without steps before the later ones.
 pub fn flows() -> impl Strategy<Value = Value> {
     as_asked(any_flows())
+}
+
+/// Reports that measure funnels and retention among other things (S-26, S-27).
+pub fn metrics() -> BoxedStrategy<Value> {
+    let values = prop_oneof![
+        2 => Just(None),
+        1 => one_of(json!([
+            "count", "step_conversion", "conversion", "average_time_s", "median_time_s", "average_time_from_start_s",
+            "median_time_from_start_s",
+        ]))
+        .prop_map(Some),
+    ];
+    let formula = option::weighted(0.5, one_of(json!(["A / B", "A + C", "C * 2 - B"])));
+    let compare = option::weighted(0.2, one_of(json!([{"previous": "week"}, {"days_before": 3}])));
+    (funnel(), retention(), values, option::of(1_usize..3), option::of(0_u32..3), formula, compare)
+        .prop_map(|(funnel, retention, value, step, bucket, formula, compare)| {
+            let of_report = [
+                "report", "range", "time_zone", "as_of", "week_start", "sessions", "where", "interval", "breakdowns",
+                "top", "other", "users_of", "explain", "time_buckets", "significance", "buckets",
+            ];
+            let own = |definition: &Value| {
+                let fields = definition.as_object().into_iter().flatten();
+                let own = fields.filter(|(field, _)| !of_report.contains(&field.as_str()));
+                own.map(|(field, value)| (field.clone(), value.clone())).collect::<Map<String, Value>>()
+            };
+            let mut returning = own(&retention);
+            returning.shift_remove("count_by");
+            let interval = funnel.get("interval").cloned();
+            if let Some(interval) = interval.clone().filter(|_| returning["unit"] != "hour") {
+                returning.insert("unit".to_owned(), interval);
+                returning.insert("alignment".to_owned(), json!("calendar"));
+            }
+            let bucket = bucket.map(|bucket| match returning.get("brackets").and_then(Value::as_array) {
+                Some(brackets) => bucket.min(brackets.len() as u32 - 1),
+                None => bucket,
+            });
+            let has_one_bracket = returning.get("brackets").and_then(Value::as_array).is_some_and(|it| it.len() == 1);
+            let bucket = if has_one_bracket { Some(0) } else { bucket };
+            let metrics = json!([
+                object([("funnel", Some(own(&funnel).into())), ("value", value), ("step", step.map(Value::from))]),
+                object([("retention", Some(returning.into())), ("bucket", bucket.map(Value::from))]),
+                {"event": "Play", "measure": "total_events"},
+            ]);
+            let is_filtered_first = metrics.to_string().contains("filtered");
+            // What is compared has whole days.
+            let range = if compare.is_some() { json!("2024-03-25 to 2024-04-06") } else { funnel["range"].clone() };
+            let of = |field: &str| funnel.get(field).cloned();
+            object([
+                ("report", Some(json!("insights"))),
+                ("range", Some(range)),
+                ("time_zone", of("time_zone")),
+                ("as_of", of("as_of")),
+                ("week_start", of("week_start")),
+                ("sessions", of("sessions")),
+                ("where", of("where").filter(|_| !is_filtered_first)),
+                ("interval", interval),
+                ("breakdowns", of("breakdowns")),
+                ("top", of("top")),
+                ("metrics", Some(metrics)),
+                ("formulas", formula.map(|formula| json!([{ "formula": formula }]))),
+                ("compare", compare),
+            ])
+        })
+        .boxed()
 }
 
 #[cfg(test)]

@@ -61,8 +61,20 @@ pub(crate) enum Of {
 
 pub(crate) fn property(of: Of) -> impl Strategy<Value = Value> {
     let events = [
-        "genre", "mins", "mixed", "tags", "nums", "flag", "when", "company", "geo.city", "geo.n", "cart.b",
-        "cart.p", "time",
+        "genre",
+        "mins",
+        "mixed",
+        "tags",
+        "nums",
+        "flag",
+        "when",
+        "company",
+        "geo.city",
+        "geo.n",
+        "cart.b",
+        "cart.p",
+        "time",
+        "$event_count",
     ];
     let users = ["user.plan", "user.age", "user.likes", "user.born"];
     let mut all: Vec<Value> = Vec::new();
@@ -307,9 +319,12 @@ pub fn any_condition() -> impl Strategy<Value = Value> {
     condition(Of::EventsAndUsers)
 }
 
+/// Starts and ends of sessions.
+pub(crate) const OF_SESSIONS: &[&str] = &["$session_start", "$session_end"];
+
 /// Which of its two filters decides what is first is another question than what the first is.
 pub(crate) fn selector(of: Of, cohorts: &'static [&'static str]) -> BoxedStrategy<Value> {
-    let name = || prop_oneof![5 => select(EVENTS), 1 => Just("Listen"), 4 => Just("$all_events")];
+    let name = || prop_oneof![10 => select(EVENTS), 2 => Just("Listen"), 8 => Just("$all_events"), 3 => select(OF_SESSIONS)];
     let choice = move || {
         (name(), option::weighted(0.2, filter(of, cohorts))).prop_map(|(event, filter)| match filter {
             None => Value::from(event),

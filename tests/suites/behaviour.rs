@@ -214,3 +214,9 @@ fn random_beliefs() {
     });
     assert!(compared.get() > 10, "{}", compared.get());
 }
+
+/// S-26, S-27.
+#[test]
+fn random_metrics_of_behaviour() {
+    ask_at_random(25, dense_history(), behaviours::metrics());
+}

@@ -296,7 +296,8 @@ impl Asked {
             let lexicon = Lexicon::from_value(self.lexicon.clone()).unwrap();
             let world = World::of(&dataset, cohorts).with_lookups(of_histories());
             let world = World { saved_events, ..world }
-                .merged(&lexicon.merged_events(), &lexicon.merged_event_properties());
+                .merged(&lexicon.merged_events(), &lexicon.merged_event_properties())
+                .seen_by(&report, NOW.millis());
             match &report.question {
                 Question::Insights(_) => answer(&world, &report, NOW.millis()).iter().map(line).collect(),
                 _ => in_order(&report, behaviour_answer(&world, &report, NOW.millis()).lines(&[])),
@@ -364,6 +365,46 @@ impl Asked {
         };
         tokio::spawn(engines).await.ok()
     }
+}
+
+/// the names of session events mean nothing else, and sessions are not made of them.
+#[tokio::test]
+async fn x_10_session_events_are_no_stored_ones() {
+    let event = |name: &str, minute: u32| json!({"event": name, "properties": {"distinct_id": "u1", "time": 1_704_099_600 + minute * 60}});
+    let records = [event("$session_start", 0), event("A", 10), event("$session_start", 60)];
+    let none = BTreeMap::new();
+    let engines = Engines::of(Stored::HalfInMemtable, &records, &none, &json!({}), &none, &[]).await;
+    let ask = |definition: Value| {
+        let mut whole =
+            json!({"report": "insights", "range": "2024-01-01 to 2024-01-01", "as_of": "2024-01-02"});
+        whole.as_object_mut().unwrap().extend(definition.as_object().unwrap().clone());
+        Report::from_value(whole).unwrap()
+    };
+    let metric = |event: &str, filter: &str| json!({"event": {"event": event, "where": filter}, "measure": "total_events"});
+    let report = ask(json!({"metrics": [
+        metric("$session_start", "true"), metric("$all_events", "true"),
+        metric("$session_start", "\"$event_count\" = 2 AND event = '$session_start'"),
+        metric("$all_events", "event = '$session_start'"),
+    ]}));
+    let expected = ["A: 2", "B: 3", "C: 1", "D: 2"].map(str::to_owned);
+    let lines = |batches: &[RecordBatch]| rows(&report, batches).iter().map(line).collect();
+    if let Some(difference) = engines.difference(&report, &expected, lines).await {
+        panic!("{difference}");
+    }
+
+    let engine = &engines.0[0].1;
+    let resident = || engine.memory_usage().unwrap().segments.len();
+    let before = resident();
+    let start = json!("$session_start");
+    let circular = ask(json!({"metrics": [{"event": start}], "sessions": {"start": start, "end": "A"}}));
+    let error = match engine.report(circular).await {
+        Ok(answer) => answer.collect().await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert!(chain(&error).contains("sessions: sessions are made of stored events"), "{}", chain(&error));
+    assert_eq!(resident(), before);
+    let saved = engine.save_definition(DefinitionKind::Event, "$session_end", "\"A\"").await;
+    assert!(chain(&saved.unwrap_err()).contains("\"$session_end\" is made of sessions"));
 }
 
 #[test]

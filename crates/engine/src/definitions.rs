@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 use tallymark_event::Timestamp;
+use tallymark_ingest::Blocked;
 use tallymark_query::definitions;
 use tallymark_report::{
-    CohortNeeds, DefinitionError, DefinitionKind, Lexicon, Lookup, Property, check_acyclic, check_saved,
-    closest,
+    CohortNeeds, DefinitionError, DefinitionKind, Lexicon, LexiconKind, Lookup, Property, check_acyclic,
+    check_saved, closest,
 };
 use tallymark_storage::{Commit, Definition, Definitions, Snapshot};
 
@@ -48,8 +49,8 @@ impl Engine {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Definition`] with what is wrong and where: also if it names a cohort or metric that
-    /// is not saved, or if a cohort would need itself.
+    /// [`Error::Definition`] with what is wrong and where: also if it names a cohort, metric or
+    /// formula that is not saved, or if a cohort would need itself.
     pub async fn save_definition(&self, kind: DefinitionKind, name: &str, json: &str) -> Result<()> {
         let wrong = |source| Error::Definition { kind, name: name.to_owned(), source };
         if kind == DefinitionKind::Lookup {
@@ -68,8 +69,8 @@ impl Engine {
     /// Forgets a saved definition.
     ///
     /// # Errors
-    /// [`Error::NoDefinition`] if there is none, [`Error::DefinitionInUse`] for a cohort, event or metric
-    /// that other definitions name.
+    /// [`Error::NoDefinition`] if there is none, [`Error::DefinitionInUse`] for a cohort, event, metric or
+    /// formula that other definitions name.
     pub async fn delete_definition(&self, kind: DefinitionKind, name: &str) -> Result<()> {
         self.change_definitions(|_, definitions| {
             let users = users_of(kind, name, definitions);
@@ -143,8 +144,18 @@ impl Engine {
         let mut definitions = snapshot.manifest.definitions.clone();
         change(&snapshot, &mut definitions)?;
         guard.commit(Commit { definitions: Some(definitions), ..Commit::of(&snapshot) }).await?;
+        // While no other change comes in between.
+        self.inner.ingestor.block(blocked(&self.snapshot())?);
+        drop(guard);
         Ok(())
     }
+}
+
+/// What new data is not stored of (M-24).
+pub(crate) fn blocked(snapshot: &Snapshot) -> Result<Blocked> {
+    let lexicon = definitions::lexicon(snapshot)?;
+    let names = |kind| lexicon.blocked(kind).map(str::to_owned).collect();
+    Ok(Blocked { events: names(LexiconKind::Event), event_properties: names(LexiconKind::EventProperty) })
 }
 
 impl View {
@@ -223,6 +234,8 @@ fn check_needs(kind: DefinitionKind, name: &str, definitions: &Definitions) -> R
     let names = |kind| saved(kind).map(|(name, _)| name.as_str()).collect();
     check_saved(cohort, &kind.cohorts_named_in(&definition.json), &names(cohort))?;
     check_saved(metric, &kind.metrics_named_in(&definition.json), &names(metric))?;
+    let formula = DefinitionKind::Formula;
+    check_saved(formula, &kind.formulas_named_in(&definition.json), &names(formula))?;
     check_lookups(kind, &definition.json, definitions)?;
     if kind != cohort {
         return Ok(());
@@ -267,6 +280,7 @@ fn users_of(kind: DefinitionKind, name: &str, definitions: &Definitions) -> Vec<
         DefinitionKind::Cohort => user.cohorts_named_in(json).contains(name),
         DefinitionKind::Event => user.events_named_in(json).contains(name),
         DefinitionKind::Metric => user.metrics_named_in(json).contains(name),
+        DefinitionKind::Formula => user.formulas_named_in(json).contains(name),
         DefinitionKind::Lookup => user.lookups_in(json).iter().any(|property| match property {
             Property::Lookup { table: Some(table), .. } => table == name,
             Property::Lookup { table: None, of, .. } => of_table.contains(of),

@@ -23,6 +23,7 @@ use tracing::warn;
 
 use crate::answer::AnswerLimits;
 use crate::background::{QueryThreads, flush_when_due};
+use crate::definitions::blocked;
 use crate::error::{chain, explain_missing_files};
 use crate::{Answer, EngineConfig, Error, Result, SnapshotInfo, View};
 
@@ -85,6 +86,7 @@ impl Engine {
     async fn start(store: EventStore, config: &EngineConfig) -> Result<Self> {
         let ingestor = Arc::new(Ingestor::new(store.clone(), config.ingest(), Arc::clone(&config.clock)));
         ingestor.replay().await?;
+        ingestor.block(blocked(&store.snapshot())?);
         let flusher = store.is_writable().then(|| flush_when_due(&ingestor, config.flush_age));
         let queries = QueryRuntime::try_new(config.query())?;
         let threads = QueryThreads::start(config.threads)?;

@@ -10,15 +10,17 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use tallymark_event::Event;
 use tokio::runtime::Handle;
 use tracing::info;
 
+use crate::blocked::LeftOut;
 use crate::blocking::blocking;
 use crate::source::{InputFile, InputKind};
 use crate::{
-    BatchBuilder, Block, BlockReader, ColumnMapping, Error, EventBatch, FrameOptions, ImportProgress,
-    ImportReport, Ingestor, ParseOptions, REJECTIONS_SHOWN, Record, RejectedRecord, Rejection, Result,
-    Scratch, WireForm, parse_record_into,
+    BatchBuilder, Block, BlockReader, Blocked, ColumnMapping, Error, EventBatch, FrameOptions,
+    ImportProgress, ImportReport, Ingestor, ParseOptions, REJECTIONS_SHOWN, Record, RejectedRecord,
+    Rejection, Result, Scratch, WireForm, parse_record_into,
 };
 
 /// The part of the memory allowed that a chunk may take: the rest is for blocks in flight and for
@@ -66,6 +68,7 @@ struct Parsed {
     batch: EventBatch,
     rejections: Vec<Rejection>,
     ignored: u64,
+    left_out: LeftOut,
     /// Records accepted; an event with `user_properties` is one.
     accepted: u64,
     events: u64,
@@ -100,6 +103,7 @@ struct Import<'a> {
     progress: &'a ImportProgress,
     runtime: Handle,
     parse: ParseOptions,
+    blocked: Arc<Blocked>,
     /// Tells the reader to stop early.
     stop: AtomicBool,
 }
@@ -118,7 +122,8 @@ impl<'a> Import<'a> {
             identity: ingestor.store.snapshot().manifest.settings.identity,
             ..ParseOptions::new(ingestor.clock.now())
         };
-        Self { ingestor, inputs, options, progress, runtime, parse, stop: AtomicBool::new(false) }
+        let (blocked, stop) = (ingestor.blocked(), AtomicBool::new(false));
+        Self { ingestor, inputs, options, progress, runtime, parse, blocked, stop }
     }
 
     fn run(&self) -> Result<ImportReport> {
@@ -190,9 +195,7 @@ impl<'a> Import<'a> {
 
     /// CSV and Parquet: rows come parsed and are gathered into batches here.
     fn read_rows(&self, input: &InputFile, send: &mut dyn FnMut(Content) -> bool) -> Result<()> {
-        let empty = || {
-            Rows::new(BatchBuilder::without_text(self.parse.received_at, self.parse.identity), &self.parse)
-        };
+        let empty = || self.rows(BatchBuilder::without_text(self.parse.received_at, self.parse.identity));
         let mut rows = empty();
         let mut stopped = false;
         let outcome =
@@ -210,6 +213,18 @@ impl<'a> Import<'a> {
             send(Content::Parsed(Box::new(rows.finish())));
         }
         outcome
+    }
+
+    fn rows(&self, builder: BatchBuilder) -> Rows<'_> {
+        Rows {
+            builder: builder.ignoring_merges(self.parse.form == WireForm::Track),
+            blocked: &self.blocked,
+            rejections: Vec::new(),
+            ignored: 0,
+            left_out: LeftOut::default(),
+            accepted: 0,
+            events: 0,
+        }
     }
 
     // ---- the parsing threads
@@ -236,7 +251,7 @@ impl<'a> Import<'a> {
     fn parse_block(&self, mut block: Block) -> Parsed {
         let mut unframed = block.take_rejections().into_iter().peekable();
         let (received_at, identity) = (self.parse.received_at, self.parse.identity);
-        let mut rows = Rows::new(BatchBuilder::new(block.text().clone(), received_at, identity), &self.parse);
+        let mut rows = self.rows(BatchBuilder::new(block.text().clone(), received_at, identity));
         let mut scratch = Scratch::default();
         for record in block.records() {
             while let Some(rejection) = unframed.next_if(|rejection| rejection.index < record.index) {
@@ -248,8 +263,9 @@ impl<'a> Import<'a> {
             }
             match parse_record_into(&mut scratch, record.text, &self.parse) {
                 Ok(Record::Event(event)) => {
-                    rows.push_event(&event);
-                    scratch.recycle(event);
+                    if let Some(event) = rows.push_event(event) {
+                        scratch.recycle(event);
+                    }
                 }
                 Ok(other) => rows.push(Ok(other)),
                 Err(error) => rows.push(Err(Rejection::new(&record, error))),
@@ -300,29 +316,29 @@ impl<'a> Import<'a> {
 }
 
 /// Records on their way into a batch.
-struct Rows {
+struct Rows<'b> {
     builder: BatchBuilder,
+    blocked: &'b Blocked,
     rejections: Vec<Rejection>,
     ignored: u64,
+    left_out: LeftOut,
     accepted: u64,
     events: u64,
 }
 
-impl Rows {
-    fn new(builder: BatchBuilder, parse: &ParseOptions) -> Self {
-        let builder = builder.ignoring_merges(parse.form == WireForm::Track);
-        Self { builder, rejections: Vec::new(), ignored: 0, accepted: 0, events: 0 }
-    }
-
+impl Rows<'_> {
     fn len(&self) -> usize {
         self.builder.records() + self.rejections.len()
     }
 
     fn push(&mut self, record: Result<Record<'_>, Rejection>) {
         match record {
-            Ok(Record::Event(event)) => self.push_event(&event),
+            Ok(Record::Event(event)) => drop(self.push_event(event)),
             Ok(Record::EventAndProfile(event, update)) => {
-                self.push_event(&event);
+                if self.push_event(event).is_none() {
+                    // What it says of the user is no part of the event.
+                    self.accepted += 1;
+                }
                 self.builder.push_update(update);
             }
             Ok(Record::Profile(update)) => {
@@ -334,10 +350,13 @@ impl Rows {
         }
     }
 
-    fn push_event(&mut self, event: &tallymark_event::Event<'_>) {
+    /// Gives the event back, unless it is blocked.
+    fn push_event<'a>(&mut self, event: Event<'a>) -> Option<Event<'a>> {
+        let event = self.blocked.pass(event, &mut self.left_out)?;
         self.accepted += 1;
         self.events += 1;
-        self.builder.push_event(event);
+        self.builder.push_event(&event);
+        Some(event)
     }
 
     fn finish(self) -> Parsed {
@@ -345,6 +364,7 @@ impl Rows {
             batch: self.builder.finish(),
             rejections: self.rejections,
             ignored: self.ignored,
+            left_out: self.left_out,
             accepted: self.accepted,
             events: self.events,
         }
@@ -373,6 +393,8 @@ impl<'a> ChunkInProgress<'a> {
         let (import, input) = (self.import, self.import.inputs[block.input].name());
         self.report.received += parsed.accepted;
         self.report.ignored += parsed.ignored;
+        self.report.blocked_events += parsed.left_out.events;
+        self.report.blocked_properties += parsed.left_out.properties;
         import.progress.add_records(parsed.accepted + parsed.rejections.len() as u64);
         self.accepted += parsed.accepted;
         self.accepted_events += parsed.events;

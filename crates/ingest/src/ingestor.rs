@@ -5,7 +5,7 @@
 //! [`Ingestor::import`]: straight to files, a commit a chunk. Both end in [`Ingestor::seal`].
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use arrow::array::Array as _;
@@ -20,6 +20,7 @@ use tallymark_users::{Identities, ProfileUpdate};
 use tokio::sync::Mutex;
 use tracing::{debug, info, warn};
 
+use crate::blocked::LeftOut;
 use crate::blocking::blocking;
 use crate::lanes::{Gather, open_lanes};
 use crate::partition::{Chunk, partition};
@@ -29,7 +30,7 @@ use crate::spread::spread;
 use crate::wal_payload::{Accepted, Payload};
 use crate::write::{encode, mem_batch};
 use crate::{
-    AppendReport, BatchBuilder, BlockReader, EventBatch, FrameOptions, Limits, ParseOptions, Record,
+    AppendReport, BatchBuilder, BlockReader, Blocked, EventBatch, FrameOptions, Limits, ParseOptions, Record,
     RecordError, RejectedRecord, Rejection, Result, WireForm, check_event, parse_record,
 };
 
@@ -73,6 +74,7 @@ pub struct Ingestor {
     pub(crate) config: IngestConfig,
     pub(crate) clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    blocked: RwLock<Arc<Blocked>>,
 }
 
 /// What is acknowledged but in no file yet, and what is known of stored keys.
@@ -105,6 +107,8 @@ struct Appended {
     records: Vec<Accepted>,
     /// Whether `$merge` has no effect where they were sent (I-23).
     ignores_merges: bool,
+    blocked: Arc<Blocked>,
+    left_out: LeftOut,
 }
 
 impl Appended {
@@ -114,10 +118,15 @@ impl Appended {
                 self.report.ignored += 1;
                 return;
             }
-            Record::Event(event) => self.records.push(Accepted::Event(event.into_owned())),
+            Record::Event(event) => {
+                let Some(event) = self.blocked.pass(event, &mut self.left_out) else { return };
+                self.records.push(Accepted::Event(event.into_owned()));
+            }
             Record::Profile(update) => self.records.push(Accepted::Update(update)),
             Record::EventAndProfile(event, update) => {
-                self.records.push(Accepted::Event(event.into_owned()));
+                // What it says of the user is no part of the event.
+                let event = self.blocked.pass(event, &mut self.left_out);
+                self.records.extend(event.map(|event| Accepted::Event(event.into_owned())));
                 self.records.push(Accepted::Update(update));
             }
         }
@@ -147,7 +156,16 @@ pub(crate) struct Sealed {
 impl Ingestor {
     /// An ingestor into `store`, with the memtable empty: see [`Ingestor::replay`].
     pub fn new(store: EventStore, config: IngestConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { store, config, clock, state: Mutex::default() }
+        Self { store, config, clock, state: Mutex::default(), blocked: RwLock::default() }
+    }
+
+    /// From now on this is not stored (M-24).
+    pub fn block(&self, blocked: Blocked) {
+        *self.blocked.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(blocked);
+    }
+
+    pub(crate) fn blocked(&self) -> Arc<Blocked> {
+        Arc::clone(&self.blocked.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts acknowledged records that are in no file yet back into the memtable: to be called once
@@ -214,7 +232,7 @@ impl Ingestor {
         let frame =
             FrameOptions { record_bytes_max: options.limits.record_bytes_max, ..FrameOptions::default() };
         let mut blocks = BlockReader::new("records", text, frame);
-        let mut appended = Appended { ignores_merges: form == WireForm::Track, ..Appended::default() };
+        let mut appended = self.appended(form);
         while let Some(mut block) = blocks.next_block()? {
             for rejection in block.take_rejections() {
                 appended.refuse(&rejection);
@@ -233,7 +251,7 @@ impl Ingestor {
     /// Takes events in, each refused or accepted; durable and visible when this returns.
     pub async fn append_events(&self, events: Vec<Event<'static>>) -> Result<AppendReport> {
         let options = self.parse_options(WireForm::Lenient);
-        let mut appended = Appended::default();
+        let mut appended = self.appended(WireForm::Lenient);
         for (event, index) in events.into_iter().zip(0..) {
             match check_event(event, &options) {
                 Ok(record) => appended.accept(record),
@@ -262,6 +280,10 @@ impl Ingestor {
         self.append(appended, self.clock.now()).await
     }
 
+    fn appended(&self, form: WireForm) -> Appended {
+        Appended { ignores_merges: form == WireForm::Track, blocked: self.blocked(), ..Appended::default() }
+    }
+
     fn parse_options(&self, form: WireForm) -> ParseOptions {
         ParseOptions {
             form,
@@ -272,7 +294,9 @@ impl Ingestor {
     }
 
     async fn append(&self, appended: Appended, received_at: Timestamp) -> Result<AppendReport> {
-        let Appended { mut report, records, ignores_merges } = appended;
+        let Appended { mut report, records, ignores_merges, left_out, .. } = appended;
+        report.blocked_events = left_out.events;
+        report.blocked_properties = left_out.properties;
         report.duplicates = self.append_accepted(records, ignores_merges, received_at).await?;
         report.stored = report.received - report.refused.len() as u64 - report.duplicates;
         Ok(report)

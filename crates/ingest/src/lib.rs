@@ -19,6 +19,7 @@
 extern crate self as tallymark_ingest;
 
 mod batch;
+mod blocked;
 mod blocking;
 mod compression;
 mod csv_input;
@@ -49,6 +50,7 @@ mod wal_payload;
 mod write;
 
 pub use batch::{BatchBuilder, EventBatch};
+pub use blocked::Blocked;
 pub use blocking::outcome;
 pub use compression::{Compression, DamagedStream};
 pub use error::{Error, Result};

@@ -21,6 +21,10 @@ pub struct ImportReport {
     pub refused: u64,
     /// Events their sender marked to be dropped (D-14); not counted as received.
     pub ignored: u64,
+    /// Events that are blocked (M-24); not counted as received.
+    pub blocked_events: u64,
+    /// Values of properties that are blocked (M-24), of events that are stored without them.
+    pub blocked_properties: u64,
     /// Of the stored records, the events.
     pub events: u64,
     /// Of the stored records, the profile and group updates. An event that carries
@@ -83,6 +87,10 @@ pub struct AppendReport {
     pub duplicates: u64,
     /// Events their sender marked to be dropped (D-14); not counted as received.
     pub ignored: u64,
+    /// Events that are blocked (M-24); not counted as received.
+    pub blocked_events: u64,
+    /// Values of properties that are blocked (M-24), of events that are stored without them.
+    pub blocked_properties: u64,
     /// What was refused: its index in the call, the field, and why.
     pub refused: Vec<RejectedRecord>,
 }

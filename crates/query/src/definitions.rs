@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tallymark_report::{Cohort, DefinitionError, DefinitionKind, EventSelector, Lexicon, Lookup, Metric};
+use tallymark_report::{
+    Cohort, DefinitionError, DefinitionKind, EventSelector, Formula, Lexicon, Lookup, Metric, Report,
+};
 use tallymark_storage::{Definition, DefinitionFile, Snapshot};
 
 use crate::{Error, Result};
@@ -47,6 +49,19 @@ pub fn events(snapshot: &Snapshot) -> Result<BTreeMap<String, EventSelector>> {
 /// [`Error::SavedDefinition`] for one that a newer version has saved.
 pub fn metrics(snapshot: &Snapshot) -> Result<BTreeMap<String, Metric>> {
     read_all(snapshot, DefinitionKind::Metric, |_, json| Metric::from_value(json))
+}
+
+/// The saved formulas, by name (S-90).
+///
+/// # Errors
+/// [`Error::SavedDefinition`] for one that a newer version has saved.
+pub fn formulas(snapshot: &Snapshot) -> Result<BTreeMap<String, Formula>> {
+    read_all(snapshot, DefinitionKind::Formula, |_, json| Formula::from_value(json))
+}
+
+/// A report with what is saved in the places where it is named (S-90).
+pub(crate) fn with_saved(snapshot: &Snapshot, report: Report) -> Result<Report> {
+    Ok(report.with_saved(&metrics(snapshot)?, &formulas(snapshot)?)?)
 }
 
 /// What events and properties mean; says nothing if nobody did.

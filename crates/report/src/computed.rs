@@ -396,8 +396,17 @@ fn check_insights(scope: &Scope, insights: &Insights) -> Result<()> {
     refuse(scope, &has_own_time, OWN_TIME)?;
     refuse(insights, &has_own_time, OWN_TIME)?;
     let everywhere = has(&scope.filter, &per_user) || has(&insights.breakdowns, &per_user);
-    for (at, metric) in insights.metrics.iter().enumerate() {
-        let within = |error: DefinitionError| error.within(&format!("metrics[{at}]"));
+    for (place, metric) in insights.all_metrics() {
+        let within = |error: DefinitionError| error.within(&place);
+        if metric.funnel.is_some() || metric.retention.is_some() {
+            // What these reports know of filters is what there is of them here.
+            if let Some(filter) = &scope.filter {
+                filter.check(false).map_err(|error| error.within("where"))?;
+            }
+            let problem = "is not for metrics of funnels and of retention";
+            refuse(scope, &attributed, problem)?;
+            refuse(metric, &attributed, problem).map_err(within)?;
+        }
         let is_active = matches!(
             metric.measure,
             Measure::DailyActiveUsers | Measure::WeeklyActiveUsers | Measure::MonthlyActiveUsers

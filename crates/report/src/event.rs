@@ -10,6 +10,10 @@ use crate::{DefinitionError, Filter};
 
 /// Stands for every event (P-40).
 pub const ALL_EVENTS: &str = "$all_events";
+/// Stands for the starts of sessions.
+pub const SESSION_START: &str = "$session_start";
+/// Stands for the ends of sessions.
+pub const SESSION_END: &str = "$session_end";
 
 /// Events: one name, or several of which any will do (S-3, P-41). An event that meets several
 /// choices counts once.
@@ -17,7 +21,8 @@ pub const ALL_EVENTS: &str = "$all_events";
 /// A name is that of a saved event, else that of stored ones.
 ///
 /// Written `"Play"`, `["Play", "Stream"]`, `{"event": "Play", "where": "mins > 3"}`,
-/// `{"any_of": [...], "name": "Listen"}`; `"$all_events"` is every event.
+/// `{"any_of": [...], "name": "Listen"}`; `"$all_events"` is every event, `"$session_start"` and
+/// `"$session_end"` are where sessions start and end.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(with = "Written<Self>")]
 pub struct EventSelector {
@@ -52,10 +57,20 @@ pub struct EventChoice {
     pub filter: Option<Filter>,
 }
 
+/// Whether a name stands for starts or ends of sessions.
+pub fn is_of_sessions(event: &str) -> bool {
+    [SESSION_START, SESSION_END].contains(&event)
+}
+
 impl EventChoice {
     /// Whether every name will do.
     pub fn is_all(&self) -> bool {
         self.event == ALL_EVENTS
+    }
+
+    /// Whether starts or ends of sessions are meant, which nobody has stored.
+    pub fn is_of_sessions(&self) -> bool {
+        is_of_sessions(&self.event)
     }
 }
 
@@ -96,6 +111,9 @@ impl EventSelector {
     pub fn from_value(name: &str, value: Value) -> crate::Result<Self> {
         if name == ALL_EVENTS {
             return Err(DefinitionError::new("", format!("\"{name}\" is every event")));
+        }
+        if is_of_sessions(name) {
+            return Err(DefinitionError::new("", format!("\"{name}\" is made of sessions")));
         }
         let selector: Self = read_value(value)?;
         if selector.name.is_some() {

@@ -4,18 +4,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::error::closest;
 use crate::filter::CohortName;
 use crate::report::read_value;
 use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{
-    CastType, DateUnit, DefinitionError, EventSelector, Filter, Instant, Measure, Property, Result, Unit,
+    CastType, DateUnit, DefinitionError, EventSelector, Filter, Funnel, Instant, Measure, Property, Result,
+    Retention, StepMeasure, TimeMeasure, Unit,
 };
 
 /// A report of measures over a range of time (section 5 of the rules).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Insights {
-    /// What is measured; lettered A, B, C … in order (S-2).
+    /// What is measured; lettered A, B, C … in order (S-2). None where formulas have metrics of their own.
+    #[serde(default)]
     pub metrics: Vec<Metric>,
     /// Arithmetic over metrics (S-70).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -61,8 +64,8 @@ pub struct CellOf {
     pub segments: Vec<String>,
 }
 
-/// One measure of one kind of thing: of events, of the profiles of users, or the size of a cohort; or
-/// a saved one.
+/// One measure of one kind of thing: of events, of the profiles of users, the size of a cohort, of a funnel
+/// or of retention; or a saved one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
@@ -82,6 +85,24 @@ pub struct Metric {
     /// How many members a cohort has at the end of each bucket (S-25, C-20).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cohort: Option<CohortName>,
+    /// Of a funnel (S-26), for each interval (F-76) and segment of this report: a definition of one without
+    /// interval and breakdowns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub funnel: Option<Box<Funnel>>,
+    /// At which step of the funnel, from 1; the last if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+    /// Of retention (S-27), of those born in each interval, for each segment of this report: a definition of
+    /// one without breakdowns, which says what is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Box<Retention>>,
+    /// In which bucket of the retention, from 0; 1 if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<u32>,
+    /// Which column of the funnel's answer: `conversion` if not said, `count`, `step_conversion`,
+    /// `median_time_s`, … or the name of one of its `measures` or `times`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
     /// What is measured; `unique_users` if not said (S-1).
     #[serde(default = "unique_users")]
     pub measure: Measure,
@@ -110,15 +131,57 @@ pub enum CountOnce {
     Last,
 }
 
-/// Arithmetic over metrics: `+ - * / ( )`, numbers, letters of metrics (S-70).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Arithmetic over metrics: `+ - * / ( )`, numbers, letters of metrics (S-70); or a saved one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Formula {
     /// What to call it; the formula itself if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Such as `A / B * 100`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub formula: String,
+    /// What its letters stand for, if not the metrics of the report: measured for it alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
+    /// The formula that is saved under this name (S-90), which says the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<String>,
+}
+
+impl Formula {
+    /// Reads a formula as it is saved under a name (S-90): with metrics of its own.
+    ///
+    /// # Errors
+    /// As for [`crate::Report::parse`].
+    pub fn from_value(value: Value) -> Result<Self> {
+        if !value.is_object() {
+            return Err(DefinitionError::new("", "a formula is a JSON object"));
+        }
+        let formula: Self = read_value(value)?;
+        if formula.saved.is_some() {
+            return Err(DefinitionError::new("saved", "a saved formula names no other"));
+        }
+        formula.check()?;
+        if formula.metrics.is_empty() {
+            return Err(DefinitionError::new("metrics", "a saved formula has metrics of its own"));
+        }
+        Ok(formula)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.saved.is_some() && !(self.formula.is_empty() && self.metrics.is_empty()) {
+            let field = if self.formula.is_empty() { "metrics" } else { "formula" };
+            return Err(DefinitionError::new(field, "is said by the saved formula"));
+        }
+        if self.saved.is_none() && self.formula.trim().is_empty() {
+            return Err(DefinitionError::new("formula", "is missing").hint("such as \"A / B\""));
+        }
+        let mut metrics = self.metrics.iter().enumerate();
+        metrics.try_for_each(|(at, metric)| {
+            metric.check().map_err(|error| error.within(&format!("metrics[{at}]")))
+        })
+    }
 }
 
 /// Something to split by: a property, written by its name or as an object, or cohorts.
@@ -270,11 +333,25 @@ impl Breakdown {
 
 impl Insights {
     pub(crate) fn check(&self) -> Result<()> {
-        if self.metrics.is_empty() {
+        let has_formulas_alone = !self.formulas.is_empty()
+            && self.formulas.iter().all(|formula| formula.saved.is_some() || !formula.metrics.is_empty());
+        if self.metrics.is_empty() && !has_formulas_alone {
             return Err(DefinitionError::new("metrics", "at least one metric"));
         }
+        for (at, formula) in self.formulas.iter().enumerate() {
+            let own = formula.check().and_then(|()| {
+                let mut metrics = formula.metrics.iter().enumerate();
+                metrics.try_for_each(|(at, metric)| {
+                    self.check_behaviour(metric).map_err(|error| error.within(&format!("metrics[{at}]")))
+                })
+            });
+            own.map_err(|error| error.within(&format!("formulas[{at}]")))?;
+        }
         for (at, metric) in self.metrics.iter().enumerate() {
-            metric.check().map_err(|error| error.within(&format!("metrics[{at}]")))?;
+            metric
+                .check()
+                .and_then(|()| self.check_behaviour(metric))
+                .map_err(|error| error.within(&format!("metrics[{at}]")))?;
         }
         check_breakdowns(&self.breakdowns, self.top, self.other)?;
         let needs_interval = |field: &str| {
@@ -311,6 +388,64 @@ impl Insights {
             _ => {}
         }
         self.users_of.iter().try_for_each(|cell| cell.check(self).map_err(|error| error.within("users_of")))
+    }
+}
+
+impl Insights {
+    /// The same with the metrics of its formulas after its own.
+    #[must_use]
+    pub fn with_metrics_of_formulas(&self) -> Self {
+        let mut whole = self.clone();
+        whole.metrics.extend(self.formulas.iter().flat_map(|formula| formula.metrics.iter().cloned()));
+        whole
+    }
+
+    /// All its metrics and those of its formulas, each with its place.
+    pub(crate) fn all_metrics(&self) -> Vec<(String, &Metric)> {
+        let own = self.metrics.iter().enumerate().map(|(at, metric)| (format!("metrics[{at}]"), metric));
+        let of_formulas = self.formulas.iter().enumerate().flat_map(|(formula, of)| {
+            let metrics = of.metrics.iter().enumerate();
+            metrics.map(move |(at, metric)| (format!("formulas[{formula}].metrics[{at}]"), metric))
+        });
+        own.chain(of_formulas).collect()
+    }
+
+    /// The funnel of a metric, for the intervals and segments of this report (S-26).
+    pub fn funnel_of(&self, metric: &Metric) -> Option<Funnel> {
+        let funnel = metric.funnel.as_deref()?.clone();
+        Some(Funnel { interval: self.interval, breakdowns: self.breakdowns.clone(), ..funnel })
+    }
+
+    /// The retention of a metric, for the segments of this report (S-27), with the bucket that is measured.
+    pub fn retention_of(&self, metric: &Metric) -> Option<Retention> {
+        let mut retention = metric.retention.as_deref()?.clone();
+        if retention.brackets.is_empty() {
+            retention.buckets = Some(metric.bucket().saturating_add(1));
+        }
+        Some(Retention { breakdowns: self.breakdowns.clone(), ..retention })
+    }
+
+    /// Funnels and retention as part of this report.
+    fn check_behaviour(&self, metric: &Metric) -> Result<()> {
+        let (field, checked) = match (self.funnel_of(metric), self.retention_of(metric)) {
+            (Some(funnel), _) => ("funnel", funnel.check()),
+            (None, Some(retention)) => ("retention", self.check_retention(&retention)),
+            (None, None) => return Ok(()),
+        };
+        checked.map_err(|error| error.within(field))?;
+        if self.other {
+            let problem = format!("the segments beyond \"top\" together are not told of a {field}");
+            return Err(DefinitionError::new(field, problem).hint("leave out \"other\""));
+        }
+        Ok(())
+    }
+
+    fn check_retention(&self, retention: &Retention) -> Result<()> {
+        retention.check()?;
+        if self.interval.is_some_and(|interval| interval < retention.unit) {
+            return Err(DefinitionError::new("unit", "is longer than the interval of the report"));
+        }
+        Ok(())
     }
 }
 
@@ -369,10 +504,16 @@ impl Metric {
     }
 
     fn check(&self) -> Result<()> {
-        let sources =
-            [self.event.is_some(), self.profiles.is_some(), self.cohort.is_some(), self.saved.is_some()];
+        let sources = [
+            self.event.is_some(),
+            self.profiles.is_some(),
+            self.cohort.is_some(),
+            self.funnel.is_some(),
+            self.retention.is_some(),
+            self.saved.is_some(),
+        ];
         if sources.into_iter().filter(|is| *is).count() != 1 {
-            let problem = "a metric is of exactly one of event, profiles, cohort, saved";
+            let problem = "a metric is of exactly one of event, profiles, cohort, funnel, retention, saved";
             return Err(DefinitionError::new("", problem));
         }
         if self.saved.is_some() && self.measure != Measure::UniqueUsers {
@@ -411,8 +552,141 @@ impl Metric {
         if self.cohort.is_some() && self.measure != Measure::UniqueUsers {
             return Err(DefinitionError::new("measure", "of a cohort its size is measured: leave it out"));
         }
+        for (field, is_there, of) in [
+            ("step", self.step.is_some(), "funnel"),
+            ("value", self.value.is_some(), "funnel"),
+            ("bucket", self.bucket.is_some(), "retention"),
+        ] {
+            let is_of = if of == "funnel" { self.funnel.is_some() } else { self.retention.is_some() };
+            if is_there && !is_of {
+                return Err(DefinitionError::new(field, format!("goes with a {of}")));
+            }
+        }
+        if let Some(funnel) = &self.funnel {
+            self.check_funnel(funnel)?;
+        }
+        if let Some(retention) = &self.retention {
+            self.check_retention(retention)?;
+        }
         Ok(())
     }
+
+    /// What of a funnel the report says, and what makes no number of it.
+    fn check_funnel(&self, funnel: &Funnel) -> Result<()> {
+        funnel.check().map_err(|error| error.within("funnel"))?;
+        self.says_no_measure("\"value\" says what is measured of a funnel")?;
+        for (field, is_there, why) in [
+            ("interval", funnel.interval.is_some(), OF_THE_REPORT),
+            ("breakdowns", !funnel.breakdowns.is_empty(), OF_THE_REPORT),
+            ("top", funnel.top.is_some(), OF_THE_REPORT),
+            ("other", funnel.other, OF_THE_REPORT),
+            ("time_buckets", funnel.time_buckets.is_some(), OF_A_FUNNEL),
+            ("significance", funnel.significance.is_some(), OF_A_FUNNEL),
+            ("users_of", funnel.users_of.is_some(), OF_A_FUNNEL),
+            ("explain", funnel.explain.is_some(), OF_A_FUNNEL),
+        ] {
+            if is_there {
+                return Err(DefinitionError::new(format!("funnel.{field}"), why));
+            }
+        }
+        let count = funnel.steps.len();
+        if self.step.is_some_and(|step| step == 0 || step > count) {
+            return Err(DefinitionError::new("step", format!("the funnel has steps 1 to {count}")));
+        }
+        let names = funnel_values(funnel);
+        match &self.value {
+            Some(value) if !names.contains(value) => {
+                let error = DefinitionError::new("value", format!("a funnel has no \"{value}\""));
+                Err(match closest(value, names.iter().map(String::as_str)) {
+                    Some(known) => error.hint(format!("did you mean \"{known}\"?")),
+                    None => error.hint(format!("it has {}", names.join(", "))),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_retention(&self, retention: &Retention) -> Result<()> {
+        retention.check().map_err(|error| error.within("retention"))?;
+        self.says_no_measure("\"retention\" says what is measured of it, in its own \"measure\"")?;
+        for (field, is_there) in [
+            ("breakdowns", !retention.breakdowns.is_empty()),
+            ("top", retention.top.is_some()),
+            ("other", retention.other),
+        ] {
+            if is_there {
+                return Err(DefinitionError::new(format!("retention.{field}"), OF_THE_REPORT));
+            }
+        }
+        if retention.users_of.is_some() {
+            let problem = "is for a report of retention, not for a metric";
+            return Err(DefinitionError::new("retention.users_of", problem));
+        }
+        if retention.buckets.is_some() {
+            return Err(DefinitionError::new("retention.buckets", "\"bucket\" says which one is measured"));
+        }
+        let count = retention.brackets.len();
+        if count > 0 && self.bucket() as usize >= count {
+            return Err(DefinitionError::new("bucket", format!("there are 0 to {}", count - 1)));
+        }
+        if self.bucket() >= 100_000 {
+            return Err(DefinitionError::new("bucket", "less than 100000"));
+        }
+        Ok(())
+    }
+
+    fn says_no_measure(&self, otherwise: &str) -> Result<()> {
+        if self.measure == Measure::UniqueUsers {
+            return Ok(());
+        }
+        Err(DefinitionError::new("measure", "is of events").hint(otherwise))
+    }
+
+    /// The bucket of retention that is measured.
+    pub fn bucket(&self) -> u32 {
+        self.bucket.unwrap_or(1)
+    }
+
+    /// Of a funnel, the position of what is measured among the numbers of its answer: of `count`, what
+    /// follows it, its measures and times.
+    pub fn value_position(&self) -> usize {
+        let value = self.value.as_deref().unwrap_or(CONVERSION);
+        let names = self.funnel.as_deref().map(funnel_values).unwrap_or_default();
+        names.iter().position(|name| name == value).unwrap_or_default()
+    }
+
+    /// Whether who reached a step of a funnel is counted: nobody is 0 (S-65).
+    pub fn counts_steps(&self) -> bool {
+        self.funnel.is_some() && self.value.as_deref() == Some(COUNT)
+    }
+}
+
+/// Why a field of a funnel or of retention is none of a metric.
+const OF_THE_REPORT: &str = "is that of the report: say it there";
+const OF_A_FUNNEL: &str = "is for a report of a funnel, not for a metric";
+/// How many reached the step.
+const COUNT: &str = "count";
+/// Which share of those of the first step (S-1).
+const CONVERSION: &str = "conversion";
+
+/// The numbers a funnel has of each step, in the order of its answer.
+fn funnel_values(funnel: &Funnel) -> Vec<String> {
+    let fixed = [
+        COUNT,
+        "step_conversion",
+        CONVERSION,
+        "average_time_s",
+        "median_time_s",
+        "average_time_from_start_s",
+        "median_time_from_start_s",
+    ];
+    let measures = funnel.measures.iter().map(StepMeasure::label);
+    fixed
+        .into_iter()
+        .map(str::to_owned)
+        .chain(measures)
+        .chain(funnel.times.iter().map(TimeMeasure::label))
+        .collect()
 }
 
 impl Breakdown {

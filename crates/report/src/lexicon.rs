@@ -10,7 +10,7 @@ use crate::report::read;
 use crate::{DefinitionError, Result};
 
 /// What is said of the events and properties of a dataset, by the names they are sent under. It is
-/// presentation but for `hidden` and `merged_into`: raw names stay in the data, in exports and in SQL
+/// presentation but for `hidden`, `blocked` and `merged_into`: raw names stay in the data, in exports and in SQL
 /// (M-21).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +45,10 @@ pub struct LexiconEntry {
     /// Kept out of menus, and of `$all_events` if it is an event (M-20, P-40).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
+    /// New data of it is not stored from now on; what is stored stays (M-24). Only events and their properties
+    /// can be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub blocked: bool,
     /// Read under the name of another in reports, as if it had been sent so (M-22). Only events and
     /// their properties can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,6 +122,9 @@ impl LexiconEntry {
     }
 }
 
+/// Events that join ids (section 3).
+const IDENTITY_EVENTS: [&str; 3] = ["$identify", "$create_alias", "$merge"];
+
 impl Lexicon {
     /// The name a dataset's one lexicon is saved under.
     pub const NAME: &'static str = "lexicon";
@@ -140,9 +147,24 @@ impl Lexicon {
             let place = format!("user_properties.{name}.merged_into");
             return Err(DefinitionError::new(place, "only events and their properties can be merged"));
         }
+        if let Some((name, _)) = lexicon.user_properties.iter().find(|(_, entry)| entry.blocked) {
+            let place = format!("user_properties.{name}.blocked");
+            return Err(DefinitionError::new(place, "only events and their properties can be blocked"));
+        }
+        let is_blocked = |name: &&str| lexicon.events.get(*name).is_some_and(|entry| entry.blocked);
+        if let Some(name) = IDENTITY_EVENTS.iter().find(|name| is_blocked(name)) {
+            let place = format!("events.{name}.blocked");
+            return Err(DefinitionError::new(place, "it says who is who, which is not to be lost"));
+        }
         check_merged("events", &lexicon.events)?;
         check_merged("event_properties", &lexicon.event_properties)?;
         Ok(lexicon)
+    }
+
+    /// The names of a kind of which new data is not stored (M-24).
+    pub fn blocked(&self, kind: LexiconKind) -> impl Iterator<Item = &str> {
+        let entries = self.entries(kind).iter();
+        entries.filter(|(_, entry)| entry.blocked).map(|(name, _)| name.as_str())
     }
 
     /// For each event that is read under another name, that name (M-22).
@@ -219,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn m_22_what_can_be_merged() {
+    fn m_22_m_24_what_can_be_merged_and_blocked() {
         let read = |json: Value| Lexicon::from_value(json);
         let lexicon = read(json!({"events": {"play": {"merged_into": "Play"}}})).unwrap();
         assert_eq!(lexicon.merged_events(), BTreeMap::from([("play".to_owned(), "Play".to_owned())]));
@@ -227,6 +249,8 @@ mod tests {
             read(json!({"events": {"Play": {"merged_into": "Play"}}})),
             read(json!({"event_properties": {"a": {"merged_into": "b"}, "b": {"merged_into": "c"}}})),
             read(json!({"user_properties": {"a": {"merged_into": "b"}}})),
+            read(json!({"user_properties": {"a": {"blocked": true}}})),
+            read(json!({"events": {"$identify": {"blocked": true}}})),
         ]
         .map(|result| result.unwrap_err().to_string());
         assert_eq!(
@@ -235,6 +259,8 @@ mod tests {
                 "events.Play.merged_into: is its own name",
                 "event_properties.a.merged_into: \"b\" is merged into \"c\" itself",
                 "user_properties.a.merged_into: only events and their properties can be merged",
+                "user_properties.a.blocked: only events and their properties can be blocked",
+                "events.$identify.blocked: it says who is who, which is not to be lost",
             ]
         );
     }

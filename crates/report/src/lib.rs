@@ -64,7 +64,9 @@ pub use computed::{AttributionModel, window_ms};
 pub use correlation::{Candidate, Correlation, GoalPeriod};
 pub use date_unit::{DateUnit, Recurring};
 pub use error::{DefinitionError, Result, closest};
-pub use event::{ALL_EVENTS, EventChoice, EventSelector, FirstTime};
+pub use event::{
+    ALL_EVENTS, EventChoice, EventSelector, FirstTime, SESSION_END, SESSION_START, is_of_sessions,
+};
 pub use experiment::{Correction, Experiment, ExperimentMeasure, ExperimentMetric, ExperimentTest};
 pub use filter::{
     CastType, CohortName, Condition, Filter, Include, Items, ListContains, Operator, Period, Scalar,

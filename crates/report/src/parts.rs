@@ -4,8 +4,8 @@
 use crate::event::EventChoice;
 use crate::{
     Breakdown, Candidate, Cohort, CohortCondition, Correlation, DateRange, Did, EventSelector, Exclusion,
-    Experiment, ExperimentMeasure, Filter, Flows, Funnel, Insights, Measure, Metric, Operator, PerUser,
-    Property, Question, Report, Result, Retention, RetentionMeasure, Scope,
+    Experiment, ExperimentMeasure, Filter, Flows, Formula, Funnel, Insights, Measure, Metric, Operator,
+    PerUser, Property, Question, Report, Result, Retention, RetentionMeasure, Scope,
 };
 
 /// A part of a definition.
@@ -92,6 +92,16 @@ impl Metric {
     }
 }
 
+impl Formula {
+    /// See [`Report::try_parts`].
+    ///
+    /// # Errors
+    /// The first that `each` gives.
+    pub fn try_parts<'a>(&'a self, each: Each<'_, 'a>) -> Result<()> {
+        formula(self, each)
+    }
+}
+
 /// What a field has.
 fn at<'a, T: ?Sized>(
     field: &str,
@@ -126,7 +136,12 @@ fn scope<'a>(scope: &'a Scope, each: Each<'_, 'a>) -> Result<()> {
 
 fn of_insights<'a>(insights: &'a Insights, each: Each<'_, 'a>) -> Result<()> {
     at_each("metrics", &insights.metrics, each, metric)?;
+    at_each("formulas", &insights.formulas, each, formula)?;
     at_each("breakdowns", &insights.breakdowns, each, breakdown)
+}
+
+fn formula<'a>(of: &'a Formula, each: Each<'_, 'a>) -> Result<()> {
+    at_each("metrics", &of.metrics, each, metric)
 }
 
 fn of_funnel<'a>(funnel: &'a Funnel, each: Each<'_, 'a>) -> Result<()> {
@@ -191,6 +206,8 @@ fn metric<'a>(metric: &'a Metric, each: Each<'_, 'a>) -> Result<()> {
     at("event", &metric.event, each, selector)?;
     at("profiles", &metric.profiles, each, of_profile)?;
     at("cohort", &metric.cohort, each, |name, each| each(Part::Cohort(name)))?;
+    at("funnel", metric.funnel.as_deref(), each, of_funnel)?;
+    at("retention", metric.retention.as_deref(), each, of_retention)?;
     let of_measure = if metric.profiles.is_some() { measure_of_profile } else { measure };
     at("measure", [&metric.measure], each, of_measure)?;
     at("where", &metric.filter, each, filter)

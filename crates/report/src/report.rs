@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 
 use crate::error::{closest, of_serde};
 use crate::{
-    Cohort, Correlation, DateRange, DefinitionError, Experiment, Filter, Flows, Frequency, Funnel, Insights,
-    Instant, Lifecycle, Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart, computed,
+    Cohort, Correlation, DateRange, DefinitionError, Experiment, Filter, Flows, Formula, Frequency, Funnel,
+    Insights, Instant, Lifecycle, Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart,
+    computed,
 };
 
 /// What all reports share.
@@ -207,28 +208,38 @@ impl Report {
         Ok(Self { scope, question })
     }
 
-    /// The same with saved metrics in the places where they are named (S-90).
+    /// The same with saved metrics and formulas in the places where they are named (S-90).
     ///
     /// # Errors
     /// For a name that is not saved, and for settings that a saved metric does not go with.
-    pub fn with_saved(mut self, saved: &BTreeMap<String, Metric>) -> Result<Self> {
+    pub fn with_saved(
+        mut self,
+        metrics: &BTreeMap<String, Metric>,
+        formulas: &BTreeMap<String, Formula>,
+    ) -> Result<Self> {
         let Question::Insights(insights) = &mut self.question else { return Ok(self) };
-        for (at, metric) in insights.metrics.iter_mut().enumerate() {
-            let Some(name) = metric.saved.take() else { continue };
-            let Some(found) = saved.get(&name) else {
-                let error = DefinitionError::new(
-                    format!("metrics[{at}].saved"),
-                    format!("there is no metric \"{name}\""),
-                );
-                return Err(match closest(&name, saved.keys().map(String::as_str)) {
-                    Some(known) => error.hint(format!("did you mean \"{known}\"?")),
-                    None => error.hint("save one first"),
-                });
-            };
-            let called = metric.name.take().or_else(|| found.name.clone()).unwrap_or(name);
-            *metric = Metric { name: Some(called), ..found.clone() };
+        for (at, formula) in insights.formulas.iter_mut().enumerate() {
+            if let Some(name) = formula.saved.take() {
+                let found = of_saved("formula", &format!("formulas[{at}].saved"), &name, formulas)?;
+                let called = formula.name.take().or_else(|| found.name.clone()).unwrap_or(name);
+                *formula = Formula { name: Some(called), ..found.clone() };
+            }
+        }
+        let own =
+            insights.metrics.iter_mut().enumerate().map(|(at, metric)| (format!("metrics[{at}]"), metric));
+        let of_formulas = insights.formulas.iter_mut().enumerate().flat_map(|(formula, of)| {
+            let of_it = of.metrics.iter_mut().enumerate();
+            of_it.map(move |(at, metric)| (format!("formulas[{formula}].metrics[{at}]"), metric))
+        });
+        for (place, metric) in own.chain(of_formulas) {
+            if let Some(name) = metric.saved.take() {
+                let found = of_saved("metric", &format!("{place}.saved"), &name, metrics)?;
+                let called = metric.name.take().or_else(|| found.name.clone()).unwrap_or(name);
+                *metric = Metric { name: Some(called), ..found.clone() };
+            }
         }
         insights.check()?;
+        computed::check(&self.scope, &self.question)?;
         Ok(self)
     }
 
@@ -318,4 +329,15 @@ pub(crate) fn read<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T>
 
 pub(crate) fn read_value<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| of_serde(&error))
+}
+
+/// What is saved under a name.
+fn of_saved<'a, T>(kind: &str, path: &str, name: &str, saved: &'a BTreeMap<String, T>) -> Result<&'a T> {
+    saved.get(name).ok_or_else(|| {
+        let error = DefinitionError::new(path, format!("there is no {kind} \"{name}\""));
+        match closest(name, saved.keys().map(String::as_str)) {
+            Some(known) => error.hint(format!("did you mean \"{known}\"?")),
+            None => error.hint("save one first"),
+        }
+    })
 }

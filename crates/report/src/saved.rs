@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::closest;
 use crate::{
-    Cohort, DefinitionError, EventSelector, Lexicon, Lookup, Metric, Part, Property, Report, Result,
+    Cohort, DefinitionError, EventSelector, Formula, Lexicon, Lookup, Metric, Part, Property, Report, Result,
     TrackingPlan,
 };
 
@@ -20,6 +20,8 @@ pub enum DefinitionKind {
     Event,
     /// What is measured, to be measured in reports (S-90): [`Metric`].
     Metric,
+    /// Arithmetic over metrics of its own (S-90): [`Formula`].
+    Formula,
     /// A question to be asked again: [`Report`].
     Report,
     /// What events and properties mean: [`Lexicon`]. A dataset has one, [`Lexicon::NAME`].
@@ -32,8 +34,16 @@ pub enum DefinitionKind {
 
 impl DefinitionKind {
     /// All there are.
-    pub const ALL: [Self; 7] =
-        [Self::Cohort, Self::Event, Self::Metric, Self::Report, Self::Lexicon, Self::Plan, Self::Lookup];
+    pub const ALL: [Self; 8] = [
+        Self::Cohort,
+        Self::Event,
+        Self::Metric,
+        Self::Formula,
+        Self::Report,
+        Self::Lexicon,
+        Self::Plan,
+        Self::Lookup,
+    ];
 
     /// Its name in a dataset and in texts.
     pub fn name(self) -> &'static str {
@@ -41,6 +51,7 @@ impl DefinitionKind {
             Self::Cohort => "cohort",
             Self::Event => "event",
             Self::Metric => "metric",
+            Self::Formula => "formula",
             Self::Report => "report",
             Self::Lexicon => "lexicon",
             Self::Plan => "plan",
@@ -62,6 +73,7 @@ impl DefinitionKind {
             Self::Cohort => Cohort::from_value(json).map(drop),
             Self::Event => EventSelector::from_value(name, json).map(drop),
             Self::Metric => Metric::from_value(json).map(drop),
+            Self::Formula => Formula::from_value(json).map(drop),
             Self::Report => Report::from_value(json).map(drop),
             Self::Lexicon if name != Lexicon::NAME => {
                 Err(DefinitionError::new("", format!("the one lexicon is called \"{}\"", Lexicon::NAME)))
@@ -77,7 +89,7 @@ impl DefinitionKind {
     pub fn forget_users(self, json: &mut Value, ids: &[String]) -> bool {
         match self {
             Self::Cohort | Self::Report => take_off_lists(json, ids),
-            Self::Event | Self::Metric | Self::Lexicon | Self::Plan | Self::Lookup => false,
+            Self::Event | Self::Metric | Self::Formula | Self::Lexicon | Self::Plan | Self::Lookup => false,
         }
     }
 
@@ -95,6 +107,9 @@ impl DefinitionKind {
         let _ = match self {
             Self::Cohort => Cohort::from_value(json.clone()).and_then(|cohort| cohort.try_parts(&mut each)),
             Self::Metric => Metric::from_value(json.clone()).and_then(|metric| metric.try_parts(&mut each)),
+            Self::Formula => {
+                Formula::from_value(json.clone()).and_then(|formula| formula.try_parts(&mut each))
+            }
             Self::Report => Report::from_value(json.clone()).and_then(|report| report.try_parts(&mut each)),
             Self::Event | Self::Lexicon | Self::Plan | Self::Lookup => Ok(()),
         };
@@ -103,15 +118,26 @@ impl DefinitionKind {
 
     /// The saved metrics that a definition of this kind names.
     pub fn metrics_named_in(self, json: &Value) -> BTreeSet<&str> {
-        let metrics = json.get("metrics").filter(|_| self == Self::Report).and_then(Value::as_array);
-        metrics.into_iter().flatten().filter_map(|metric| metric.get("saved")?.as_str()).collect()
+        let formulas = json.get("formulas").filter(|_| self == Self::Report).and_then(Value::as_array);
+        let has_metrics = matches!(self, Self::Report | Self::Formula);
+        let lists = std::iter::once(json).filter(|_| has_metrics).chain(formulas.into_iter().flatten());
+        let metrics = lists.filter_map(|of| of.get("metrics")?.as_array()).flatten();
+        metrics.filter_map(|metric| metric.get("saved")?.as_str()).collect()
+    }
+
+    /// The saved formulas that a definition of this kind names.
+    pub fn formulas_named_in(self, json: &Value) -> BTreeSet<&str> {
+        let formulas = json.get("formulas").filter(|_| self == Self::Report).and_then(Value::as_array);
+        formulas.into_iter().flatten().filter_map(|formula| formula.get("saved")?.as_str()).collect()
     }
 
     /// The saved cohorts that a definition of this kind names.
     pub fn cohorts_named_in(self, json: &Value) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();
         match self {
-            Self::Cohort | Self::Event | Self::Metric | Self::Report => collect_cohorts(json, &mut names),
+            Self::Cohort | Self::Event | Self::Metric | Self::Formula | Self::Report => {
+                collect_cohorts(json, &mut names);
+            }
             Self::Lexicon | Self::Plan | Self::Lookup => {}
         }
         names
@@ -129,6 +155,9 @@ impl DefinitionKind {
             }
             Self::Metric => {
                 Metric::from_value(json.clone()).ok().and_then(|it| serde_json::to_value(it).ok())
+            }
+            Self::Formula => {
+                Formula::from_value(json.clone()).ok().and_then(|it| serde_json::to_value(it).ok())
             }
             Self::Lexicon | Self::Plan | Self::Lookup => None,
         };
@@ -351,6 +380,63 @@ mod tests {
         assert_eq!(Vec::from_iter(DefinitionKind::Cohort.events_named_in(&cohort)), ["a", "b"]);
         let metric = json!({"event": "a"});
         assert_eq!(Vec::from_iter(DefinitionKind::Metric.events_named_in(&metric)), ["a"]);
+    }
+
+    #[test]
+    fn s_90_what_saved_formulas_are() {
+        let kind = DefinitionKind::Formula;
+        let json = json!({"formula": "A / B", "metrics": [{"saved": "m"}, {"event": "a", "where": {"in_cohort": "c"}}]});
+        kind.check("x", json.clone()).unwrap();
+        assert_eq!(Vec::from_iter(kind.metrics_named_in(&json)), ["m"]);
+        assert_eq!(Vec::from_iter(kind.cohorts_named_in(&json)), ["c"]);
+        assert_eq!(Vec::from_iter(kind.events_named_in(&json)), ["a"]);
+        let report = json!({"report": "insights", "formulas": [json, {"saved": "f"}]});
+        let of_report = DefinitionKind::Report;
+        of_report.check("x", report.clone()).unwrap();
+        assert_eq!(Vec::from_iter(of_report.formulas_named_in(&report)), ["f"]);
+        assert_eq!(Vec::from_iter(of_report.metrics_named_in(&report)), ["m"]);
+        let both = json!({"report": "insights", "formulas": [{"saved": "f", "formula": "A"}]});
+        let error = of_report.check("x", both).unwrap_err().to_string();
+        assert_eq!(error, "formulas[0].formula: is said by the saved formula");
+        let wrong = [
+            json!({"formula": "A"}),
+            json!({"saved": "f"}),
+            json!({"metrics": [{"event": "a"}]}),
+            json!({"formula": "A", "metrics": [{"event": "a", "measure": "b"}]}),
+            json!("A / B"),
+        ];
+        let errors = wrong.map(|json| kind.check("x", json).unwrap_err().to_string());
+        insta::assert_snapshot!(errors.join("\n"));
+    }
+
+    #[test]
+    fn s_26_s_27_what_metrics_of_behaviour_say() {
+        let metric = |json: Value| DefinitionKind::Metric.check("x", json);
+        metric(json!({"funnel": {"steps": ["a", "b"], "times": [{"aggregate": "p90"}]}, "value": "p90 of time", "step": 2}))
+            .unwrap_err();
+        metric(json!({"funnel": {"steps": ["a", "b"]}, "value": "count", "step": 1})).unwrap();
+        metric(json!({"retention": {"birth": "a", "brackets": [1, 6]}, "bucket": 1})).unwrap();
+        let report = |metric: Value| {
+            DefinitionKind::Report
+                .check("x", json!({"report": "insights", "interval": "day", "top": 1, "other": true, "breakdowns": ["b"], "metrics": [metric]}))
+        };
+        let errors = [
+            metric(json!({"funnel": {"steps": ["a"]}})),
+            metric(json!({"funnel": {"steps": ["a", "b"]}, "step": 3})),
+            metric(json!({"funnel": {"steps": ["a", "b"]}, "value": "conversoin"})),
+            metric(json!({"funnel": {"steps": ["a", "b"]}, "measure": "total_events"})),
+            metric(json!({"funnel": {"steps": ["a", "b"], "interval": "day"}})),
+            metric(json!({"funnel": {"steps": ["a", "b"]}, "where": "a"})),
+            metric(json!({"funnel": {"steps": ["a", "b"]}, "bucket": 1})),
+            metric(json!({"funnel": {"steps": ["a", "b"]}, "event": "a"})),
+            metric(json!({"retention": {"birth": "a", "buckets": 3}})),
+            metric(json!({"retention": {"birth": "a", "brackets": [1, 6]}, "bucket": 2})),
+            metric(json!({"retention": {"birth": "a"}, "step": 2})),
+            report(json!({"funnel": {"steps": ["a", "b"]}})),
+            report(json!({"retention": {"birth": "a", "unit": "week"}})),
+        ]
+        .map(|result| result.unwrap_err().to_string());
+        insta::assert_snapshot!(errors.join("\n"));
     }
 
     #[test]

@@ -18,6 +18,28 @@ super::cases! {
             r#"{"interval": "week", "metrics": [{"event": "Play"}]}"# => All ["A 2024-01-01: 3", "A 2024-01-08: 1"];
         s_10_total_events:
             r#"{"metrics": [{"event": "Play", "measure": "total_events"}]}"# => All ["A: 8"];
+        s_26_a_funnel_is_measured:
+            r#"{"metrics": [{"funnel": {"steps": ["Play", "Buy"]}}, {"funnel": {"steps": ["Play", "Buy"]}, "value": "count"},
+                            {"funnel": {"steps": ["Play", "Buy"]}, "value": "count", "step": 1}, {"event": "Play"}],
+                "formulas": [{"formula": "B / D"}]}"#
+            => All ["A: 0.666666667", "B: 2", "C: 3", "D: 3", "E: 0.666666667"];
+        s_26_a_funnel_of_each_day:
+            r#"{"interval": "day", "metrics": [{"funnel": {"steps": ["Play", "Buy"]}}]}"#
+            => NonZero ["A 2024-01-01: 0.5", "A 2024-01-02: 0.5", "A 2024-01-08: 1"];
+        s_26_a_funnel_of_each_segment:
+            r#"{"breakdowns": ["genre"], "metrics": [{"funnel": {"steps": ["Play", "Buy"]}}]}"#
+            => All ["A [$overall]: 0.666666667", "A [rock]: 0.5", "A [(not set)]: 1", "A [jazz]: 0"];
+        s_73_a_rolling_mean_of_funnels:
+            r#"{"interval": "day", "rolling": 2, "range": "2024-01-02 to 2024-01-04", "metrics": [{"funnel": {"steps": ["Play", "Buy"]}}]}"#
+            => NonZero ["A 2024-01-02: 0.5", "A 2024-01-03: 0.25"];
+        s_27_retention_is_measured:
+            r#"{"metrics": [{"retention": {"birth": "Play", "return": "Play", "criterion": "on"}},
+                            {"retention": {"birth": "Play", "return": "Play", "criterion": "on", "measure": "unique_users"}},
+                            {"retention": {"birth": "Play", "return": "Play", "criterion": "on"}, "bucket": 0}]}"#
+            => All ["A: 0.2", "B: 1", "C: 0.2"];
+        s_27_retention_of_each_day:
+            r#"{"interval": "day", "metrics": [{"retention": {"birth": "Play", "return": "Play", "criterion": "on"}}]}"#
+            => NonZero ["A 2024-01-01: 0.5"];
         s_10_total_events_by_day:
             r#"{"interval": "day", "metrics": [{"event": "Play", "measure": "total_events"}]}"#
             => All ["A 2024-01-01: 3", "A 2024-01-02: 3", "A 2024-01-03: 1", "A 2024-01-04: 0", "A 2024-01-05: 0",

@@ -84,10 +84,11 @@ impl Case {
     pub fn oracle(&self) -> Vec<String> {
         let fixture = (self.fixture)();
         let report = self.report();
+        let world = fixture.world().seen_by(&report, fixture.as_of);
         match &report.question {
-            Question::Insights(_) => self.lines(&answer(&fixture.world(), &report, fixture.as_of)),
+            Question::Insights(_) => self.lines(&answer(&world, &report, fixture.as_of)),
             Question::Cohort(cohort) => {
-                members(&fixture.world(), &report.scope, cohort, fixture.as_of).into_iter().collect()
+                members(&world, &report.scope, cohort, fixture.as_of).into_iter().collect()
             }
             _ => panic!("the oracle counts sessions, and does not list them"),
         }

@@ -1,5 +1,10 @@
 //! Section 1: the data model.
 
+use std::sync::Arc;
+
+use tallymark::{ImportOptions, ImportProgress, Input};
+use tallymark_report::Lexicon;
+
 use super::*;
 
 fn event(name: &str, distinct_id: &str, time: Value, more: Value) -> Value {
@@ -578,4 +583,51 @@ async fn g1_ties_go_by_order_of_arrival() {
         .collect();
     let expected: Vec<Value> = (0..40).map(|n| json!([40 - n])).collect();
     always(&records, &[("SELECT n FROM events ORDER BY time, sequence", json!(expected))]).await;
+}
+
+/// M-24: new data of what is blocked is not stored and counted, whichever way it comes; old data stays,
+/// and what is unblocked is stored again.
+#[tokio::test(flavor = "multi_thread")]
+async fn m24_blocked_events_and_properties() {
+    let engine = engine().await;
+    let records = |time: i64| {
+        let of_user = json!({"event": "debug", "user_properties": {"plan": time},
+            "properties": {"time": time, "distinct_id": "u", "size": 1}});
+        [
+            event("Play", "u", json!(time), json!({"size": 1, "mins": 2})),
+            event("debug", "u", json!(time), json!({"size": 1})),
+            of_user,
+            event("Play", "u", json!(time + 1), json!({"mins": 2})),
+        ]
+    };
+    let counts = "SELECT count(*), count(*) FILTER (WHERE event = 'debug'), count(size) FROM events";
+    import(&engine, &ndjson(&records(T))).await;
+    assert_eq!(ask(&engine, counts).await, [[json!(4), json!(2), json!(3)]]);
+
+    let block = async |engine: &Engine, is_blocked: bool| {
+        let change = |lexicon: &mut Lexicon| {
+            lexicon.events.entry("debug".to_owned()).or_default().blocked = is_blocked;
+            lexicon.event_properties.entry("size".to_owned()).or_default().blocked = is_blocked;
+        };
+        engine.change_lexicon(change).await.unwrap();
+    };
+    block(&engine, true).await;
+    let report = import(&engine, &ndjson(&records(T + 10))).await;
+    assert_eq!((report.received, report.stored, report.events, report.profile_updates), (3, 3, 2, 1));
+    assert_eq!((report.blocked_events, report.blocked_properties), (2, 1));
+    let report = engine.append_json(ndjson(&records(T + 20)).as_bytes(), WireForm::Lenient).await.unwrap();
+    assert_eq!((report.received, report.stored), (3, 3));
+    assert_eq!((report.blocked_events, report.blocked_properties), (2, 1));
+    let csv = format!("event,time,distinct_id,size\nPlay,{0},u,1\ndebug,{0},u,1\n", T + 30);
+    let input = Input::from_reader("events.csv", std::io::Cursor::new(csv.into_bytes()));
+    let report =
+        engine.import([input], ImportOptions::default(), Arc::new(ImportProgress::default())).await.unwrap();
+    assert_eq!((report.stored, report.blocked_events, report.blocked_properties), (1, 1, 1));
+    // What it says of the user is no part of the event.
+    assert_eq!(ask_one(&engine, "SELECT plan FROM users").await, T + 20);
+    assert_eq!(ask(&engine, counts).await, [[json!(9), json!(2), json!(3)]]);
+
+    block(&engine, false).await;
+    import(&engine, &ndjson(&records(T + 40))).await;
+    assert_eq!(ask(&engine, counts).await, [[json!(13), json!(4), json!(6)]]);
 }

@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo"]),
     ("Data in", &["import", "attach", "detach"]),
     ("Answers out", &["report", "sql", "users", "user", "inspect", "export"]),
-    ("What it means", &["lexicon", "cohort", "event", "metric", "lookup", "check-plan"]),
+    ("What it means", &["lexicon", "cohort", "event", "metric", "formula", "lookup", "check-plan"]),
     ("Look after it", &["compact", "delete-user", "snapshots"]),
 ];
 
@@ -160,6 +160,18 @@ A definition is what a report may say as a metric:
   {\"event\": \"Play\", \"measure\": {\"aggregate\": \"sum\", \"of\": \"hours\"}}
 A report names it by {\"saved\": \"Hours\"}; changing it changes every report that does.";
 
+pub(super) const FORMULA: &str = "\
+Examples:
+  tallymark formula save Conversion conversion.json arithmetic over metrics
+  tallymark formula list
+  tallymark formula show Conversion                 the definition, as JSON
+  tallymark formula delete Conversion
+
+A definition is what a report may say as a formula, with metrics of its own for its letters:
+  {\"formula\": \"B / A\", \"metrics\": [{\"event\": \"home\"}, {\"event\": \"purchase\"}]}
+A report names it among its formulas by {\"saved\": \"Conversion\"}; changing it changes every
+report that does.";
+
 pub(super) const LOOKUP: &str = "\
 Examples:
   tallymark lookup save songs songs.csv --property song_id
@@ -199,13 +211,15 @@ Examples:
   tallymark lexicon                                 what there is, how often, and what is said of it
   tallymark lexicon set event Play --display-name 'Song played' --tag core --owner ada@example.com
   tallymark lexicon set event heartbeat --hidden
+  tallymark lexicon set event debug --blocked       new ones are not stored
   tallymark lexicon set event-property mins --type number --description 'Minutes played'
   tallymark lexicon export > lexicon.json
   tallymark lexicon import lexicon.json --dataset ./other
   tallymark sql \"SELECT event, rows FROM event_catalog WHERE NOT hidden AND 'core' = ANY(tags)\"
 
 Names in the data, in SQL and in exports stay as they are. A hidden event is stored and can be asked
-for by name; only menus and $all_events leave it out.";
+for by name; only menus and $all_events leave it out. Of a blocked event or event property new
+data is not stored, which import tells; what is stored stays.";
 
 pub(super) const CHECK_PLAN: &str = "\
 Examples:

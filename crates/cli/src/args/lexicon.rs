@@ -52,6 +52,7 @@ pub(crate) enum LexiconCommand {
 }
 
 /// `tallymark lexicon set`
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
 #[derive(Debug, Args)]
 pub(crate) struct LexiconSetArgs {
     /// What it is
@@ -77,6 +78,12 @@ pub(crate) struct LexiconSetArgs {
     /// Undo --hidden
     #[arg(long, conflicts_with = "hidden")]
     pub(crate) visible: bool,
+    /// Do not store new data of it; what is stored stays
+    #[arg(long)]
+    pub(crate) blocked: bool,
+    /// Undo --blocked
+    #[arg(long, conflicts_with = "blocked")]
+    pub(crate) stored: bool,
     /// Read it under this name in reports, as if it had been sent so; "" for its own
     #[arg(long, value_name = "NAME")]
     pub(crate) merged_into: Option<String>,

@@ -77,6 +77,9 @@ pub(crate) enum Command {
     /// Save what is measured under a name, for reports
     #[command(after_help = help::METRIC)]
     Metric(SavedArgs),
+    /// Save arithmetic over what is measured, to be used in reports
+    #[command(after_help = help::FORMULA)]
+    Formula(SavedArgs),
     /// Save tables that say more of the values of a property
     #[command(after_help = help::LOOKUP)]
     Lookup(LookupArgs),

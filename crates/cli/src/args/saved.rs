@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::ReportFormat;
 
-/// `tallymark event`, `tallymark metric`
+/// `tallymark event`, `tallymark metric`, `tallymark formula`
 #[derive(Debug, Args)]
 pub(crate) struct SavedArgs {
     #[command(subcommand)]

@@ -11,7 +11,7 @@ use super::{open_for_reading_with, report};
 use crate::args::{AnswerArgs, CohortArgs, CohortCommand, Dataset, Overrides};
 use crate::asker::Asker;
 use crate::failure::{Outcome, advised};
-use crate::output::{TableStyle, Target, write_rows};
+use crate::output::Target;
 use crate::prompt::{sql_literal, sql_name};
 use crate::terminal::Terminal;
 
@@ -40,8 +40,7 @@ async fn members(
     dataset: &Dataset,
     terminal: Terminal,
 ) -> anyhow::Result<Outcome> {
-    let target = Target::new(args.out.clone());
-    target.check(args.output, terminal)?;
+    Target::new(args.out.clone()).check(args.output, terminal)?;
     let engine = open_for_reading_with(dataset, args.limits()).await?;
     let report = definition(&engine, cohort)?.report(as_of)?;
     let query = members_query(&report, columns);
@@ -52,10 +51,7 @@ async fn members(
         }
         advised(error, "`tallymark sql 'DESCRIBE users'` lists the properties of profiles")
     })?;
-    let (schema, style) = (answer.schema(), TableStyle::new(terminal, args.limit_rows, args.out.is_none()));
-    let written = write_rows(answer, schema, args.output, style, &target, terminal).await;
-    written.map_err(report::with_limit_named)?;
-    Ok(Outcome::Done)
+    report::write_answer(answer, args, terminal).await
 }
 
 /// The cohort that is saved under a name, else the one that a file defines.

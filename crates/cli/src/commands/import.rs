@@ -123,10 +123,16 @@ pub(super) fn summary(report: &ImportReport, dataset: &Dataset, paint: Paint) ->
         ("duplicates", report.duplicates, "their content replaced what was stored".to_owned()),
         ("refused", report.refused, String::new()),
         ("dropped", report.ignored, "marked $ignore by their sender, not counted as received".to_owned()),
+        (
+            "blocked",
+            report.blocked_events,
+            "events that the lexicon blocks, not counted as received".to_owned(),
+        ),
+        ("left out", report.blocked_properties, "values of properties that the lexicon blocks".to_owned()),
     ];
     let wide = lines.iter().map(|(_, number, _)| count(*number).len()).max().unwrap_or(1);
     for (name, number, remark) in lines {
-        if name == "dropped" && number == 0 {
+        if ["dropped", "blocked", "left out"].contains(&name) && number == 0 {
             continue;
         }
         let remark =

@@ -99,6 +99,9 @@ fn change(entry: &mut LexiconEntry, args: &LexiconSetArgs) {
     if args.hidden || args.visible {
         entry.hidden = args.hidden;
     }
+    if args.blocked || args.stored {
+        entry.blocked = args.blocked;
+    }
     if let Some(expected) = args.expected_type {
         entry.expected_type = Some(expected.property_type());
     }
@@ -203,7 +206,7 @@ fn rows(items: &[Item]) -> anyhow::Result<RecordBatch> {
         item.entry.tags.iter().for_each(|tag| tags.values().append_value(tag));
         tags.append(true);
     }
-    let columns: [(&str, ArrayRef); 10] = [
+    let columns: [(&str, ArrayRef); 11] = [
         ("kind", text(&|item| Some(item.kind.name()))),
         ("name", text(&|item| Some(&item.name))),
         ("rows", Arc::new(items.iter().map(|item| item.seen.rows).collect::<Int64Array>())),
@@ -212,6 +215,7 @@ fn rows(items: &[Item]) -> anyhow::Result<RecordBatch> {
         ("tags", Arc::new(tags.finish())),
         ("owner", text(&|item| item.entry.owner.as_deref())),
         ("hidden", Arc::new(items.iter().map(|item| Some(item.entry.hidden)).collect::<BooleanArray>())),
+        ("blocked", Arc::new(items.iter().map(|item| Some(item.entry.blocked)).collect::<BooleanArray>())),
         ("type", text(&|item| item.entry.expected_type.map(tallymark::PropertyType::name))),
         ("types_seen", text(&|item| Some(item.seen.types.as_str()).filter(|types| !types.is_empty()))),
     ];

@@ -7,7 +7,7 @@ use super::{open_for_reading_with, open_for_writing, print, report};
 use crate::args::{AnswerArgs, Dataset, LookupArgs, LookupCommand};
 use crate::asker::Asker;
 use crate::failure::{Outcome, advised};
-use crate::output::{TableStyle, Target, write_rows};
+use crate::output::Target;
 use crate::prompt::sql_name;
 use crate::terminal::Terminal;
 use crate::text::counted;
@@ -56,15 +56,10 @@ async fn show(
     dataset: &Dataset,
     terminal: Terminal,
 ) -> anyhow::Result<Outcome> {
-    let target = Target::new(args.out.clone());
-    target.check(args.output, terminal)?;
+    Target::new(args.out.clone()).check(args.output, terminal)?;
     let engine = open_for_reading_with(dataset, args.limits()).await?;
     Definition::saved(&engine, KIND, name)?;
     let query = format!("SELECT * FROM lookup.{}", sql_name(name));
     let mut asker = Asker::new(engine, args.as_of_snapshot).await.map_err(report::with_advice)?;
-    let answer = asker.sql(&query).await?;
-    let (schema, style) = (answer.schema(), TableStyle::new(terminal, args.limit_rows, args.out.is_none()));
-    let written = write_rows(answer, schema, args.output, style, &target, terminal).await;
-    written.map_err(report::with_limit_named)?;
-    Ok(Outcome::Done)
+    report::write_answer(asker.sql(&query).await?, args, terminal).await
 }

@@ -43,6 +43,9 @@ pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::R
         Command::Metric(args) => {
             definitions::run(DefinitionKind::Metric, &args.command, dataset, terminal).await
         }
+        Command::Formula(args) => {
+            definitions::run(DefinitionKind::Formula, &args.command, dataset, terminal).await
+        }
         Command::Lookup(args) => lookup::run(args, dataset, terminal).await,
         Command::Users(args) => users::run(args, dataset, terminal).await,
         Command::User(args) => user::run(args, dataset, terminal).await,

@@ -1,14 +1,14 @@
 //! `tallymark report`
 
 use tallymark::report::Report;
-use tallymark::{DefinitionKind, Engine, Error, ErrorKind};
+use tallymark::{Answer, DefinitionKind, Engine, Error, ErrorKind};
 
 use super::definitions::{self, Definition};
 use super::{open_for_reading_with, print};
 use crate::args::{AnswerArgs, Dataset, ReportArgs};
 use crate::asker::Asker;
 use crate::failure::{Outcome, advised};
-use crate::output::{TableStyle, Target, write_report};
+use crate::output::{TableStyle, Target, write_report, write_rows};
 use crate::terminal::Terminal;
 
 const KIND: DefinitionKind = DefinitionKind::Report;
@@ -54,6 +54,19 @@ pub(super) async fn answer(
     let asker = Asker::new(engine, args.as_of_snapshot).await.map_err(with_advice)?;
     let answer = asker.report(report.clone()).await.map_err(|error| with_limit_named(error.into()))?;
     let written = write_report(answer, &report, args.output, style, &target, terminal).await;
+    written.map_err(with_limit_named)?;
+    Ok(Outcome::Done)
+}
+
+/// Writes the rows of an answer to SQL.
+pub(super) async fn write_answer(
+    answer: Answer,
+    args: &AnswerArgs,
+    terminal: Terminal,
+) -> anyhow::Result<Outcome> {
+    let target = Target::new(args.out.clone());
+    let (schema, style) = (answer.schema(), TableStyle::new(terminal, args.limit_rows, args.out.is_none()));
+    let written = write_rows(answer, schema, args.output, style, &target, terminal).await;
     written.map_err(with_limit_named)?;
     Ok(Outcome::Done)
 }

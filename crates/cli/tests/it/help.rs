@@ -25,6 +25,7 @@ fn every_command_explains_itself_with_examples() {
         "lexicon",
         "lookup",
         "metric",
+        "formula",
         "report",
         "snapshots",
         "sql",

@@ -14,17 +14,18 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Case, Expr, ExprSchemable as _, LogicalPlanBuilder, lit};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Ident, visit_expressions_mut};
 use tallymark_event::PropertyCatalog;
-use tallymark_event::columns::{TIME, USER_ID};
+use tallymark_event::columns::{EVENT, SEQUENCE, TIME, USER_ID};
 use tallymark_report::{
-    Calendar, CastType, Cohort, EventChoice, EventSelector, Filter, Instants, PerUser, Property, Scope,
+    Calendar, CastType, Cohort, EventChoice, EventSelector, Filter, Instants, PerUser, Property, SESSION_END,
+    SESSION_START, Scope,
 };
 use tallymark_users::ProfileKey;
 
 use super::computed::{Computed, Window};
 use super::convert::{self, TEXT};
-use super::filter::ITEM;
+use super::filter::{ITEM, utf8};
 use super::insights::actors::FirstTimes;
-use super::merged::Merged;
+use super::merged::{Merged, STORED_END, STORED_START};
 use super::values::{Item, Values, first_set};
 use crate::events_table::EventsTable;
 use crate::functions::made::call;
@@ -179,11 +180,16 @@ impl Asked {
 
     /// Whether an event is stored under one of these names, or read under one.
     fn stored(&self, choices: &[&EventChoice]) -> Expr {
-        let event = || column(tallymark_event::columns::EVENT);
+        let event = || column(EVENT);
         let text = |name: &str| lit(ScalarValue::Utf8View(Some(name.to_owned())));
         if choices.iter().any(|choice| choice.is_all()) {
             let asked: Vec<&str> = choices.iter().map(|choice| choice.event.as_str()).collect();
             let hidden = self.hidden_events.iter().filter(|name| !asked.contains(&name.as_str()));
+            // P-40: session events are none of them.
+            let of_sessions = [SESSION_START, SESSION_END]
+                .into_iter()
+                .filter(|name| self.merged.has_session_events && !asked.contains(name));
+            let hidden = hidden.map(String::as_str).chain(of_sessions);
             let hidden: Vec<Expr> = hidden.flat_map(|name| self.merged.stored_as(name)).map(text).collect();
             return if hidden.is_empty() { lit(true) } else { event().in_list(hidden, true) };
         }
@@ -194,6 +200,25 @@ impl Asked {
             [name] => event().eq(text(name)),
             _ => event().in_list(names.into_iter().map(text).collect(), false),
         }
+    }
+
+    /// Where an event is among those of one instant (G-1): that of an ordinary one is three times its
+    /// sequence, so that a session can end just after it and another start just after that.
+    pub(super) fn order(&self) -> Expr {
+        let sequence = || column(SEQUENCE);
+        if !self.merged.has_session_events {
+            return sequence();
+        }
+        let is_it = |name: &str| Box::new(column(EVENT).eq(utf8(name)));
+        let after = Case {
+            expr: None,
+            when_then_expr: vec![
+                (is_it(STORED_END), Box::new(lit(1i64))),
+                (is_it(STORED_START), Box::new(lit(2i64))),
+            ],
+            else_expr: Some(Box::new(lit(0i64))),
+        };
+        sequence() * lit(3i64) + Expr::Case(after)
     }
 
     /// The values of a property.
@@ -208,7 +233,7 @@ impl Asked {
                 let stored = |name: &str| Ok(Values::of_property(self.catalog(), name, &column));
                 let values = self.read_values(name, stored)?;
                 match Values::of_system(name) {
-                    Some(_) if values.is_unknown() && name == tallymark_event::columns::EVENT => {
+                    Some(_) if values.is_unknown() && name == EVENT => {
                         Values { text: Some(self.event_name()), ..Values::default() }
                     }
                     Some(system) if values.is_unknown() => system,
@@ -327,6 +352,9 @@ impl Asked {
                     None => Transformed::no(expr),
                 });
             };
+            if named.name == EVENT && self.merged.has_session_events {
+                return Ok(Transformed::yes(Self::shown_event()));
+            }
             Ok(match named.name.strip_prefix(OF_PROFILE).and_then(|name| name.split_once('.')) {
                 Some((USER, lane)) => Transformed::yes(profile_of_user(&users, lane)),
                 Some((_, rest)) => {

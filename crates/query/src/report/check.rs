@@ -77,15 +77,22 @@ impl Asked {
     /// As ClickHouse counts there are users without steps: which of the groups of their events would be
     /// meant?
     fn check_of_attempts(&self, report: &Report) -> Checked {
-        let Question::Funnel(Funnel { clickhouse: Some(_), breakdowns, .. }) = &report.question else {
-            return Ok(());
+        let funnels: Vec<Funnel> = match &report.question {
+            Question::Funnel(funnel) => vec![funnel.clone()],
+            Question::Insights(insights) => {
+                let metrics = insights.with_metrics_of_formulas().metrics;
+                metrics.iter().filter_map(|metric| insights.funnel_of(metric)).collect()
+            }
+            _ => Vec::new(),
         };
-        for (at, breakdown) in breakdowns.iter().enumerate() {
-            let Breakdown::Cohorts { cohorts } = breakdown else { continue };
-            if let Some(name) = cohorts.iter().find(|name| self.group_cohorts.contains_key(*name)) {
-                let problem = format!("{} is a cohort of groups", quoted(name));
-                let error = DefinitionError::new(format!("breakdowns[{at}]"), problem);
-                return Err(error.hint("with clickhouse, a funnel is split by cohorts of users"));
+        for funnel in funnels.iter().filter(|funnel| funnel.clickhouse.is_some()) {
+            for (at, breakdown) in funnel.breakdowns.iter().enumerate() {
+                let Breakdown::Cohorts { cohorts } = breakdown else { continue };
+                if let Some(name) = cohorts.iter().find(|name| self.group_cohorts.contains_key(*name)) {
+                    let problem = format!("{} is a cohort of groups", quoted(name));
+                    let error = DefinitionError::new(format!("breakdowns[{at}]"), problem);
+                    return Err(error.hint("with clickhouse, a funnel is split by cohorts of users"));
+                }
             }
         }
         Ok(())

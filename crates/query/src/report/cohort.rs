@@ -14,7 +14,7 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::functions::core::expr_fn::named_struct;
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::{Case, Expr, LogicalPlanBuilder, lit};
-use tallymark_event::columns::{SEQUENCE, TIME, USER_ID, timestamp_type};
+use tallymark_event::columns::{EVENT, SEQUENCE, TIME, USER_ID, timestamp_type};
 use tallymark_memory::UserSet;
 use tallymark_report::{
     Aggregate, Cohort, CohortCondition, DateRange, DefinitionError, Did, EventSelector, Filter, Instants,
@@ -317,11 +317,14 @@ impl Asked {
             Field::new(USER_ID, DataType::Utf8View, false),
             Field::new(TIME, timestamp_type(), false),
             Field::new(SEQUENCE, DataType::Int64, false),
+            Field::new(EVENT, DataType::Utf8View, false),
         ]));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(ids.into_iter().collect::<StringViewArray>()),
             Arc::new(TimestampMillisecondArray::from(instants.clone()).with_timezone("UTC")),
-            Arc::new(Int64Array::from(vec![i64::MAX; instants.len()])),
+            // After all that was ever sent, and what is made of that (`Asked::order`).
+            Arc::new(Int64Array::from(vec![i64::MAX / 4; instants.len()])),
+            Arc::new(StringViewArray::from(vec![""; instants.len()])),
         ];
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(arrow_error)?;
         let table = MemTable::try_new(schema, vec![vec![batch]]).map_err(plan_error)?;
@@ -448,7 +451,7 @@ impl Asked {
         }
         let chosen = within().and(is_first.clone().or(is_then.clone()));
         // G-1: by time, then in order of arrival.
-        let place = || named_struct(vec![lit("time"), column(TIME), lit("sequence"), column(SEQUENCE)]);
+        let place = || named_struct(vec![lit("time"), column(TIME), lit("sequence"), self.order()]);
         let when = |is: Expr| {
             let case =
                 Case { expr: None, when_then_expr: vec![(Box::new(is), Box::new(place()))], else_expr: None };

@@ -7,7 +7,7 @@ use arrow::array::{AsArray as _, StringViewArray};
 use arrow::compute::cast;
 use datafusion::logical_expr::Expr;
 use tallymark_event::columns::EVENT;
-use tallymark_report::Lexicon;
+use tallymark_report::{Lexicon, SESSION_END, SESSION_START};
 
 use super::asked::{Asked, column};
 use super::convert::TEXT;
@@ -17,19 +17,54 @@ use crate::Result;
 use crate::functions::made::call;
 
 /// Under which name what is read.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Merged {
     events: BTreeMap<String, String>,
     properties: BTreeMap<String, String>,
+    /// Whether starts and ends of sessions are among the events.
+    pub(super) has_session_events: bool,
 }
+
+/// What starts of sessions are called where they are among stored events, which may have any name.
+pub(super) const STORED_START: &str = "\u{1}tallymark\u{1}$session_start";
+/// What ends of sessions are called there.
+pub(super) const STORED_END: &str = "\u{1}tallymark\u{1}$session_end";
 
 impl Merged {
     pub(super) fn of(lexicon: &Lexicon) -> Self {
-        Self { events: lexicon.merged_events(), properties: lexicon.merged_event_properties() }
+        Self {
+            events: lexicon.merged_events(),
+            properties: lexicon.merged_event_properties(),
+            has_session_events: false,
+        }
+    }
+
+    /// The same with starts and ends of sessions among the events.
+    pub(super) fn with_session_events(&self) -> Self {
+        Self { has_session_events: true, ..self.clone() }
+    }
+
+    /// The name a property is read under.
+    pub(super) fn property<'a>(&'a self, stored: &'a str) -> &'a str {
+        self.properties.get(stored).map_or(stored, String::as_str)
+    }
+
+    /// The name an event is read under.
+    fn event<'a>(&'a self, stored: &'a str) -> &'a str {
+        match stored {
+            STORED_START if self.has_session_events => SESSION_START,
+            STORED_END if self.has_session_events => SESSION_END,
+            stored => self.events.get(stored).map_or(stored, String::as_str),
+        }
     }
 
     /// The names that events are stored under which are read under this one.
     pub(super) fn stored_as<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
+        match name {
+            SESSION_START if self.has_session_events => return vec![STORED_START],
+            SESSION_END if self.has_session_events => return vec![STORED_END],
+            _ => {}
+        }
         let own = (!self.events.contains_key(name)).then_some(name);
         let others =
             self.events.iter().filter(|(_, target)| *target == name).map(|(stored, _)| stored.as_str());
@@ -40,16 +75,16 @@ impl Merged {
 impl Asked {
     /// The name that an event is read under.
     pub(super) fn event_name(&self) -> Expr {
-        if self.merged.events.is_empty() {
+        if self.merged.events.is_empty() && !self.merged.has_session_events {
             return column(EVENT);
         }
-        let merged = Arc::clone(&self.merged);
-        call("event_name", TEXT, vec![column(EVENT)], move |args| {
-            let names = cast(&args[0], &TEXT)?;
-            let read = |name| merged.events.get(name).map_or(name, String::as_str);
-            let names = names.as_string_view().iter().map(|name| name.map(read));
-            Ok(Arc::new(names.collect::<StringViewArray>()))
-        })
+        names("event_name", Arc::clone(&self.merged))
+    }
+
+    /// The name an event is stored under; session events have the one they are asked for by.
+    pub(super) fn shown_event() -> Expr {
+        let unmerged = Merged { has_session_events: true, ..Merged::default() };
+        names("shown_event", Arc::new(unmerged))
     }
 
     /// The property a name begins with, as it is read, and the way on from there.
@@ -90,4 +125,13 @@ impl Asked {
         }
         Ok(values)
     }
+}
+
+/// The names that events are read under.
+fn names(called: &str, merged: Arc<Merged>) -> Expr {
+    call(called, TEXT, vec![column(EVENT)], move |args| {
+        let names = cast(&args[0], &TEXT)?;
+        let names = names.as_string_view().iter().map(|name| name.map(|name| merged.event(name)));
+        Ok(Arc::new(names.collect::<StringViewArray>()))
+    })
 }

@@ -141,7 +141,7 @@ pub(crate) use self::table::register;
 /// that is asked for. End and duration are null where a session from event to event has
 /// no end. Rows are ordered by user, then start.
 ///
-/// Of a report that names saved metrics, it is that of [`tallymark_report::Report::with_saved`].
+/// Of a report that names saved metrics or formulas, it is that of [`tallymark_report::Report::with_saved`].
 ///
 /// # Errors
 /// For a time zone that does not exist.
@@ -175,6 +175,8 @@ async fn answer(
     asked.saved_events = Arc::new(definitions::events(&snapshot)?);
     let keys = cohorts.iter().filter_map(|(name, cohort)| Some((name.clone(), cohort.group_key.clone()?)));
     asked.group_cohorts = Arc::new(keys.collect());
+    let (stored, without_sessions) = (Arc::clone(&asked.tables), Arc::clone(&asked.merged));
+    let mut asked = Box::pin(asked.with_session_events(report, &cohorts)).await?;
     asked.check(report, &cohorts)?;
     asked.load_lookups(report, &cohorts).await?;
     asked.compute(report, &cohorts).await?;
@@ -235,6 +237,8 @@ async fn answer(
             cohorts_of_scope(&asked, report, &mut names)?;
             asked.work_out(names, &cohorts).await?;
             asked.compute(report, &cohorts).await?;
+            // Sessions are made of stored events, whatever else is asked about.
+            let asked = Asked { tables: stored, merged: without_sessions, ..asked };
             return sessions::list::sessions(&asked, &report.scope, list, places).await;
         }
     };
@@ -247,7 +251,8 @@ fn counted_once(insights: &Insights) -> Insights {
     let is_attributed = insights.breakdowns.iter().any(|breakdown| {
         matches!(breakdown, Breakdown::Property { property: Property::Attributed { .. }, .. })
     });
-    for metric in insights.metrics.iter_mut().filter(|_| is_attributed) {
+    let of_formulas = insights.formulas.iter_mut().flat_map(|formula| &mut formula.metrics);
+    for metric in insights.metrics.iter_mut().chain(of_formulas).filter(|_| is_attributed) {
         if metric.measure == Measure::UniqueUsers {
             metric.count_once.get_or_insert(CountOnce::Last);
         }
@@ -266,6 +271,10 @@ fn cohorts_of_scope(asked: &Asked, report: &Report, names: &mut BTreeSet<String>
 
 /// The cohorts that insights look at for each event; the sizes of others are metrics.
 fn cohorts_of(asked: &Asked, report: &Report, insights: &Insights) -> Result<BTreeSet<String>> {
+    let insights = &insights.with_metrics_of_formulas();
+    if insights.metrics.iter().any(|metric| metric.funnel.is_some() || metric.retention.is_some()) {
+        return cohorts_named(asked, report);
+    }
     let mut names = BTreeSet::new();
     cohorts_of_scope(asked, report, &mut names)?;
     for metric in &insights.metrics {

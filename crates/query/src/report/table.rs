@@ -52,7 +52,7 @@ pub(super) fn frame(session: &SessionContext, report: Report, now: Timestamp) ->
             "reports are answered in sessions of this engine".to_owned(),
         )));
     };
-    let report = report.with_saved(&definitions::metrics(tables.snapshot())?)?;
+    let report = definitions::with_saved(tables.snapshot(), report)?;
     let schema = super::schema(&report)?;
     let table = ReportTable { report: Arc::new(report), schema, tables, now: Some(now) };
     session.read_table(Arc::new(table)).map_err(plan)
@@ -86,8 +86,7 @@ impl ReportFunction {
                 return Err(DefinitionError::new("report", problem).into());
             }
         }
-        let saved = definitions::metrics(self.tables.snapshot())?;
-        Ok(Report::from_value(value)?.with_saved(&saved)?)
+        definitions::with_saved(self.tables.snapshot(), Report::from_value(value)?)
     }
 }
 

@@ -487,3 +487,45 @@ async fn s_90_a_saved_metric_is_measured_where_it_is_named() {
         "formulas": [{"formula": "A * 2"}]}')"#;
     assert_eq!(rows(&session, question).await, ["Minutes 7.0", "first 3", "A * 2 14.0"]);
 }
+
+#[tokio::test]
+async fn s_90_a_formula_may_have_metrics_of_its_own_and_be_saved() {
+    let mut dataset = dataset(&[
+        ("u1", "10:00", "Play", r#"{"mins": 3, "kind": "a"}"#),
+        ("u1", "11:00", "Play", r#"{"mins": 4, "kind": "b"}"#),
+        ("u2", "11:00", "Buy", "{}"),
+    ])
+    .await;
+    let minutes = r#"{"event": "Play", "measure": {"aggregate": "sum", "of": "mins"}}"#;
+    dataset.save(DefinitionKind::Metric, "Minutes", minutes);
+    let formula = r#"{"formula": "A / B", "metrics": [{"saved": "Minutes"}, {"event": "Play", "measure": "total_events"}]}"#;
+    dataset.save(DefinitionKind::Formula, "Minutes a play", formula);
+    let session = dataset.resident_session();
+    let ask = |definition: &str| {
+        format!(
+            r#"SELECT metric || ' ' || name || ' ' || CAST(value AS TEXT) FROM insights('{{
+                "range": "2024-01-02 to 2024-01-02", "as_of": "2024-01-03", {definition}}}')"#
+        )
+    };
+    // The letters of the report are those of its own metrics, then of its formulas.
+    let beside = r#""metrics": [{"event": "Buy", "name": "buyers"}],
+        "formulas": [{"saved": "Minutes a play"}, {"formula": "A * 2"}, {"saved": "Minutes a play", "name": "again"}]"#;
+    assert_eq!(
+        rows(&session, &ask(beside)).await,
+        ["A buyers 1.0", "B Minutes a play 3.5", "C A * 2 2.0", "D again 3.5"]
+    );
+    let alone = r#""formulas": [{"saved": "Minutes a play"}], "breakdowns": ["kind"]"#;
+    assert_eq!(
+        rows(&session, &ask(alone)).await,
+        ["A Minutes a play 3.5", "A Minutes a play 4.0", "A Minutes a play 3.0"]
+    );
+    let mut problems = Vec::new();
+    for formula in [
+        r#"{"saved": "Minutes a day"}"#,
+        r#"{"formula": "A / C", "metrics": [{"event": "Play"}, {"event": "Buy"}]}"#,
+    ] {
+        problems
+            .push(wrong(&session, &format!(r#"{{"report": "insights", "formulas": [{formula}]}}"#)).await);
+    }
+    insta::assert_snapshot!(problems.join("\n"));
+}

@@ -4,28 +4,37 @@
 const BLOCK: usize = 16;
 /// Up to so many codes are compared with; more are looked up.
 const FEW: usize = 4;
+/// Of so many rows at most, one is wanted: else most blocks have one.
+const RARE: usize = 32;
+/// Rows that are looked at to know how rare wanted codes are.
+const SAMPLE: usize = 1024;
 
 /// Which codes of one byte are wanted.
 #[derive(Debug, Clone)]
 pub(crate) struct WantedCodes {
-    /// All of them, some repeated, if there are few.
-    few: Option<[u8; FEW]>,
+    /// All of them, some repeated, if there are few and their rows are rare.
+    rare: Option<[u8; FEW]>,
     wanted: Box<[bool; 256]>,
 }
 
 impl WantedCodes {
-    /// The codes of these places.
-    pub(crate) fn new(wanted: impl IntoIterator<Item = bool>) -> Self {
+    /// The codes of these places; `codes` are those of all rows.
+    pub(crate) fn new(wanted: impl IntoIterator<Item = bool>, codes: &[u8]) -> Self {
         let mut table = Box::new([false; 256]);
         table.iter_mut().zip(wanted).for_each(|(known, wanted)| *known = wanted);
-        let codes: Vec<u8> =
+        let chosen: Vec<u8> =
             (0..=u8::MAX).zip(&*table).filter(|(_, wanted)| **wanted).map(|(code, _)| code).collect();
-        let few = codes.first().filter(|_| codes.len() <= FEW).map(|first| {
-            let mut few = [*first; FEW];
-            few.iter_mut().zip(&codes).for_each(|(few, code)| *few = *code);
-            few
+        let is_rare = || {
+            let sample = codes.iter().step_by(codes.len() / SAMPLE + 1);
+            let wanted = sample.clone().filter(|code| table[usize::from(**code)]).count();
+            wanted * RARE <= sample.count()
+        };
+        let rare = chosen.first().filter(|_| chosen.len() <= FEW && is_rare()).map(|first| {
+            let mut rare = [*first; FEW];
+            rare.iter_mut().zip(&chosen).for_each(|(known, code)| *known = *code);
+            rare
         });
-        Self { few, wanted: table }
+        Self { rare, wanted: table }
     }
 
     /// Calls `each` with the places of wanted codes and those codes, in order.
@@ -37,7 +46,7 @@ impl WantedCodes {
                 }
             }
         };
-        let Some([a, b, c, d]) = self.few else {
+        let Some([a, b, c, d]) = self.rare else {
             look(0, codes);
             return;
         };
@@ -58,9 +67,9 @@ impl WantedCodes {
         look(codes.len() - rest.len(), rest);
     }
 
-    /// Whether there are so few that most blocks are passed over.
-    pub(crate) fn are_few(&self) -> bool {
-        self.few.is_some()
+    /// Whether most blocks have none.
+    pub(crate) fn are_rare(&self) -> bool {
+        self.rare.is_some()
     }
 }
 
@@ -69,19 +78,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_codes_and_many_are_found_alike() {
-        let codes: Vec<u8> = (0..1000u32).map(|at| (at * at % 251 / (1 + at % 7)) as u8).collect();
+    fn rare_codes_and_others_are_found_alike() {
+        let often: Vec<u8> = (0..1000u32).map(|at| (at * at % 251 / (1 + at % 7)) as u8).collect();
+        let seldom: Vec<u8> = (0..1000u32).map(|at| if at % 77 == 5 { 3 } else { 9 }).collect();
+        let mut rare = 0;
         for wanted in
             [vec![], vec![3], vec![0, 250], vec![1, 2, 3, 4], vec![1, 2, 3, 4, 5, 6], (0..=255).collect()]
         {
             let is_wanted = |code: u8| wanted.contains(&code);
-            for codes in [&codes[..], &codes[..15], &codes[..16], &codes[..33], &[]] {
+            for codes in [&often[..], &seldom, &seldom[..15], &seldom[..16], &often[..33], &[]] {
                 let expected: Vec<(usize, u8)> =
                     codes.iter().copied().enumerate().filter(|(_, code)| is_wanted(*code)).collect();
                 let mut found = Vec::new();
-                WantedCodes::new((0..=u8::MAX).map(is_wanted)).find(codes, |at, code| found.push((at, code)));
+                let known = WantedCodes::new((0..=u8::MAX).map(is_wanted), codes);
+                rare += u32::from(known.are_rare());
+                known.find(codes, |at, code| found.push((at, code)));
                 assert_eq!(found, expected, "{wanted:?}");
             }
         }
+        assert!((5..30).contains(&rare), "{rare}");
     }
 }

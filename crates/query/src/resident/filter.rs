@@ -226,8 +226,8 @@ impl Part {
         if let (Self::Table { expr, accepted }, Rows::Range(range)) = (self, rows)
             && let Some(codes) = expr.byte_codes(segment)
         {
-            let wanted = WantedCodes::new(accepted.iter().copied());
-            if wanted.are_few() {
+            let wanted = WantedCodes::new(accepted.iter().copied(), codes);
+            if wanted.are_rare() {
                 let mut chosen = Vec::new();
                 wanted.find(&codes[range.clone()], |at, _| chosen.push((range.start + at) as u32));
                 return Ok(Rows::List(chosen.into()));

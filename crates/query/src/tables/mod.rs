@@ -100,6 +100,16 @@ impl DatasetTables {
         Self { attached, ..self }
     }
 
+    /// Those of a snapshot that was made from theirs, with the same columns in memory.
+    pub(crate) fn of_derived(&self, snapshot: Arc<Snapshot>) -> Self {
+        let tables = Self::new(snapshot).with_resident(self.resident.clone());
+        Self {
+            loaded_lookups: Arc::clone(&self.loaded_lookups),
+            attached: Arc::clone(&self.attached),
+            ..tables
+        }
+    }
+
     /// The snapshot they show.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot

@@ -97,4 +97,19 @@ super::behaviour_cases! {
     p_1_a_filter_of_the_whole:
         "A0{b=1} x1{b=2} y2{b=1}; u2: A0{b=2}", r#"{"report": "flows", "anchors": ["A"], "form": "paths", "where": {"property": "b", "equals": 1}}"#
         => "path count" ["A → y 1"];
+    w_21_session_starts_are_shown_where_they_are_named:
+        "u1: A0 B5 C60", r#"{"report": "flows", "anchors": ["$session_start"]}"#
+        => "kind offset label to_label count" [
+            "node 0 $session_start null 1", "node 1 A null 1", "node 2 B null 1", "node 3 $session_start null 1",
+            "edge 0 $session_start A 1", "edge 1 A B 1", "edge 2 B $session_start 1"];
+    w_21_session_ends_among_what_is_shown:
+        "u1: A0 B5 C60", r#"{"report": "flows", "anchors": ["A"], "show_only": ["A", "C", "$session_end"]}"#
+        => "kind offset label to_label count" [
+            "node 0 A null 1", "node 1 $session_end null 1", "node 2 C null 1", "node 3 $session_end null 1",
+            "edge 0 A $session_end 1", "edge 1 $session_end C 1", "edge 2 C $session_end 1"];
+    w_21_each_session_has_a_flow:
+        "u1: A0 B5 C60; u2: C0", r#"{"report": "flows", "count": "sessions", "anchors": [{"event": "$session_start", "after": 2}]}"#
+        => "kind offset label to_label count" [
+            "node 0 $session_start null 3", "node 1 A null 1", "node 1 C null 2", "node 2 $drop_off null 2", "node 2 B null 1",
+            "edge 0 $session_start A 1", "edge 0 $session_start C 2", "edge 1 A B 1"];
 }

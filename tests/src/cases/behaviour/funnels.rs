@@ -396,4 +396,14 @@ super::behaviour_cases! {
         r#"{"report": "funnel", "steps": ["A", {"event": "B", "optional": true}, "C"],
             "exclude": [{"event": "X", "after_step": 2}]}"#
         => "count" ["2", "2", "1"];
+    x_10_session_events_as_steps:
+        "u1: A0 B5; u2: A0", r#"{"report": "funnel", "grace_seconds": 0, "steps": ["$session_start", "B", "$session_end"]}"#
+        => "step event count" ["1 $session_start 2", "2 B 1", "3 $session_end 1"];
+    x_11_inherited_from_the_first_event_that_has_it:
+        "u1: A0 B5{utm=x}", r#"{"report": "funnel", "steps": ["$session_start", "B"], "breakdowns": ["utm"]}"#
+        => "utm step count" ["$overall 1 1", "$overall 2 1", "x 1 1", "x 2 1"];
+    x_11_inherited_from_the_event_that_starts_it:
+        "u1: A0 B5{utm=x}",
+        r#"{"report": "funnel", "sessions": {"start": "A", "end": "B"}, "steps": ["$session_start", "B"], "breakdowns": ["utm"]}"#
+        => "utm step count" ["$overall 1 1", "$overall 2 1", "(not set) 1 1", "(not set) 2 1"];
 }

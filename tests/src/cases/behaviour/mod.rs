@@ -56,8 +56,9 @@ impl BehaviourCase {
     pub fn oracle(&self) -> Vec<String> {
         let dataset = Dataset::of(System::Simplified, &records(self.stored), Self::AS_OF);
         assert_eq!((dataset.refused, dataset.duplicates), (0, 0));
-        let world = World::of(&dataset, [].into());
-        self.lines(&answer(&world, &self.report(), Self::AS_OF))
+        let report = self.report();
+        let world = World::of(&dataset, [].into()).seen_by(&report, Self::AS_OF);
+        self.lines(&answer(&world, &report, Self::AS_OF))
     }
 }
 

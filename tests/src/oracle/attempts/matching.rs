@@ -203,7 +203,9 @@ impl Run<'_> {
             let holds = |after: &Option<usize>| after.is_none_or(|after| after == steps);
             let mut exclusions = self.course.rules.exclusions.iter().zip(&self.course.excluded);
             let is_excluded = exclusions.any(|(after, marks)| holds(after) && marks[place]);
-            (is_excluded || self.is_strict()).then_some(End::Excluded { place, may_start: !is_excluded })
+            // Session events are none of all events (P-40).
+            let is_between = self.is_strict() && !self.course.stream.events[place].is_of_sessions();
+            (is_excluded || is_between).then_some(End::Excluded { place, may_start: !is_excluded })
         })
     }
 

@@ -1,6 +1,6 @@
 //! What actors did.
 
-use tallymark_report::{ALL_EVENTS, EventSelector, Scope};
+use tallymark_report::{ALL_EVENTS, EventSelector, SESSION_END, SESSION_START, Scope};
 
 use crate::oracle::insights::selector::occurrences;
 use crate::oracle::insights::sessions::sessions;
@@ -25,7 +25,10 @@ pub(in crate::oracle) fn streams<'a>(
     scope: &Scope,
     group_key: Option<&str>,
 ) -> Vec<Stream<'a>> {
-    let all = occurrences(view, &EventSelector::named(ALL_EVENTS), group_key);
+    let everything = [ALL_EVENTS, SESSION_START, SESSION_END].map(EventSelector::named);
+    let any_of = everything.into_iter().flat_map(|selector| selector.any_of).collect();
+    let everything = EventSelector { any_of, name: None, first_time: None };
+    let all = occurrences(view, &everything, group_key);
     let mut actors: Vec<String> = all.iter().flat_map(|occurrence| occurrence.actors.clone()).collect();
     actors.sort_unstable();
     actors.dedup();

@@ -136,6 +136,8 @@ fn is_named(view: View<'_>, flows: &Flows, selector: &EventSelector, event: &Eve
 /// W-2.
 fn is_shown(flows: &Flows, event: &Event) -> bool {
     let is_wanted = flows.show_only.is_empty() || flows.show_only.contains(&event.name);
+    // W-21.
+    let is_wanted = is_wanted && (!event.is_of_sessions() || !flows.show_only.is_empty());
     is_wanted && !flows.hide.contains(&event.name) && !IDENTITY.contains(&event.name.as_str())
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use tallymark_report::{CountOnce, Filter, Insights, Measure, Metric, PerUser, Scope, Unit};
 
+use super::behaviour::Behaviour;
 use super::breakdown::{Segment, Splitter, segments};
 use super::civil::{Bucket, Span, shifted};
 use super::filter::passes;
@@ -70,6 +71,8 @@ pub(in crate::oracle) struct Counted<'a> {
     sessions: Vec<Session<'a>>,
     /// Which of the breakdowns is by what led to events.
     attributed: Option<usize>,
+    /// What a funnel or retention answers (S-26, S-27).
+    behaviour: Option<Behaviour>,
 }
 
 impl<'a> Counted<'a> {
@@ -100,11 +103,15 @@ impl<'a> Counted<'a> {
                 hit.credits = credits;
             }
         }
-        Self { view, metric, hits, sessions, attributed }
+        let behaviour = Behaviour::of(view, scope, insights, metric, time);
+        Self { view, metric, hits, sessions, attributed, behaviour }
     }
 
     /// The measure of a bucket and line.
     pub(in crate::oracle) fn outcome(&self, range: Range, bucket: Bucket, line: &Line) -> Outcome {
+        if let Some(behaviour) = &self.behaviour {
+            return one(behaviour.value(bucket, line));
+        }
         if let Some(cohort) = &self.metric.cohort {
             // C-20.
             let now = self.view.now.min(bucket.span.to - 1);
@@ -152,6 +159,9 @@ impl<'a> Counted<'a> {
 
     /// The segments that something counted falls in, in some bucket (B-6).
     pub(in crate::oracle) fn listed(&self, range: Range, buckets: &[Bucket]) -> BTreeSet<Segment> {
+        if let Some(behaviour) = &self.behaviour {
+            return behaviour.entered.keys().cloned().collect();
+        }
         let measure = &self.metric.measure;
         let per_actor = !matches!(measure, Measure::TotalEvents | Measure::OfProperty { .. });
         let all: BTreeSet<&Segment> = self.hits.iter().flat_map(|hit| &hit.segments).collect();
@@ -165,6 +175,9 @@ impl<'a> Counted<'a> {
 
     /// The rank of a segment over the whole range (B-31, B-32).
     pub(in crate::oracle) fn rank(&self, range: Range, segment: &Segment) -> Option<f64> {
+        if let Some(behaviour) = &self.behaviour {
+            return Some(behaviour.entered.get(segment).copied().unwrap_or_default());
+        }
         let measure = match &self.metric.measure {
             Measure::DailyActiveUsers | Measure::WeeklyActiveUsers | Measure::MonthlyActiveUsers => {
                 &Measure::UniqueUsers

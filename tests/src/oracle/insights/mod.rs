@@ -9,9 +9,11 @@
 //! 3. `selector.rs`, `cohort.rs`, `sessions.rs`: which events, whose, in which session (S-50, C-…, X-…).
 //! 4. `ranges.rs`, `breakdown.rs`: in which segments (B-…).
 //! 5. `metric.rs`, `measure.rs`: for each bucket and segment the list of events, and its measure.
+//!    `behaviour.rs`: those of funnels and of retention (S-26, S-27).
 //! 6. `formula.rs`, `rows.rs`: what is made of the measures (S-70 … S-76), and the rows.
 //!
-//! Not here: SQL in filters and properties, virtual session events.
+//! Not here: SQL in filters and properties. A world has session events if it is given them
+//! (`World::seen_by`).
 //!
 //! Where the rules leave something open, this is how it is read:
 //!
@@ -41,6 +43,7 @@
 //! - U-32, X-8: with a group key a session needs an event of a group. X-20: users without a session
 //!   are not in "sessions per user".
 
+mod behaviour;
 pub(in crate::oracle) mod breakdown;
 pub(in crate::oracle) mod civil;
 mod cohort;

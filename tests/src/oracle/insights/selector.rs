@@ -52,7 +52,9 @@ fn is_named(view: View<'_>, selector: &EventSelector, event: &Event) -> bool {
 /// Whether an event is stored under a name, or is one of a saved event (P-41), whose names are those
 /// of stored ones.
 fn is_called(view: View<'_>, choice: &EventChoice, event: &Event) -> bool {
-    let stored = |choice: &EventChoice| choice.is_all() || choice.event == event.name;
+    // P-40.
+    let stored =
+        |choice: &EventChoice| (choice.is_all() && !event.is_of_sessions()) || choice.event == event.name;
     match view.world.saved_events.get(&choice.event) {
         None => stored(choice),
         Some(saved) => saved.any_of.iter().any(|choice| {

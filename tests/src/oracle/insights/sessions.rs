@@ -1,7 +1,7 @@
 //! Sessions (section 10).
 
 use serde_json::Value;
-use tallymark_report::SessionRule;
+use tallymark_report::{SESSION_END, SESSION_START, SessionRule};
 
 use super::property::value;
 use super::selector::is_meant;
@@ -12,6 +12,8 @@ use super::world::{Event, Subject, View};
 pub(in crate::oracle) struct Session<'a> {
     pub(in crate::oracle) user: &'a str,
     pub(in crate::oracle) events: Vec<&'a Event>,
+    /// Whether it has an end.
+    pub(in crate::oracle) is_closed: bool,
 }
 
 impl Session<'_> {
@@ -35,12 +37,32 @@ pub(in crate::oracle) fn sessions<'a>(view: View<'a>, rule: &SessionRule) -> Vec
         let events = events.filter(|event| !is_excluded(rule, event)).collect();
         sessions.extend(sessions_of(view, rule, user, events));
     }
+    for session in &mut sessions {
+        session.add_its_own(view);
+    }
     sessions
+}
+
+impl<'a> Session<'a> {
+    /// The events that say that it starts and ends are of it too, if there are any.
+    fn add_its_own(&mut self, view: View<'a>) {
+        let (first, last) = (self.events[0].place, self.events[self.events.len() - 1].place);
+        let at = |place: Option<usize>, name: &str| {
+            let event = view.world.events.get(place?)?;
+            (event.name == name).then_some(event)
+        };
+        if let Some(start) = at(first.checked_sub(1), SESSION_START) {
+            self.events.insert(0, start);
+        }
+        self.events.extend(at(Some(last + 1), SESSION_END));
+    }
 }
 
 ///
 fn is_excluded(rule: &SessionRule, event: &Event) -> bool {
-    SessionRule::EXCLUDED_EVENTS.contains(&event.name.as_str()) || rule.excluded_events.contains(&event.name)
+    SessionRule::EXCLUDED_EVENTS.contains(&event.name.as_str())
+        || rule.excluded_events.contains(&event.name)
+        || event.is_of_sessions()
 }
 
 fn sessions_of<'a>(
@@ -64,16 +86,21 @@ fn sessions_of<'a>(
             let Some(own) = id(event) else { continue };
             match last {
                 Some(session) if id(session.events[0]) == Some(own) => session.events.push(event),
-                _ => sessions.push(Session { user, events: vec![event] }),
+                _ => sessions.push(Session { user, events: vec![event], is_closed: true }),
             }
         } else if let Some(start) = &rule.start {
             //
             match last {
                 Some(session) if !has_ended => session.events.push(event),
-                _ if is_meant(view, start, event) => sessions.push(Session { user, events: vec![event] }),
+                _ if is_meant(view, start, event) => {
+                    sessions.push(Session { user, events: vec![event], is_closed: false });
+                }
                 _ => continue,
             }
             has_ended = rule.end.as_ref().is_some_and(|end| is_meant(view, end, event));
+            if let Some(session) = sessions.last_mut() {
+                session.is_closed = has_ended;
+            }
         } else {
             //
             let timeout = i64::from(rule.timeout_seconds.unwrap_or(SessionRule::TIMEOUT_SECONDS)) * 1000;
@@ -81,7 +108,7 @@ fn sessions_of<'a>(
                 Some(session) if event.time - session.events.last().unwrap().time <= timeout => {
                     session.events.push(event);
                 }
-                _ => sessions.push(Session { user, events: vec![event] }),
+                _ => sessions.push(Session { user, events: vec![event], is_closed: true }),
             }
         }
     }

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use tallymark_report::{Cohort, EventSelector, Unit};
+use tallymark_report::{Cohort, EventSelector, Report, SESSION_END, SESSION_START, SessionRule, Unit};
 
 use super::civil::{Civil, Span};
 use super::cohort::members;
 use super::property::groups;
+use super::rows::view;
+use super::sessions::{Session, sessions};
 use crate::lookups::Lookup;
 use crate::oracle::{Change, Dataset};
 
@@ -24,6 +26,13 @@ pub struct Event {
     pub time: i64,
     /// Its properties, values in their canonical spelling.
     pub properties: Map<String, Value>,
+}
+
+impl Event {
+    /// Whether it is the start or the end of a session (X-10).
+    pub(in crate::oracle) fn is_of_sessions(&self) -> bool {
+        [SESSION_START, SESSION_END].contains(&self.name.as_str())
+    }
 }
 
 /// Events, profiles, saved cohorts.
@@ -101,6 +110,57 @@ impl World {
         }
         self
     }
+}
+
+impl World {
+    /// The same as a report sees it: with the starts and ends of its sessions among the events, if it or
+    /// anything saved names them (X-10).
+    #[must_use]
+    pub fn seen_by(self, report: &Report, as_of: i64) -> Self {
+        let saved = serde_json::json!([report.to_value(), self.cohorts, self.saved_events]);
+        if !saved.to_string().contains("\"$session_") {
+            return self;
+        }
+        let view = view(&self, &report.scope, as_of);
+        let rule = report.scope.sessions.clone().unwrap_or_default();
+        let sessions = sessions(view, &rule);
+        let mut events = Vec::new();
+        for event in &self.events {
+            let is = |place: usize| place == event.place;
+            let starts = sessions.iter().find(|session| is(session.events[0].place));
+            let ends = sessions.iter().find(|session| is(session.events[session.events.len() - 1].place));
+            events.extend(starts.map(|session| session_event(&rule, session, SESSION_START)));
+            events.push(event.clone());
+            let ends = ends.filter(|session| session.is_closed);
+            events.extend(ends.map(|session| session_event(&rule, session, SESSION_END)));
+        }
+        for (place, event) in events.iter_mut().enumerate() {
+            event.place = place;
+        }
+        Self { events, ..self }
+    }
+}
+
+/// X-10, X-11.
+fn session_event(rule: &SessionRule, session: &Session<'_>, name: &str) -> Event {
+    let (first, last) = (session.events[0], session.events[session.events.len() - 1]);
+    let is_by_timeout = rule.start.is_none() && rule.id.is_none();
+    let inherited_from = if is_by_timeout { session.events.as_slice() } else { &session.events[..1] };
+    let mut properties = Map::new();
+    for (property, value) in inherited_from.iter().flat_map(|event| &event.properties) {
+        if !value.is_null() && !properties.contains_key(property) {
+            properties.insert(property.clone(), value.clone());
+        }
+    }
+    let millis = last.time - first.time;
+    let seconds =
+        if millis % 1000 == 0 { Value::from(millis / 1000) } else { Value::from(millis as f64 / 1000.0) };
+    properties.insert("$duration_s".to_owned(), if session.is_closed { seconds } else { Value::Null });
+    properties.insert("$event_count".to_owned(), Value::from(session.events.len()));
+    properties.insert("$origin_start".to_owned(), Value::from(first.name.clone()));
+    properties.insert("$origin_end".to_owned(), Value::from(last.name.clone()));
+    let time = if name == SESSION_START { first.time } else { last.time };
+    Event { place: 0, name: name.to_owned(), user: Some(session.user.to_owned()), time, properties }
 }
 
 /// A world seen at an instant from a time zone.

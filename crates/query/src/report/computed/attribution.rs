@@ -13,7 +13,7 @@ use tallymark_report::{AttributionModel, Property};
 use super::super::asked::{Asked, column, plan_error};
 use super::super::convert::{self, TEXT, list_of_text};
 use super::super::segments::{NOT_SET, Segment};
-use super::history::{History, Place, for_each_place, place_columns};
+use super::history::{History, Place, for_each_place};
 use crate::Result;
 use crate::functions::made::call;
 
@@ -126,7 +126,7 @@ impl Asked {
         let history = computed.history();
         let Some(touches) = computed.touches(property) else { return Ok(column(CREDIT)) };
         let name = format!("{called}({property:?})");
-        Ok(call(name, list_of_text(), place_columns(), move |args| {
+        Ok(call(name, list_of_text(), self.place_columns(), move |args| {
             let mut lists = ListBuilder::new(StringViewBuilder::new());
             for_each_place(args, |at| {
                 let mut credited: Vec<(String, f64)> = Vec::new();

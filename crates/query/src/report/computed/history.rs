@@ -10,7 +10,7 @@ use datafusion::logical_expr::Expr;
 use hashbrown::HashMap;
 use tallymark_event::columns::{SEQUENCE, TIME, USER_ID};
 
-use super::super::asked::{arrow_error, column};
+use super::super::asked::{Asked, arrow_error, column};
 use super::super::convert::TEXT;
 use crate::{Error, Result};
 
@@ -118,12 +118,14 @@ pub(super) struct Place<'a> {
     pub(super) sequence: i64,
 }
 
-/// What a function over places is called with.
-pub(super) fn place_columns() -> Vec<Expr> {
-    vec![column(USER_ID), column(TIME), column(SEQUENCE)]
+impl Asked {
+    /// What a function over places is called with.
+    pub(super) fn place_columns(&self) -> Vec<Expr> {
+        vec![column(USER_ID), column(TIME), self.order().alias(SEQUENCE)]
+    }
 }
 
-/// Each of the places in arguments made by [`place_columns`].
+/// Each of the places in arguments made by [`Asked::place_columns`].
 pub(super) fn for_each_place(
     args: &[ArrayRef],
     mut see: impl FnMut(Place<'_>) -> datafusion::common::Result<()>,

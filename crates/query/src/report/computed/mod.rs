@@ -36,7 +36,7 @@ use tallymark_report::{
 
 use self::attribution::Touches;
 pub(super) use self::history::History;
-use self::history::{Place, for_each_place, place_columns};
+use self::history::{Place, for_each_place};
 use self::items::json_items;
 use super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::convert::{self, TEXT, list_of_text};
@@ -194,7 +194,7 @@ impl Asked {
     /// The events that are meant, up to now.
     async fn history(&self, is_it: Expr, columns: Vec<Expr>) -> Result<History> {
         let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
-        let mut projected = place_columns();
+        let mut projected = self.place_columns();
         let named = |(at, expr): (usize, Expr)| expr.alias(format!("column_{at}"));
         projected.extend(columns.into_iter().enumerate().map(named));
         let order = [USER_ID, TIME, SEQUENCE].map(|name| SortExpr::new(column(name), true, false));
@@ -231,11 +231,13 @@ impl Asked {
             Property::Borrowed { within, .. } => {
                 let within_ms = window(within.unwrap_or(Property::BORROWED_WITHIN));
                 let name = format!("borrowed({property:?})");
-                Ok(taken(&computed, &name, move |history, at| history.before(at, within_ms).next_back()))
+                Ok(taken(self, &computed, &name, move |history, at| {
+                    history.before(at, within_ms).next_back()
+                }))
             }
-            Property::Attributed { .. } => Ok(attributed_values(&computed, property)),
+            Property::Attributed { .. } => Ok(attributed_values(self, &computed, property)),
             // U-20: a value holds from its very start.
-            Property::UserHistory { .. } => Ok(taken(&computed, &label, |history, at| {
+            Property::UserHistory { .. } => Ok(taken(self, &computed, &label, |history, at| {
                 history.between(at.user, i64::MIN, at.time.saturating_add(1)).next_back()
             })),
             _ => Ok(Values::default()),
@@ -273,7 +275,7 @@ impl Asked {
             PerUser::Events | PerUser::Sessions => None,
         };
         let name = format!("per_user({per_user:?}, {label:?}, {when:?}, {calendar:?}, {to_now})");
-        let number = call(name, DataType::Float64, place_columns(), move |args| {
+        let number = call(name, DataType::Float64, self.place_columns(), move |args| {
             let values = history.columns.first();
             let mut known: HashMap<std::ops::Range<usize>, Option<f64>> = HashMap::new();
             let mut numbers = Vec::with_capacity(args[0].len());
@@ -319,16 +321,17 @@ impl Asked {
             })
         };
         let history = Arc::clone(&computed.history);
-        let number = call(format!("{label} ({as_of})"), DataType::Float64, place_columns(), move |args| {
-            let mut numbers = Vec::with_capacity(args[0].len());
-            for_each_place(args, |at| {
-                numbers.push(next(&history, at).flatten().map(|millis| millis as f64 / 1000.0));
-                Ok(())
-            })?;
-            Ok(Arc::new(Float64Array::from(numbers)))
-        });
+        let number =
+            call(format!("{label} ({as_of})"), DataType::Float64, self.place_columns(), move |args| {
+                let mut numbers = Vec::with_capacity(args[0].len());
+                for_each_place(args, |at| {
+                    numbers.push(next(&history, at).flatten().map(|millis| millis as f64 / 1000.0));
+                    Ok(())
+                })?;
+                Ok(Arc::new(Float64Array::from(numbers)))
+            });
         let history = Arc::clone(&computed.history);
-        let text = call(format!("no {label} ({as_of})"), TEXT, place_columns(), move |args| {
+        let text = call(format!("no {label} ({as_of})"), TEXT, self.place_columns(), move |args| {
             let mut texts = StringViewBuilder::with_capacity(args[0].len());
             for_each_place(args, |at| {
                 texts.append_option((next(&history, at) == Some(None)).then_some(NO_NEXT));
@@ -341,17 +344,17 @@ impl Asked {
 }
 
 /// the value of the first or last touch, or those of all.
-fn attributed_values(computed: &Computed, property: &Property) -> Values {
+fn attributed_values(asked: &Asked, computed: &Computed, property: &Property) -> Values {
     let Some(touches) = computed.touches(property) else { return Values::default() };
     let name = format!("attributed_value({property:?})");
     if let Some(is_first) = touches.only() {
-        return taken(computed, &name, move |history, at| {
+        return taken(asked, computed, &name, move |history, at| {
             let mut rows = touches.rows(history, at).into_iter();
             if is_first { rows.next() } else { rows.next_back() }
         });
     }
     let history = Arc::clone(&computed.history);
-    let list = call(name, list_of_text(), place_columns(), move |args| {
+    let list = call(name, list_of_text(), asked.place_columns(), move |args| {
         let mut lists = ListBuilder::new(StringViewBuilder::new());
         for_each_place(args, |at| {
             let rows = touches.rows(&history, at);
@@ -400,6 +403,7 @@ pub(super) fn numbered(values: &Values) -> (Vec<Expr>, Values) {
 
 /// The values of the event of a history that is chosen for each event.
 fn taken(
+    asked: &Asked,
     computed: &Computed,
     name: &str,
     choose: impl Fn(&History, Place<'_>) -> Option<usize> + Clone + Send + Sync + 'static,
@@ -407,7 +411,7 @@ fn taken(
     let column = |at: usize| {
         let (history, choose) = (Arc::clone(&computed.history), choose.clone());
         let data_type = history.columns[at].data_type().clone();
-        call(format!("{name}[{at}]"), data_type, place_columns(), move |args| {
+        call(format!("{name}[{at}]"), data_type, asked.place_columns(), move |args| {
             let mut rows = Vec::with_capacity(args[0].len());
             for_each_place(args, |place| {
                 rows.push(choose(&history, place).map(|row| row as u32));

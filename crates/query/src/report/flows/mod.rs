@@ -16,7 +16,9 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringViewArray};
 use datafusion::logical_expr::{Case, Expr, lit};
-use tallymark_report::{Breakdown, CountOf, EventSelector, Expansion, Flows, Instants, Scope};
+use tallymark_report::{
+    Breakdown, CountOf, EventSelector, Expansion, Flows, Instants, SESSION_END, SESSION_START, Scope,
+};
 
 pub(super) use self::rows::schema;
 use self::tally::Counted;
@@ -157,7 +159,11 @@ impl Asked {
         let names = |names: &mut dyn Iterator<Item = &str>| names.map(utf8).collect::<Vec<_>>();
         if flows.show_only.is_empty() {
             let hidden = self.hidden_events.iter().chain(&flows.hide).map(String::as_str);
-            self.event_name().in_list(names(&mut hidden.chain(IDENTITY_EVENTS)), true)
+            // W-21: session events are shown where they are named.
+            let of_sessions =
+                [SESSION_START, SESSION_END].into_iter().filter(|_| self.merged.has_session_events);
+            let mut hidden = hidden.chain(IDENTITY_EVENTS).chain(of_sessions);
+            self.event_name().in_list(names(&mut hidden), true)
         } else {
             self.event_name().in_list(names(&mut flows.show_only.iter().map(String::as_str)), false)
         }

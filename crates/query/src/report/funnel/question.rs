@@ -407,8 +407,8 @@ impl<'a> Asking<'a> {
         shape.measure_count = self.numbers.len();
         if shape.group.is_some() {
             // G-1: events of one instant come in the order they arrived in, whoever did them.
-            let sequence = super::super::asked::column(tallymark_event::columns::SEQUENCE);
-            self.numbers.push(datafusion::logical_expr::cast(sequence, arrow::datatypes::DataType::Float64));
+            let order = self.asked.order();
+            self.numbers.push(datafusion::logical_expr::cast(order, arrow::datatypes::DataType::Float64));
         }
         let first = self.numbers.len();
         self.numbers.append(&mut self.between_numbers);

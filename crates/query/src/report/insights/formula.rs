@@ -61,14 +61,29 @@ impl Formula {
         }
     }
 
+    /// The same of metrics that come after so many others.
+    pub(super) fn after(self, first: usize) -> Self {
+        match self {
+            Self::Number(number) => Self::Number(number),
+            Self::Metric(at) => Self::Metric(first + at),
+            Self::Negative(inner) => Self::Negative(Box::new(inner.after(first))),
+            Self::Pair(left, operation, right) => {
+                Self::Pair(Box::new(left.after(first)), operation, Box::new(right.after(first)))
+            }
+        }
+    }
+
     fn of(expr: &SqlExpr, metric_count: usize) -> Result<Self, String> {
         match expr {
             SqlExpr::Nested(inner) => Self::of(inner, metric_count),
             SqlExpr::Identifier(name) => {
                 let upper = name.value.to_uppercase();
                 let found = (0..metric_count).find(|at| letter(*at) == upper);
-                found.map(Self::Metric).ok_or_else(|| {
-                    format!("there is no metric {}; there are A to {}", name.value, letter(metric_count - 1))
+                found.map(Self::Metric).ok_or_else(|| match metric_count.checked_sub(1) {
+                    Some(last) => {
+                        format!("there is no metric {}; there are A to {}", name.value, letter(last))
+                    }
+                    None => format!("there is no metric {}", name.value),
                 })
             }
             SqlExpr::Value(value) => match &value.value {

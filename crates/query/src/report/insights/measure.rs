@@ -185,7 +185,7 @@ impl Asked {
         }
         if needs_order(metric) || except.is_some() {
             projected.push(column(TIME));
-            projected.push(column(SEQUENCE));
+            projected.push(self.order().alias(SEQUENCE));
         }
         if projected.is_empty() {
             projected.push(lit(1i64).alias("one"));

@@ -6,9 +6,12 @@
 //! 3. [`formula`]: series of formulas from those of metrics.
 //! 4. Rolling means and running sums, [`compare`], and the rows (here).
 //! 5. [`users`]: who is behind a number.
+//!
+//! Funnels and retention as metrics are answered by their own reports: [`behaviour`].
 
 mod active;
 pub(super) mod actors;
+mod behaviour;
 mod combinations;
 mod compare;
 mod formula;
@@ -56,24 +59,30 @@ pub(super) async fn run(
     scope: &Scope,
     insights: &Insights,
 ) -> Result<Vec<Row>> {
-    let formulas = insights
-        .formulas
-        .iter()
-        .enumerate()
-        .map(|(at, formula)| {
-            let path = format!("formulas[{at}].formula");
-            Formula::parse(&formula.formula, insights.metrics.len())
-                .and_then(|formula| formula.check(&insights.metrics).map(|()| formula))
-                .map_err(|error| error.within(&path).into())
-        })
-        .collect::<Result<Vec<_>>>()?;
+    // Where the metrics of each formula begin, which are measured after those of the report.
+    let mut own_from = insights.metrics.len();
+    let whole = &insights.with_metrics_of_formulas();
+    let mut formulas = Vec::new();
+    for (at, formula) in insights.formulas.iter().enumerate() {
+        let (first, count) = if formula.metrics.is_empty() {
+            (0, insights.metrics.len())
+        } else {
+            (own_from, formula.metrics.len())
+        };
+        own_from += formula.metrics.len();
+        let read = Formula::parse(&formula.formula, count)
+            .and_then(|read| read.check(&whole.metrics[first..first + count]).map(|()| read.after(first)));
+        formulas.push(read.map_err(|error| error.within(&format!("formulas[{at}].formula")))?);
+    }
+    let count = insights.metrics.len();
+    let insights = whole;
     let range = asked.calendar.resolve(&scope.range, asked.as_of)?;
     let shown = series::shown_segments(asked, scope, insights, &range).await?;
-    let series = finished(asked, cohorts, scope, insights, &formulas, &range, &shown).await?;
+    let series = finished(asked, cohorts, scope, insights, count, &formulas, &range, &shown).await?;
     let before = match &insights.compare {
         Some(comparison) if !comparison.is_of_segments() => {
             let before = asked.calendar.compared(&range, comparison)?;
-            Some(finished(asked, cohorts, scope, insights, &formulas, &before, &shown).await?)
+            Some(finished(asked, cohorts, scope, insights, count, &formulas, &before, &shown).await?)
         }
         _ => None,
     };
@@ -104,25 +113,31 @@ pub(super) async fn run(
     Ok(rows)
 }
 
-/// All series of a range, with formulas, rolled or summed up (S-35).
+/// All series of a range, with formulas, rolled or summed up (S-35). The metrics after so many are those
+/// of formulas, and have no series themselves.
+#[expect(clippy::too_many_arguments, reason = "what is asked, and of which time")]
 async fn finished(
     asked: &Asked,
     cohorts: &Cohorts,
     scope: &Scope,
     insights: &Insights,
+    metric_count: usize,
     formulas: &[Formula],
     range: &Instants,
     shown: &series::Shown,
 ) -> Result<Vec<Series>> {
     let before = earlier(asked, insights, range);
     let mut series = series::measured(asked, cohorts, scope, insights, &before, range, shown).await?;
+    let mut of_formulas = Vec::new();
     for (at, formula) in formulas.iter().enumerate() {
         let name = insights.formulas[at].name.clone();
         let name = name.unwrap_or_else(|| insights.formulas[at].formula.clone());
-        let letter = letter(insights.metrics.len() + at);
-        let computed = formula.series(&series, insights.metrics.len(), &letter, &name);
-        series.extend(computed);
+        let letter = letter(metric_count + at);
+        of_formulas.extend(formula.series(&series, insights.metrics.len(), &letter, &name));
     }
+    let shown: Vec<String> = (0..metric_count).map(letter).collect();
+    series.retain(|one| shown.contains(&one.metric));
+    series.append(&mut of_formulas);
     for one in &mut series {
         if let Some(count) = insights.rolling {
             rolled(&mut one.points, count as usize);

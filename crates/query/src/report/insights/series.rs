@@ -6,14 +6,15 @@ use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use tallymark_report::{
     Aggregate, Breakdown, Buckets, CastType, Comparison, Filter, Insights, Instants, Measure, Metric,
-    PerUser, Property, Scope, Unit,
+    PerUser, Property, RetentionMeasure, Scope, Unit,
 };
 
 use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::super::convert::number_text;
 use super::super::segments::{Ranges, shown};
+use super::behaviour::is_of_behaviour;
 use super::measure::{Cell, Question, VALUE};
-use super::{OTHER, active, letter, profiles, sessions};
+use super::{OTHER, active, behaviour, letter, profiles, sessions};
 use crate::Result;
 
 /// The values of one metric in one segment.
@@ -72,6 +73,11 @@ pub(super) async fn shown_segments(
     }
     let mut automatic = Vec::with_capacity(insights.metrics.len());
     for metric in &insights.metrics {
+        if is_of_behaviour(metric) {
+            // Chosen where it is answered.
+            automatic.push(BTreeMap::new());
+            continue;
+        }
         automatic.push(
             chosen_ranges(
                 asked,
@@ -90,7 +96,14 @@ pub(super) async fn shown_segments(
     for (at, metric) in insights.metrics.iter().enumerate() {
         let ranked = Metric { measure: rank_of(&metric.measure), ..metric.clone() };
         let mut found = Vec::new();
-        if let Some(filter) = &metric.profiles {
+        if is_of_behaviour(metric) {
+            let of_segments = behaviour::measured(asked, scope, insights, metric, range, range).await?;
+            let entered = of_segments.entered.into_iter().filter(|(_, count)| *count > 0.0);
+            let cell =
+                |(segments, count)| Cell { segments, bucket: None, of: None, text: None, value: Some(count) };
+            found = entered.map(cell).collect();
+            listed.extend(found.iter().map(|cell| cell.segments.clone()));
+        } else if let Some(filter) = &metric.profiles {
             let breakdowns = &insights.breakdowns;
             found = profiles::measured(asked, &ranked, filter, breakdowns, &automatic[at], None).await?;
             listed.extend(found.iter().map(|cell| cell.segments.clone()));
@@ -299,6 +312,15 @@ pub(super) async fn measured(
             continue;
         }
         let has_breakdown = !insights.breakdowns.is_empty();
+        if is_of_behaviour(metric) {
+            let found = behaviour::measured(asked, scope, insights, metric, before, range).await?;
+            all.push(make(None, has_breakdown, &found.overall));
+            for segments in &shown.segments {
+                let cells = found.segments.get(segments).map(Vec::as_slice).unwrap_or_default();
+                all.push(make(Some(segments.clone()), true, cells));
+            }
+            continue;
+        }
         let automatic = shown.automatic(at);
         if let Some(filter) = &metric.profiles {
             // No time axis (S-24): the same now in every bucket.
@@ -419,7 +441,13 @@ fn points(metric: &Metric, buckets: &[Option<i64>], cells: &[Cell]) -> Vec<Point
         });
         return bins.collect();
     }
-    let of_nothing = is_zero_of_nothing(&metric.measure).then_some(0.0);
+    let is_zero = if is_of_behaviour(metric) {
+        // Of retention it may not be known yet.
+        metric.counts_steps()
+    } else {
+        is_zero_of_nothing(&metric.measure)
+    };
+    let of_nothing = is_zero.then_some(0.0);
     let mut seen = 0.0;
     let point = |(position, bucket): (usize, &Option<i64>)| {
         let mut value = found(bucket).first().and_then(|cell| cell.value).or(of_nothing);
@@ -496,6 +524,22 @@ fn description(metric: &Metric) -> String {
             format!("{} of {of_user} per user", aggregate.name())
         }
     };
+    if let Some(funnel) = &metric.funnel {
+        let steps = funnel.step_labels();
+        let value = metric.value.as_deref().unwrap_or("conversion");
+        let at = metric.step.map(|step| format!(" at step {step}")).unwrap_or_default();
+        return format!("{}: {value}{at}", steps.join(" → "));
+    }
+    if let Some(retention) = &metric.retention {
+        let measured = match &retention.measure {
+            RetentionMeasure::Rate => "retention".to_owned(),
+            RetentionMeasure::UniqueUsers => "retained users".to_owned(),
+            RetentionMeasure::TotalEvents => "events of retained users".to_owned(),
+            RetentionMeasure::OfProperty { aggregate, of } => of_property(*aggregate, of, None),
+        };
+        let (birth, back) = (retention.birth.label(), retention.return_event.label());
+        return format!("{birth} → {back}: {measured} in bucket {}", metric.bucket());
+    }
     let what = match (&metric.event, &metric.cohort) {
         (Some(event), _) => event.label(),
         (None, Some(cohort)) => return format!("size of {cohort}"),

@@ -27,7 +27,7 @@ pub(in super::super) async fn behind(
     let wrong = |field: &str, problem: String| DefinitionError::new(format!("users_of.{field}"), problem);
     let at = (0..insights.metrics.len()).find(|at| letter(*at) == cell.metric.to_uppercase());
     let Some(at) = at else {
-        let last = letter(insights.metrics.len() - 1);
+        let last = letter(insights.metrics.len().saturating_sub(1));
         let error = wrong("metric", format!("there is no metric {}; there are A to {last}", cell.metric));
         return Err(error.hint("a formula has no users of its own").into());
     };
@@ -41,6 +41,10 @@ pub(in super::super) async fn behind(
         }
         _ => whole,
     };
+    if metric.funnel.is_some() || metric.retention.is_some() {
+        let error = wrong("metric", format!("{} is of a funnel, or of retention", cell.metric));
+        return Err(error.hint("a report of that kind has users_of its own").into());
+    }
     if let Some(cohort) = &metric.cohort {
         let members = asked.members_at(cohort, cohorts, range.to - 1).await?;
         return Ok(members.iter().map(str::to_owned).collect());

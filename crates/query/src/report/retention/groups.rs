@@ -69,7 +69,7 @@ pub(super) async fn events(asked: &Asked, of: &Prepared) -> Result<BTreeMap<Stri
     let Some((born, back)) = &of.count_by else { return Ok(groups) };
     let mut projected = vec![
         column(TIME),
-        column(SEQUENCE),
+        asked.order().alias(SEQUENCE),
         of.birth.clone().is_true().alias("birth"),
         of.back.clone().is_true().alias("return"),
         born.label.clone().alias("born"),

@@ -4,18 +4,23 @@
 //! 2. [`walk`]: the events of one user → their sessions, one after the other.
 //! 3. [`list`]: the sessions as rows. How many there are is counted by
 //!    [`insights`](super::insights).
+//! 4. [`events`]: their starts and ends as events, for reports that name them.
 
+mod events;
 pub(super) mod list;
 mod walk;
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
-use tallymark_report::{Instants, Scope, SessionRule};
+use tallymark_report::{EventSelector, Instants, SESSION_END, SESSION_START, Scope, SessionRule};
 
 pub(super) use self::walk::{Session, SessionWalk};
 use super::asked::{Asked, column};
 use super::filter::utf8;
 use crate::Result;
+
+/// All of time.
+const EVER: Instants = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
 
 /// The event takes part in sessions.
 const TAKES_PART: usize = 0;
@@ -39,15 +44,20 @@ pub(super) struct SessionScan {
 impl Asked {
     /// The scan for the sessions that start in a range; `chosen` are the events asked for.
     pub(super) fn session_scan(&self, scope: &Scope, range: &Instants, chosen: Expr) -> Result<SessionScan> {
-        let default = SessionRule::default();
-        let rule = scope.sessions.as_ref().unwrap_or(&default);
         // no session reaches beyond the civil days of its events, unless that is switched off.
-        let looked_at = if rule.midnight_cut {
+        let is_cut = scope.sessions.as_ref().is_none_or(|rule| rule.midnight_cut);
+        let looked_at = if is_cut {
             self.calendar.days(self.calendar.day(range.from), self.calendar.day(range.to - 1))
         } else {
-            Instants { from: i64::MIN / 2, to: i64::MAX, days: None }
+            EVER
         };
-        let within = self.within(&looked_at);
+        self.session_scan_within(scope, self.within(&looked_at), chosen)
+    }
+
+    /// The scan for sessions of the events that pass `within`.
+    fn session_scan_within(&self, scope: &Scope, within: Expr, chosen: Expr) -> Result<SessionScan> {
+        let default = SessionRule::default();
+        let rule = scope.sessions.as_ref().unwrap_or(&default);
         let excluded = SessionRule::EXCLUDED_EVENTS.iter().copied();
         let excluded = excluded
             .chain(rule.excluded_events.iter().map(String::as_str))
@@ -56,8 +66,17 @@ impl Asked {
         let takes_part = column(tallymark_event::columns::EVENT).in_list(excluded, true);
         let mut conditions = vec![within.clone().and(takes_part), chosen];
         if let (Some(start), Some(end)) = (&rule.start, &rule.end) {
-            conditions.push(within.clone().and(self.selects(start)?));
-            conditions.push(within.clone().and(self.selects(end)?));
+            // Where starts and ends are among the events, they begin and end the same sessions: with
+            // them in it.
+            let of_sessions = [EventSelector::named(SESSION_START), EventSelector::named(SESSION_END)];
+            let bounds = if self.merged.has_session_events {
+                [&of_sessions[0], &of_sessions[1]]
+            } else {
+                [start, end]
+            };
+            for bound in bounds {
+                conditions.push(within.clone().and(self.selects(bound)?));
+            }
         }
         let id = match &rule.id {
             Some(id) => {

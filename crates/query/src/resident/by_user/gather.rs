@@ -254,7 +254,7 @@ impl Gathered {
         starts: &[u32],
     ) {
         let first_user = self.users.start;
-        if wanted.are_few() {
+        if wanted.are_rare() {
             let first = starts[0] as usize;
             let (listed, runs) = (&mut self.listed, &mut self.runs);
             let mut at = 0;

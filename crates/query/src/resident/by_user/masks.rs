@@ -53,13 +53,13 @@ impl Masks {
             }
         }
         if let ([table], true) = (masks.tables.as_slice(), masks.rest.is_empty())
-            && table.codes.byte_codes(segment).is_some()
+            && let Some(codes) = table.codes.byte_codes(segment)
         {
             let mut of_codes = Box::new([0; 256]);
             for (mask, of_code) in of_codes.iter_mut().zip(&table.masks) {
                 *mask = of_code & masks.possible;
             }
-            let wanted = WantedCodes::new(of_codes.iter().map(|mask| *mask != 0));
+            let wanted = WantedCodes::new(of_codes.iter().map(|mask| *mask != 0), codes);
             masks.of_bytes = Some(ByteMasks { wanted, masks: of_codes });
         }
         masks
