@@ -17,11 +17,11 @@ pub(crate) const QUESTION: Question = Question {
         let mut texts = vec![format!(
             "WITH weeks AS (SELECT DISTINCT user_id, {week} AS week FROM {events} WHERE user_id IS NOT NULL), \
              seen AS (SELECT week, {before} AS earlier, {after} AS later FROM weeks) \
-             SELECT week, status, count(*) FROM ( \
-             SELECT week, CASE WHEN earlier IS NULL THEN 'new' WHEN earlier = week - 1 THEN 'returning' \
+             SELECT of_week, status, count(*) FROM ( \
+             SELECT week AS of_week, CASE WHEN earlier IS NULL THEN 'new' WHEN earlier = week - 1 THEN 'returning' \
              ELSE 'resurrected' END AS status FROM seen \
-             UNION ALL SELECT week + 1 AS week, 'dormant' AS status FROM seen \
-             WHERE week < {last} AND (later IS NULL OR later > week + 1)) AS statuses GROUP BY week, status"
+             UNION ALL SELECT week + 1 AS of_week, 'dormant' AS status FROM seen \
+             WHERE week < {last} AND (later IS NULL OR later > week + 1)) AS statuses GROUP BY of_week, status"
         )];
         if dialect == Dialect::Tallymark {
             let week = dialect.week("CAST(time AS DATE)");
