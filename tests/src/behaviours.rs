@@ -859,7 +859,8 @@ pub fn metrics() -> BoxedStrategy<Value> {
     ];
     let formula = option::weighted(0.5, one_of(json!(["A / B", "A + C", "C * 2 - B"])));
     let compare = option::weighted(0.2, one_of(json!([{"previous": "week"}, {"days_before": 3}])));
-    (funnel(), retention(), values, option::of(1_usize..3), option::of(0_u32..3), formula, compare)
+    let (funnel, retention) = (as_asked(any_funnel()), as_asked(any_retention()));
+    (funnel, retention, values, option::of(1_usize..3), option::of(0_u32..3), formula, compare)
         .prop_map(|(funnel, retention, value, step, bucket, formula, compare)| {
             let of_report = [
                 "report", "range", "time_zone", "as_of", "week_start", "sessions", "where", "interval", "breakdowns",
@@ -943,7 +944,7 @@ mod tests {
             }
             let Ok(report) = Report::from_value(definition) else { continue };
             let dataset = Dataset::of(System::Simplified, &history.current(), NOW);
-            let world = World::of(&dataset, [].into()).with_lookups(of_histories());
+            let world = World::of(&dataset, [].into()).with_lookups(of_histories()).seen_by(&report, NOW);
             let answer = behaviour_answer(&world, &report, NOW);
             let place = answer.columns.iter().position(|name| name == column);
             answers += 1;

@@ -175,9 +175,10 @@ fn random_beliefs() {
             let none = BTreeMap::new();
             let engines =
                 Engines::of(Stored::Imported, &records, &none, &serde_json::json!({}), &none, &[]).await;
-            let world = World::of(&Dataset::of(System::Simplified, &records, NOW.millis()), BTreeMap::new());
+            let dataset = Dataset::of(System::Simplified, &records, NOW.millis());
             for definition in definitions {
                 let report = Report::from_value(definition.clone()).unwrap();
+                let world = World::of(&dataset, BTreeMap::new()).seen_by(&report, NOW.millis());
                 let beliefs = experiment::beliefs(&world, &report, NOW.millis());
                 let Question::Experiment(asked) = &report.question else { panic!("no experiment") };
                 let confidence = asked.confidence;

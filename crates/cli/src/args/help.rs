@@ -116,6 +116,11 @@ Examples, over the data of `tallymark demo --dataset ./shop`:
   tallymark report save Orders orders.json --dataset ./shop
   tallymark report --saved Orders --interval hour --output csv --dataset ./shop
 
+The users behind a number, and the same as a cohort:
+  tallymark report orders.json --users '{\"metric\": \"A\", \"time\": \"2010-12-01\"}' --dataset ./shop
+  tallymark report orders.json --users '{\"metric\": \"A\", \"time\": \"2010-12-01\"}' \\
+    --save-cohort 'First buyers' --dataset ./shop
+
 The field report says what is asked: insights, funnel, retention, frequency, lifecycle, stickiness,
 flows, correlation, experiment, cohort, sessions. Insights say metrics (events and what is measured
 of them), and perhaps range, interval, breakdowns, where, formulas, compare, time_zone: --schema

@@ -19,6 +19,13 @@ pub(crate) struct ReportArgs {
     /// Print the JSON Schema of definitions: everything one may say
     #[arg(long, conflicts_with_all = ["file", "saved"])]
     pub(crate) schema: bool,
+    /// Instead of numbers, the users behind one of them: JSON that says which, as `users_of` does in a
+    /// definition
+    #[arg(long, value_name = "CELL", conflicts_with = "schema")]
+    pub(crate) users: Option<String>,
+    /// Save these users as a cohort instead of writing them; one of this name is replaced
+    #[arg(long, value_name = "NAME", requires = "users")]
+    pub(crate) save_cohort: Option<String>,
     #[command(flatten)]
     pub(crate) overrides: Overrides,
     #[command(flatten)]

@@ -77,6 +77,19 @@ impl Definition {
         Self { json, called: called.into() }
     }
 
+    /// The same, but for the users behind one of its numbers: `cell` is JSON that says which.
+    pub(crate) fn with_users_of(mut self, cell: Option<&str>) -> anyhow::Result<Self> {
+        let Some(cell) = cell else { return Ok(self) };
+        let cell: Value = serde_json::from_str(cell).map_err(|error| {
+            let error = anyhow::anyhow!("--users: this is not JSON: {error}");
+            advised(error, "it says which number, such as --users '{\"step\": 2}' for a funnel")
+        })?;
+        if let Value::Object(fields) = &mut self.json {
+            fields.insert("users_of".to_owned(), cell);
+        }
+        Ok(self)
+    }
+
     /// The report it is, with something else said in some places.
     pub(crate) fn report(self, overrides: &Overrides) -> anyhow::Result<Report> {
         let Self { mut json, called } = self;
@@ -118,11 +131,22 @@ async fn save(
 ) -> anyhow::Result<Outcome> {
     let json = read_text(file)?;
     let engine = open_for_writing(dataset, &format!("{kind} save"), EngineConfig::default()).await?;
-    let saved = engine.save_definition(kind, name, &json).await;
-    engine.close().await?;
-    saved.map_err(|error| advised(error, format!("`tallymark {kind} --help` has examples")))?;
+    save_text(engine, kind, name, &json).await?;
     print::text(&format!("{} {kind} {}\n", terminal.out.good("Saved"), terminal.out.strong(name)))?;
     Ok(Outcome::Done)
+}
+
+/// Saves a definition, and closes the dataset.
+pub(super) async fn save_text(
+    engine: Engine,
+    kind: DefinitionKind,
+    name: &str,
+    json: &str,
+) -> anyhow::Result<()> {
+    let saved = engine.save_definition(kind, name, json).await;
+    engine.close().await?;
+    saved.map_err(|error| advised(error, format!("`tallymark {kind} --help` has examples")))?;
+    Ok(())
 }
 
 /// Lists those of a kind.

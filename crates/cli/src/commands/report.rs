@@ -1,15 +1,20 @@
 //! `tallymark report`
 
+use arrow::array::AsArray as _;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use serde_json::json;
 use tallymark::report::Report;
-use tallymark::{Answer, DefinitionKind, Engine, Error, ErrorKind};
+use tallymark::{Answer, DefinitionKind, Engine, EngineConfig, Error, ErrorKind};
 
 use super::definitions::{self, Definition};
-use super::{open_for_reading_with, print};
+use super::{open_for_reading_with, open_for_writing, print};
 use crate::args::{AnswerArgs, Dataset, ReportArgs};
 use crate::asker::Asker;
 use crate::failure::{Outcome, advised};
 use crate::output::{TableStyle, Target, write_report, write_rows};
 use crate::terminal::Terminal;
+use crate::text::count;
 
 const KIND: DefinitionKind = DefinitionKind::Report;
 
@@ -27,18 +32,51 @@ pub(super) async fn run(args: &ReportArgs, dataset: &Dataset, terminal: Terminal
 
 async fn ask(args: &ReportArgs, dataset: &Dataset, terminal: Terminal) -> anyhow::Result<Outcome> {
     Target::new(args.answer.out.clone()).check(args.answer.output, terminal)?;
+    let report = |definition: Definition| -> anyhow::Result<Report> {
+        definition.with_users_of(args.users.as_deref())?.report(&args.overrides)
+    };
     // A wrong definition is wrong over any dataset.
-    let read =
-        args.file.as_deref().map(|file| Definition::read(file)?.report(&args.overrides)).transpose()?;
+    let read = args.file.as_deref().map(|file| report(Definition::read(file)?)).transpose()?;
     let engine = open_for_reading_with(dataset, args.answer.limits()).await?;
     let report = match (read, &args.saved) {
         (Some(report), _) => report,
-        (None, saved) => {
-            let name = saved.as_deref().unwrap_or_default();
-            Definition::saved(&engine, KIND, name)?.report(&args.overrides)?
-        }
+        (None, saved) => report(Definition::saved(&engine, KIND, saved.as_deref().unwrap_or_default())?)?,
     };
-    answer(engine, report, &args.answer, terminal).await
+    match &args.save_cohort {
+        None => answer(engine, report, &args.answer, terminal).await,
+        Some(name) => {
+            let users = users_of(engine, report, &args.answer).await?;
+            save_cohort(users, name, dataset, terminal).await
+        }
+    }
+}
+
+/// The users that a report tells.
+async fn users_of(engine: Engine, report: Report, args: &AnswerArgs) -> anyhow::Result<Vec<String>> {
+    let asker = Asker::new(engine, args.as_of_snapshot).await.map_err(with_advice)?;
+    let failed = |error: Error| with_limit_named(error.into());
+    let batches = asker.report(report).await.map_err(failed)?.collect().await.map_err(failed)?;
+    let mut users = Vec::new();
+    for batch in &batches {
+        let ids = cast(batch.column(0), &DataType::Utf8)?;
+        users.extend(ids.as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    Ok(users)
+}
+
+async fn save_cohort(
+    users: Vec<String>,
+    name: &str,
+    dataset: &Dataset,
+    terminal: Terminal,
+) -> anyhow::Result<Outcome> {
+    let engine = open_for_writing(dataset, "report --save-cohort", EngineConfig::default()).await?;
+    let count = count(users.len() as u64);
+    let cohort = json!({ "any": [{ "users": users }] });
+    definitions::save_text(engine, DefinitionKind::Cohort, name, &cohort.to_string()).await?;
+    let (saved, name) = (terminal.out.good("Saved"), terminal.out.strong(name));
+    print::text(&format!("{saved} cohort {name}: {count} users\n"))?;
+    Ok(Outcome::Done)
 }
 
 /// Answers a report over a dataset and writes the answer.

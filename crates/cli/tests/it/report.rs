@@ -124,6 +124,31 @@ fn limits_and_snapshots_are_as_for_sql() {
 }
 
 #[test]
+fn m_4_the_users_behind_a_number_are_told_and_saved_as_a_cohort() {
+    let place = place();
+    let cell = r#"{"metric": "A", "time": "2024-03-31"}"#;
+    let asked = ["report", "visits.json", "--users", cell];
+    let told = place.run(&[&asked[..], &["--output", "csv"]].concat()).ok().out;
+    assert_eq!(told, "user_id\nann\nbob\n");
+    let saved = place.run(&[&asked[..], &["--save-cohort", "Easter"]].concat()).ok().out;
+    assert_eq!(saved, "Saved cohort Easter: 2 users\n");
+    let members = place.run(&["cohort", "members", "Easter", "--output", "csv"]).ok().out;
+    assert_eq!(members, told);
+    // Nobody is a cohort too, and takes the place of the one before.
+    let nobody = r#"{"metric": "A", "time": "2024-04-01"}"#;
+    let saved = place.run(&["report", "visits.json", "--users", nobody, "--save-cohort", "Easter"]).ok().out;
+    assert_eq!(saved, "Saved cohort Easter: 0 users\n");
+    assert_eq!(place.run(&["cohort", "members", "Easter", "--output", "csv"]).ok().out, "user_id\n");
+
+    let err = |args: &[&str]| place.run(&[&["report", "visits.json"], args].concat()).fails(1).err;
+    let wrong = err(&["--users", "metric A"]);
+    assert!(wrong.contains("--users") && wrong.contains("not JSON"), "{wrong}");
+    let wrong = err(&["--users", r#"{"metric": "Z"}"#]);
+    assert!(wrong.contains("users_of"), "{wrong}");
+    place.run(&["report", "visits.json", "--save-cohort", "Easter"]).fails(2);
+}
+
+#[test]
 fn the_schema_is_of_what_is_read() {
     let schema = Place::new().run(&["report", "--schema"]).ok().json();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
