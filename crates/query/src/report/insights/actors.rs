@@ -45,7 +45,7 @@ impl Asked {
             FirstTimes::Groups(times) => times,
         };
         let groups = self.actor(metric)?.label;
-        Ok(call("is_first", DataType::Boolean, vec![groups, column(TIME)], move |args| {
+        Ok(call(format!("is_first({name})"), DataType::Boolean, vec![groups, column(TIME)], move |args| {
             let happened = args[1].as_primitive::<TimestampMillisecondType>();
             let groups = convert::texts_of(&args[0])?;
             let is_first = groups
@@ -134,20 +134,21 @@ impl Asked {
         let actor = self.actor(metric)?;
         let first_time = metric.event.as_ref().and_then(|selector| selector.first_time);
         let Some(first_time) = first_time.filter(|_| actor.is_list) else { return Ok(actor) };
-        let (FirstTimes::Groups(times), _) = self.first_times(metric, first_time).await? else {
+        let (FirstTimes::Groups(times), name) = self.first_times(metric, first_time).await? else {
             return Ok(actor);
         };
-        let label = call("first_of", list_of_text(), vec![actor.label, column(TIME)], move |args| {
-            let happened = args[1].as_primitive::<TimestampMillisecondType>();
-            let mut lists = ListBuilder::new(StringViewBuilder::new());
-            for (groups, time) in convert::texts_of(&args[0])?.into_iter().zip(happened) {
-                for group in groups.iter().filter(|group| times.get(*group).copied() == time) {
-                    lists.values().append_value(group);
+        let label =
+            call(format!("first_of({name})"), list_of_text(), vec![actor.label, column(TIME)], move |args| {
+                let happened = args[1].as_primitive::<TimestampMillisecondType>();
+                let mut lists = ListBuilder::new(StringViewBuilder::new());
+                for (groups, time) in convert::texts_of(&args[0])?.into_iter().zip(happened) {
+                    for group in groups.iter().filter(|group| times.get(*group).copied() == time) {
+                        lists.values().append_value(group);
+                    }
+                    lists.append(true);
                 }
-                lists.append(true);
-            }
-            Ok(Arc::new(lists.finish()))
-        });
+                Ok(Arc::new(lists.finish()))
+            });
         Ok(Segment { label, is_list: true, is_credited: false })
     }
 
