@@ -48,6 +48,9 @@ super::cases! {
             r#"{"all": [{"did": {"event": "Watch", "then": "Like"}}]}"# => All ["u1"];
         c_9_did_then_did_not:
             r#"{"all": [{"did": {"event": "Watch", "then_not": "Like"}}]}"# => All ["u2", "u3"];
+        c_9_first_times_of_two_events:
+            r#"{"all": [{"did": {"event": {"event": "Watch", "first_time": "ever"}, "then": {"event": "Like", "first_time": "ever"}}}]}"#
+            => All ["u1"];
         c_5_days_are_of_the_zone:
             r#"{"all": [{"did": {"event": "Ping", "times": {"distinct": "day", "at_least": 2}}}]}"# => All ["u4"];
         c_5_days_of_another_zone:

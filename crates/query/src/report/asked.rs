@@ -70,7 +70,7 @@ pub(super) struct Asked {
     /// Where in an item of a list the object is whose properties are meant (P-33).
     pub(super) object_at: Option<Vec<String>>,
     /// When who did something first (S-50), by what was asked.
-    pub(super) first_times: Arc<Mutex<HashMap<String, Arc<FirstTimes>>>>,
+    pub(super) first_times: Arc<Mutex<HashMap<String, FirstTimes>>>,
     /// Events and properties that are read as others (M-22).
     pub(super) merged: Arc<Merged>,
     /// Saved events by name (P-41).

@@ -47,10 +47,29 @@ impl BehaviourScan {
         asked: &Asked,
         matcher: M,
     ) -> Result<(M::Partial, Arc<UserDirectory>)> {
+        self.run_with(asked, matcher, |scan| scan).await
+    }
+
+    /// The same, but of each UTC day of a user only what meets a condition first: see
+    /// [`UserScan::once_between`].
+    pub(super) async fn run_once_a_day<M: Matcher>(
+        self,
+        asked: &Asked,
+        matcher: M,
+    ) -> Result<(M::Partial, Arc<UserDirectory>)> {
+        self.run_with(asked, matcher, |scan| scan.once_between(Vec::new())).await
+    }
+
+    async fn run_with<M: Matcher>(
+        self,
+        asked: &Asked,
+        matcher: M,
+        with: impl FnOnce(UserScan) -> UserScan,
+    ) -> Result<(M::Partial, Arc<UserDirectory>)> {
         let Self { within, conditions, labels, numbers } = self;
         let events = asked.events();
         let scan = UserScan::with_numbers(&asked.state, &events, conditions, labels, numbers);
-        let scan = scan.map_err(plan_error)?;
+        let scan = with(scan.map_err(plan_error)?);
         let failed = |source| Error::Run { source };
         let layout = events.layout_of(&asked.state, &[within], scan.inputs()).await.map_err(failed)?;
         let directory = Arc::clone(layout.users());

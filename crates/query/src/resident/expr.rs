@@ -29,6 +29,7 @@ use super::among::Among;
 use super::inputs::{
     BoundSegment, Dictionary, Inputs, NOBODY, Rows, UserRuns, map_codes, values_and_null, with_dictionary,
 };
+use super::user_values::UserValues;
 
 /// Minutes of a day.
 pub(crate) const MINUTES: usize = 24 * 60;
@@ -183,6 +184,9 @@ impl SegmentExpr {
 
     /// Its values at users of a segment, one for each ordinal.
     pub(crate) fn of_users(&self, segment: &BoundSegment, ordinals: &[u32]) -> Result<ArrayRef> {
+        if let Some(known) = UserValues::of_expr(&self.expr, segment.directory()) {
+            return known.of_ordinals(ordinals);
+        }
         if let Some(values) = self.of_all_users(segment, ordinals.len())? {
             let nobody = values.len() as u32 - 1;
             let places: UInt32Array =

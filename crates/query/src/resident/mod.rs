@@ -5,7 +5,7 @@
 //! 2. [`expr`]: expressions, evaluated once where one value stands for many rows: those of a code, a
 //!    minute, a day or a user.
 //! 3. [`filter`]: which rows a query wants. Users it names are found by their numbers; [`among`]: sets
-//!    of users, asked about by number.
+//!    of users, asked about by number; [`user_values`]: what is known of each user, by number.
 //! 4. [`scan`]: rows as DataFusion's batches; [`aggregate`]: aggregates in place of them;
 //!    [`by_user`]: the events of each user in order, for reports on behaviour.
 //! 5. [`join_users`]: what profiles say as columns of events.
@@ -24,6 +24,7 @@ mod join_users;
 pub(crate) mod scan;
 pub(crate) mod segments;
 mod source;
+pub(crate) mod user_values;
 
 use arrow::array::RecordBatch;
 use datafusion::logical_expr::Expr;
