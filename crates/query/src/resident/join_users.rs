@@ -103,13 +103,9 @@ fn replaced(
             let Expr::Column(Column { relation: None, name, .. }) = &expr else {
                 return Ok(Transformed::no(expr));
             };
-            Ok(match profiles.table.value_of(name, user.clone()) {
-                Some(value) => Transformed::yes(value),
-                None => {
-                    is_known = false;
-                    Transformed::no(expr)
-                }
-            })
+            let value = profiles.table.value_of(name, user.clone());
+            is_known &= value.is_some();
+            Ok(value.map_or_else(|| Transformed::no(expr), Transformed::yes))
         })?;
         Ok(is_known.then_some(with_values.data))
     };
