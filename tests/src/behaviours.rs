@@ -381,17 +381,34 @@ fn any_activity() -> BoxedStrategy<Value> {
     let period = one_of(json!(["day", "week", "month"]));
     let unit = one_of(json!(["day", "day", "week", "week", "month", "quarter"]));
     let of = Of::EventsAndUsers;
+    let day = || one_of(json!(["2024-03-30", "2024-03-31", "2024-04-01"]));
+    let status = one_of(json!(["new", "returning", "resurrected", "dormant"]));
+    let users = one_of(json!(["daily", "period"]));
+    // Users behind numbers, in a range that has them.
+    let cell = |more: BoxedStrategy<Value>| {
+        option::weighted(0.25, (day(), more).prop_map(|(day, more)| merged([json!({"time": day}), more])))
+    };
+    let count = (1_u32..4).prop_map(|count| json!({"count": count})).boxed();
+    let status = status.prop_map(|status| json!({"status": status})).boxed();
+    let users = users.prop_map(|of| json!({"of": of})).boxed();
     let kind = prop_oneof![
-        (period, any::<bool>(), option::weighted(0.4, event(of))).prop_map(|(period, cumulative, birth)| {
-            object([
-                ("report", Some(json!("frequency"))),
-                ("period", Some(period)),
-                ("cumulative", Some(Value::from(cumulative))),
-                ("birth", birth),
-            ])
+        (period, any::<bool>(), option::weighted(0.4, event(of)), cell(count)).prop_map(
+            |(period, cumulative, birth, cell)| {
+                object([
+                    ("report", Some(json!("frequency"))),
+                    ("period", Some(period)),
+                    ("cumulative", Some(Value::from(cumulative))),
+                    ("birth", birth),
+                    ("users_of", cell),
+                ])
+            }
+        ),
+        (unit, cell(status)).prop_map(|(unit, cell)| {
+            object([("report", Some(json!("lifecycle"))), ("unit", Some(unit)), ("users_of", cell)])
         }),
-        unit.prop_map(|unit| json!({"report": "lifecycle", "unit": unit})),
-        one_of(json!(["week", "month"])).prop_map(|over| json!({"report": "stickiness", "over": over})),
+        (one_of(json!(["week", "month"])), cell(users)).prop_map(|(over, cell)| {
+            object([("report", Some(json!("stickiness"))), ("over", Some(over)), ("users_of", cell)])
+        }),
     ];
     (scope(), time(false), option::weighted(0.7, event(of)), option::weighted(0.2, filter(of, COHORTS)), kind)
         .prop_map(|(scope, (range, _), event, filter, kind)| {
@@ -400,6 +417,8 @@ fn any_activity() -> BoxedStrategy<Value> {
                 .flatten()
                 .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
             let filter = filter.filter(|_| !is_filtered_first);
+            let has_cell = kind.get("users_of").is_some();
+            let range = if has_cell { json!("2024-03-30 to 2024-04-01") } else { range };
             merged([scope, kind, object([("range", Some(range)), ("event", event), ("where", filter)])])
         })
         .boxed()

@@ -90,8 +90,8 @@ pub use property::Property;
 pub use range::{DateRange, Instant};
 pub use report::{Question, REPORT_KINDS, Report, Scope};
 pub use retention::{
-    Alignment, Criterion, Frequency, Lifecycle, Retention, RetentionCell, RetentionMeasure, Stickiness,
-    StickinessPeriod,
+    Alignment, Criterion, Frequency, FrequencyCell, Lifecycle, LifecycleCell, LifecycleStatus, Retention,
+    RetentionCell, RetentionMeasure, Stickiness, StickinessCell, StickinessPeriod, StickinessUsers,
 };
 pub use saved::{CohortNeeds, DefinitionKind, check_acyclic, check_saved};
 pub use sessions::{SessionList, SessionRule};
