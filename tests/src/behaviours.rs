@@ -424,6 +424,60 @@ fn any_activity() -> BoxedStrategy<Value> {
         .boxed()
 }
 
+/// A node that there may be.
+#[derive(Debug, Clone)]
+struct Node {
+    anchor: usize,
+    /// Which of the steps around the anchor.
+    step: usize,
+    label: Value,
+    segment: Option<Value>,
+}
+
+fn node(anchors: usize) -> impl Strategy<Value = Option<Node>> {
+    let label = one_of(json!([
+        "Play",
+        "Visit",
+        "Buy",
+        "Custom",
+        "$other",
+        "$other",
+        "$drop_off",
+        "$drop_off",
+        "$drop_off"
+    ]));
+    let segment = option::weighted(0.5, one_of(json!(["rock", "jazz", "(not set)"])));
+    let node = (0..anchors, 0_usize..8, label, segment).prop_map(|(anchor, step, label, segment)| Node {
+        anchor,
+        step,
+        label,
+        segment,
+    });
+    option::weighted(0.3, node)
+}
+
+impl Node {
+    fn among(self, anchors: &[Value], breakdowns: usize) -> Value {
+        let anchor = &anchors[self.anchor];
+        let default = if self.anchor + 1 == anchors.len() { 3 } else { 0 };
+        let before = anchor.get("before").and_then(Value::as_i64).unwrap_or(0);
+        let after = anchor.get("after").and_then(Value::as_i64).unwrap_or(default);
+        let offset = self.step as i64 % (before + after + 1) - before;
+        let is_dropped = self.label == "$drop_off";
+        let label = match offset {
+            0 => Some(self.label).filter(|_| is_dropped && self.anchor > 0),
+            ..0 if is_dropped => Some(json!("$other")),
+            _ => Some(self.label),
+        };
+        object([
+            ("anchor", Some(Value::from(self.anchor + 1))),
+            ("offset", Some(Value::from(offset))),
+            ("label", label),
+            ("segments", self.segment.and_then(|label| list(vec![label; breakdowns]))),
+        ])
+    }
+}
+
 fn any_flows() -> BoxedStrategy<Value> {
     let anchors = prop_oneof![4 => Just(1_usize), 2 => Just(2), 1 => Just(3)];
     (anchors, count())
@@ -461,15 +515,17 @@ fn any_flows() -> BoxedStrategy<Value> {
                 (scope(), time(false), option::weighted(0.2, filter(of, COHORTS))),
                 (anchors_of, option::weighted(0.7, window(of)), 1_usize..4, names, form, any::<bool>()),
                 (vec(custom_event, 0..2), vec(expansion, 0..2), held(), exclusions(of, anchors)),
-                (prop_oneof![2 => Just(Vec::new()), 1 => vec(breakdown(of), 1..3)], top),
+                (prop_oneof![2 => Just(Vec::new()), 1 => vec(breakdown(of), 1..3)], top, node(anchors)),
             )
                 .prop_map(
                     move |(
                         (scope, (range, _), filter),
                         (anchors, window, rows, names, form, collapse),
                         (custom_events, expand, held, exclude),
-                        (breakdowns, top),
+                        (breakdowns, top, node),
                     )| {
+                        let node = node.map(|node| node.among(&anchors, breakdowns.len()));
+                        let form = if node.is_some() { json!({}) } else { form };
                         let is_filtered_first = anchors
                             .iter()
                             .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
@@ -488,6 +544,7 @@ fn any_flows() -> BoxedStrategy<Value> {
                             ("exclude", list(exclude)),
                             ("top", top.filter(|_| !breakdowns.is_empty()).map(Value::from)),
                             ("breakdowns", list(breakdowns)),
+                            ("users_of", node),
                         ]);
                         merged([scope, names, form, rest])
                     },

@@ -71,7 +71,7 @@ pub use experiment::{Correction, Experiment, ExperimentMeasure, ExperimentMetric
 pub use filter::{
     CastType, CohortName, Condition, Filter, Include, Items, ListContains, Operator, Period, Scalar,
 };
-pub use flows::{Anchor, Expansion, FlowForm, Flows};
+pub use flows::{Anchor, DROPPED_OFF, Expansion, FlowForm, FlowNode, Flows};
 pub use funnel::{
     Attribution, ClickhouseMode, Funnel, FunnelStep, IntervalAttempts, Reentry, Significance, StepComparison,
     StepMeasure, StepOf, StepOrder, TimeBuckets, TimeMeasure,

@@ -245,7 +245,13 @@ async fn answer(
                 stickiness::answer(&asked, &report.scope, stickiness).await?
             }
         }
-        Question::Flows(flows) => flows::answer(&asked, &report.scope, flows).await?,
+        Question::Flows(flows) => {
+            if let Some(node) = &flows.users_of {
+                result::users(report, &flows::users(&asked, &report.scope, flows, node).await?)?
+            } else {
+                flows::answer(&asked, &report.scope, flows).await?
+            }
+        }
         Question::Experiment(of) => experiment::answer(&asked, &report.scope, of).await?,
         Question::Correlation(of) => correlation::answer(&asked, &report.scope, of).await?,
         Question::Cohort(cohort) => {

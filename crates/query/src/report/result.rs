@@ -24,7 +24,7 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         }
         Question::Experiment(experiment) => return Ok(super::experiment::schema(experiment)),
         Question::Correlation(_) => return Ok(super::correlation::schema()),
-        Question::Flows(flows) => return Ok(super::flows::schema(flows)),
+        Question::Flows(flows) if flows.users_of.is_none() => return Ok(super::flows::schema(flows)),
         Question::Frequency(frequency) if frequency.users_of.is_none() => {
             return super::frequency::schema(&report.scope);
         }
@@ -43,6 +43,7 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         | Question::Frequency(_)
         | Question::Lifecycle(_)
         | Question::Stickiness(_)
+        | Question::Flows(_)
         | Question::Cohort(_) => {
             return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));
         }

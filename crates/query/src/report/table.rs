@@ -205,7 +205,7 @@ impl ExecutionPlan for ReportExec {
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let batch_rows = context.session_config().batch_size();
         let answer = async move {
-            let answer = super::answer(state, tables, &report, &places, now).await;
+            let answer = Box::pin(super::answer(state, tables, &report, &places, now)).await;
             let batches = answer.map_err(|error| match error {
                 Error::Run { source } | Error::Plan { source } => source,
                 other => DataFusionError::External(Box::new(other)),

@@ -81,6 +81,9 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
             users(oracle::retention::active_behind(world, report, as_of))
         }
         Question::Lifecycle(_) => oracle::retention::lifecycle(world, report, as_of),
+        Question::Flows(flows) if flows.users_of.is_some() => {
+            users(oracle::flows::behind(world, report, as_of))
+        }
         Question::Flows(_) => oracle::flows::answer(world, report, as_of),
         Question::Experiment(_) => oracle::experiment::answer(world, report, as_of),
         Question::Correlation(_) => oracle::correlation::answer(world, report, as_of),

@@ -102,7 +102,8 @@ fn is_drawn(question: &Question, schema: &Schema) -> bool {
         Question::Frequency(frequency) => frequency.users_of.is_none(),
         Question::Lifecycle(lifecycle) => lifecycle.users_of.is_none(),
         Question::Stickiness(stickiness) => stickiness.users_of.is_none(),
-        Question::Flows(_) | Question::Correlation(_) | Question::Experiment(_) => true,
+        Question::Flows(flows) => flows.users_of.is_none(),
+        Question::Correlation(_) | Question::Experiment(_) => true,
         Question::Cohort(_) | Question::Sessions(_) => false,
     }
 }
