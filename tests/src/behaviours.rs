@@ -381,17 +381,34 @@ fn any_activity() -> BoxedStrategy<Value> {
     let period = one_of(json!(["day", "week", "month"]));
     let unit = one_of(json!(["day", "day", "week", "week", "month", "quarter"]));
     let of = Of::EventsAndUsers;
+    let day = || one_of(json!(["2024-03-30", "2024-03-31", "2024-04-01"]));
+    let status = one_of(json!(["new", "returning", "resurrected", "dormant"]));
+    let users = one_of(json!(["daily", "period"]));
+    // Users behind numbers, in a range that has them.
+    let cell = |more: BoxedStrategy<Value>| {
+        option::weighted(0.25, (day(), more).prop_map(|(day, more)| merged([json!({"time": day}), more])))
+    };
+    let count = (1_u32..4).prop_map(|count| json!({"count": count})).boxed();
+    let status = status.prop_map(|status| json!({"status": status})).boxed();
+    let users = users.prop_map(|of| json!({"of": of})).boxed();
     let kind = prop_oneof![
-        (period, any::<bool>(), option::weighted(0.4, event(of))).prop_map(|(period, cumulative, birth)| {
-            object([
-                ("report", Some(json!("frequency"))),
-                ("period", Some(period)),
-                ("cumulative", Some(Value::from(cumulative))),
-                ("birth", birth),
-            ])
+        (period, any::<bool>(), option::weighted(0.4, event(of)), cell(count)).prop_map(
+            |(period, cumulative, birth, cell)| {
+                object([
+                    ("report", Some(json!("frequency"))),
+                    ("period", Some(period)),
+                    ("cumulative", Some(Value::from(cumulative))),
+                    ("birth", birth),
+                    ("users_of", cell),
+                ])
+            }
+        ),
+        (unit, cell(status)).prop_map(|(unit, cell)| {
+            object([("report", Some(json!("lifecycle"))), ("unit", Some(unit)), ("users_of", cell)])
         }),
-        unit.prop_map(|unit| json!({"report": "lifecycle", "unit": unit})),
-        one_of(json!(["week", "month"])).prop_map(|over| json!({"report": "stickiness", "over": over})),
+        (one_of(json!(["week", "month"])), cell(users)).prop_map(|(over, cell)| {
+            object([("report", Some(json!("stickiness"))), ("over", Some(over)), ("users_of", cell)])
+        }),
     ];
     (scope(), time(false), option::weighted(0.7, event(of)), option::weighted(0.2, filter(of, COHORTS)), kind)
         .prop_map(|(scope, (range, _), event, filter, kind)| {
@@ -400,9 +417,65 @@ fn any_activity() -> BoxedStrategy<Value> {
                 .flatten()
                 .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
             let filter = filter.filter(|_| !is_filtered_first);
+            let has_cell = kind.get("users_of").is_some();
+            let range = if has_cell { json!("2024-03-30 to 2024-04-01") } else { range };
             merged([scope, kind, object([("range", Some(range)), ("event", event), ("where", filter)])])
         })
         .boxed()
+}
+
+/// A node that there may be.
+#[derive(Debug, Clone)]
+struct Node {
+    anchor: usize,
+    /// Which of the steps around the anchor.
+    step: usize,
+    label: Value,
+    segment: Option<Value>,
+}
+
+fn node(anchors: usize) -> impl Strategy<Value = Option<Node>> {
+    let label = one_of(json!([
+        "Play",
+        "Visit",
+        "Buy",
+        "Custom",
+        "$other",
+        "$other",
+        "$drop_off",
+        "$drop_off",
+        "$drop_off"
+    ]));
+    let segment = option::weighted(0.5, one_of(json!(["rock", "jazz", "(not set)"])));
+    let node = (0..anchors, 0_usize..8, label, segment).prop_map(|(anchor, step, label, segment)| Node {
+        anchor,
+        step,
+        label,
+        segment,
+    });
+    option::weighted(0.3, node)
+}
+
+impl Node {
+    fn among(self, anchors: &[Value], breakdowns: usize) -> Value {
+        let anchor = &anchors[self.anchor];
+        let default = if self.anchor + 1 == anchors.len() { 3 } else { 0 };
+        let before = anchor.get("before").and_then(Value::as_i64).unwrap_or(0);
+        let after = anchor.get("after").and_then(Value::as_i64).unwrap_or(default);
+        let offset = self.step as i64 % (before + after + 1) - before;
+        let is_dropped = self.label == "$drop_off";
+        let label = match offset {
+            0 => Some(self.label).filter(|_| is_dropped && self.anchor > 0),
+            ..0 if is_dropped => Some(json!("$other")),
+            _ => Some(self.label),
+        };
+        object([
+            ("anchor", Some(Value::from(self.anchor + 1))),
+            ("offset", Some(Value::from(offset))),
+            ("label", label),
+            ("segments", self.segment.and_then(|label| list(vec![label; breakdowns]))),
+        ])
+    }
 }
 
 fn any_flows() -> BoxedStrategy<Value> {
@@ -442,15 +515,17 @@ fn any_flows() -> BoxedStrategy<Value> {
                 (scope(), time(false), option::weighted(0.2, filter(of, COHORTS))),
                 (anchors_of, option::weighted(0.7, window(of)), 1_usize..4, names, form, any::<bool>()),
                 (vec(custom_event, 0..2), vec(expansion, 0..2), held(), exclusions(of, anchors)),
-                (prop_oneof![2 => Just(Vec::new()), 1 => vec(breakdown(of), 1..3)], top),
+                (prop_oneof![2 => Just(Vec::new()), 1 => vec(breakdown(of), 1..3)], top, node(anchors)),
             )
                 .prop_map(
                     move |(
                         (scope, (range, _), filter),
                         (anchors, window, rows, names, form, collapse),
                         (custom_events, expand, held, exclude),
-                        (breakdowns, top),
+                        (breakdowns, top, node),
                     )| {
+                        let node = node.map(|node| node.among(&anchors, breakdowns.len()));
+                        let form = if node.is_some() { json!({}) } else { form };
                         let is_filtered_first = anchors
                             .iter()
                             .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
@@ -469,6 +544,7 @@ fn any_flows() -> BoxedStrategy<Value> {
                             ("exclude", list(exclude)),
                             ("top", top.filter(|_| !breakdowns.is_empty()).map(Value::from)),
                             ("breakdowns", list(breakdowns)),
+                            ("users_of", node),
                         ]);
                         merged([scope, names, form, rest])
                     },

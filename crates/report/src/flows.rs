@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::attempt::{CountOf, Exclusion, Window, no_first_time};
-use crate::insights::check_breakdowns;
+use crate::insights::{check_breakdowns, check_cell};
 use crate::text::{WordOr, Written, word_or};
 use crate::{Breakdown, DefinitionError, EventChoice, EventSelector, FirstTime, Property, Result};
 
@@ -56,6 +56,65 @@ pub struct Flows {
     /// How many paths are told (W-20); 50 if not said.
     #[serde(default = "paths")]
     pub paths: usize,
+    /// Instead of the numbers, the users behind one of the graph (M-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_of: Option<FlowNode>,
+}
+
+/// The label of what goes no further (W-12).
+pub const DROPPED_OFF: &str = "$drop_off";
+
+/// One node of a graph of flows (W-10).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlowNode {
+    /// The number of the anchor, from 1; the first if not said.
+    #[serde(default = "first")]
+    pub anchor: usize,
+    /// How many steps after the anchor, negative before it; the anchor itself if not said.
+    #[serde(default)]
+    pub offset: i64,
+    /// The label of the step: an event, `$other`, `$drop_off`; of an anchor it need not be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The labels of the segment, one a breakdown; without regard to segments if not said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<String>,
+}
+
+fn first() -> usize {
+    1
+}
+
+impl FlowNode {
+    fn check(&self, flows: &Flows) -> Result<()> {
+        let at = self.anchor.wrapping_sub(1);
+        let Some(anchor) = flows.anchors.get(at) else {
+            let problem = format!("there are anchors 1 to {}", flows.anchors.len());
+            return Err(DefinitionError::new("anchor", problem));
+        };
+        let (before, after) = (i64::from(anchor.before), i64::from(flows.after(at)));
+        if self.offset < -before || self.offset > after {
+            let problem = format!("of anchor {} there are offsets {} to {after}", self.anchor, -before);
+            return Err(DefinitionError::new("offset", problem));
+        }
+        let is_dropped = self.label.as_deref() == Some(DROPPED_OFF);
+        if is_dropped && (self.offset < 0 || (self.offset == 0 && at == 0)) {
+            let problem = "flows drop off after an anchor, or at one that others come before";
+            return Err(DefinitionError::new("label", problem));
+        }
+        match &self.label {
+            None if self.offset != 0 => {
+                return Err(DefinitionError::new("label", "of which step? Say the label of the node"));
+            }
+            Some(label) if self.offset == 0 && !is_dropped && *label != anchor.event.label() => {
+                let problem = format!("the anchor itself is \"{}\"", anchor.event.label());
+                return Err(DefinitionError::new("label", problem));
+            }
+            _ => {}
+        }
+        check_cell(false, &self.segments, None, &flows.breakdowns)
+    }
 }
 
 fn window() -> Window {
@@ -191,6 +250,13 @@ impl Flows {
             return Err(DefinitionError::new("show_only", "say either hide or show_only"));
         }
         Exclusion::check(&self.exclude, self.anchors.len())?;
+        if let Some(node) = &self.users_of {
+            if self.form != FlowForm::Graph {
+                let problem = "users are those of a node: with users_of, leave out the form";
+                return Err(DefinitionError::new("form", problem));
+            }
+            node.check(self).map_err(|error| error.within("users_of"))?;
+        }
         check_breakdowns(&self.breakdowns, self.top, false)
     }
 }

@@ -71,7 +71,7 @@ pub use experiment::{Correction, Experiment, ExperimentMeasure, ExperimentMetric
 pub use filter::{
     CastType, CohortName, Condition, Filter, Include, Items, ListContains, Operator, Period, Scalar,
 };
-pub use flows::{Anchor, Expansion, FlowForm, Flows};
+pub use flows::{Anchor, DROPPED_OFF, Expansion, FlowForm, FlowNode, Flows};
 pub use funnel::{
     Attribution, ClickhouseMode, Funnel, FunnelStep, IntervalAttempts, Reentry, Significance, StepComparison,
     StepMeasure, StepOf, StepOrder, TimeBuckets, TimeMeasure,
@@ -90,8 +90,8 @@ pub use property::Property;
 pub use range::{DateRange, Instant};
 pub use report::{Question, REPORT_KINDS, Report, Scope};
 pub use retention::{
-    Alignment, Criterion, Frequency, Lifecycle, Retention, RetentionCell, RetentionMeasure, Stickiness,
-    StickinessPeriod,
+    Alignment, Criterion, Frequency, FrequencyCell, Lifecycle, LifecycleCell, LifecycleStatus, Retention,
+    RetentionCell, RetentionMeasure, Stickiness, StickinessCell, StickinessPeriod, StickinessUsers,
 };
 pub use saved::{CohortNeeds, DefinitionKind, check_acyclic, check_saved};
 pub use sessions::{SessionList, SessionRule};

@@ -219,6 +219,9 @@ pub struct Frequency {
     /// Only users who did this in the period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub birth: Option<EventSelector>,
+    /// Instead of the numbers, the users behind one of them (M-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_of: Option<FrequencyCell>,
 }
 
 fn week() -> Unit {
@@ -229,12 +232,34 @@ fn yes() -> bool {
     true
 }
 
+/// One number of a report of frequency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FrequencyCell {
+    /// An instant, or a day, in the period.
+    pub time: Instant,
+    /// In how many hours or on how many days; at least so many, or exactly, as the report counts.
+    pub count: u32,
+}
+
 impl Frequency {
+    /// How many hours or days the longest of its periods has.
+    pub fn most(&self) -> u32 {
+        match self.period {
+            Unit::Day => 24,
+            Unit::Week => 7,
+            _ => 31,
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         if !matches!(self.period, Unit::Day | Unit::Week | Unit::Month) {
             return Err(DefinitionError::new("period", "day, week or month"));
         }
         self.event.check(false).map_err(|error| error.within("event"))?;
+        if self.users_of.as_ref().is_some_and(|cell| cell.count == 0 || cell.count > self.most()) {
+            return Err(DefinitionError::new("users_of.count", format!("1 to {}", self.most())));
+        }
         self.birth.iter().try_for_each(|birth| birth.check(false).map_err(|error| error.within("birth")))
     }
 }
@@ -249,6 +274,33 @@ pub struct Lifecycle {
     /// The unit of time; `week` if not said.
     #[serde(default = "week")]
     pub unit: Unit,
+    /// Instead of the numbers, the users behind one of them (M-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_of: Option<LifecycleCell>,
+}
+
+/// One number of a report of lifecycle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LifecycleCell {
+    /// An instant, or a day, in the unit of time.
+    pub time: Instant,
+    /// What users are in it.
+    pub status: LifecycleStatus,
+}
+
+/// What a user is in a unit of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LifecycleStatus {
+    /// Active, and never before.
+    New,
+    /// Active, and in the unit before.
+    Returning,
+    /// Active, and before, but not in the unit before.
+    Resurrected,
+    /// Not active, but in the unit before.
+    Dormant,
 }
 
 impl Lifecycle {
@@ -270,6 +322,31 @@ pub struct Stickiness {
     /// Users of a day are divided by those of the 7 days, or the 30 days, up to it.
     #[serde(default)]
     pub over: StickinessPeriod,
+    /// Instead of the numbers, the users behind one of them (M-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_of: Option<StickinessCell>,
+}
+
+/// One number of a report of stickiness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StickinessCell {
+    /// The day, or an instant in it.
+    pub time: Instant,
+    /// Whether the users of the day are meant, or those of all the days up to it; `daily` if not said.
+    #[serde(default)]
+    pub of: StickinessUsers,
+}
+
+/// Which users of a report of stickiness, by the column of their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StickinessUsers {
+    /// Who is active on the day.
+    #[default]
+    Daily,
+    /// Who is active on one of the days up to it.
+    Period,
 }
 
 /// What daily users are divided by.

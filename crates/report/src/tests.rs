@@ -65,7 +65,7 @@ const EVERYTHING: &str = r#"{
     "compare": {"previous": "month"}
 }"#;
 
-const BEHAVIOUR: [&str; 4] = [
+const BEHAVIOUR: [&str; 7] = [
     r#"{
         "report": "funnel",
         "steps": ["View", {"event": "Add", "where": "amount > 3", "optional": true},
@@ -89,7 +89,12 @@ const BEHAVIOUR: [&str; 4] = [
         "expand": [{"event": "View", "property": "page"}], "custom_events": [["Play", "Stream"]],
         "hold_constant": ["item"], "exclude": [{"event": "Leave"}], "form": "tree", "breakdowns": ["country"]
     }"#,
-    r#"{"report": "frequency", "event": "Play", "period": "month", "cumulative": false, "birth": "Open"}"#,
+    r#"{"report": "frequency", "event": "Play", "period": "month", "cumulative": false, "birth": "Open",
+        "users_of": {"time": "2024-01-01", "count": 3}}"#,
+    r#"{"report": "flows", "anchors": ["Open", {"event": "Buy", "before": 2}], "breakdowns": ["country"],
+        "users_of": {"anchor": 2, "offset": -1, "label": "View", "segments": ["DE"]}}"#,
+    r#"{"report": "lifecycle", "unit": "month", "users_of": {"time": "2024-01-01", "status": "dormant"}}"#,
+    r#"{"report": "stickiness", "over": "week", "users_of": {"time": "2024-01-01", "of": "period"}}"#,
 ];
 
 #[test]
@@ -141,8 +146,18 @@ fn errors_of_behaviour_say_where_and_what_would_be_right() {
             r#"{"report": "retention", "birth": "a", "users_of": {"time": "2024-01-01", "dropped_off": true}}"#,
         ),
         wrong(r#"{"report": "frequency", "period": "year"}"#),
+        wrong(r#"{"report": "frequency", "users_of": {"time": "2024-01-01", "count": 8}}"#),
+        wrong(r#"{"report": "lifecycle", "users_of": {"time": "2024-01-01", "status": "resurected"}}"#),
+        wrong(r#"{"report": "stickiness", "users_of": {"of": "period"}}"#),
         wrong(r#"{"report": "flows", "anchors": []}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "rows": 0}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"anchor": 2}}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"offset": -1, "label": "b"}}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"offset": 1}}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"label": "b"}}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"label": "$drop_off"}}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"segments": ["x"]}}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "form": "tree", "users_of": {}}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "hide": ["x"], "show_only": ["y"]}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "exclude": [{"event": "x", "after_step": 1}]}"#),
     ];

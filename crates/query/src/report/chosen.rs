@@ -1,13 +1,15 @@
 //! The events that reports of behaviour are about.
 
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use datafusion::logical_expr::Expr;
 use tallymark_memory::UserDirectory;
-use tallymark_report::{EventSelector, Instants, Measure, Metric, Scope};
+use tallymark_report::{DefinitionError, EventSelector, Instant, Instants, Measure, Metric, Scope, Unit};
 
 use super::asked::{Asked, plan_error};
-use crate::resident::by_user::{Matcher, UserScan};
+use crate::resident::by_user::{Matcher, UserEvents, UserScan};
 use crate::{Error, Result};
 
 impl Asked {
@@ -28,6 +30,15 @@ impl Asked {
             chosen = chosen.and(self.is_first(&metric_of(selector, count_by), first_time).await?);
         }
         Ok(chosen)
+    }
+
+    /// Which of the units with these starts the time of a cell is in (M-4).
+    pub(super) fn unit_of_cell(&self, time: &Instant, unit: Unit, starts: &[i64]) -> Result<usize> {
+        let inside = self.calendar.start_of(time).map_err(|error| error.within("users_of.time"))?;
+        let start = self.calendar.bucket(inside, unit);
+        let at = starts.iter().position(|known| *known == start);
+        let problem = || format!("{} is in no {unit} of the range", time.0);
+        Ok(at.ok_or_else(|| DefinitionError::new("users_of.time", problem()))?)
     }
 }
 
@@ -50,7 +61,17 @@ impl BehaviourScan {
         self.run_with(asked, matcher, |scan| scan).await
     }
 
-    /// The same, but of each UTC day of a user only what meets a condition first: see
+    /// The ids of the users of whom something holds; each of them has an event that is looked at.
+    pub(super) async fn users<S, F>(self, asked: &Asked, holds: F) -> Result<BTreeSet<String>>
+    where
+        S: Default + Send + 'static,
+        F: Fn(&UserEvents<'_>, &mut S) -> bool + Send + Sync + 'static,
+    {
+        let ((users, _), directory) = self.run(asked, Behind { holds, scratch: PhantomData }).await?;
+        Ok(users.iter().map(|user| directory.ids().value(*user as usize).to_owned()).collect())
+    }
+
+    /// As [`Self::run`], but of each UTC day of a user only what meets a condition first: see
     /// [`UserScan::once_between`].
     pub(super) async fn run_once_a_day<M: Matcher>(
         self,
@@ -75,6 +96,38 @@ impl BehaviourScan {
         let directory = Arc::clone(layout.users());
         let pool = &asked.state.runtime_env().memory_pool;
         Ok((scan.run(layout, matcher, pool).await.map_err(failed)?, directory))
+    }
+}
+
+/// Finds the users of whom something holds; `S` is kept from one to the next.
+struct Behind<S, F> {
+    holds: F,
+    scratch: PhantomData<fn() -> S>,
+}
+
+impl<S, F> Matcher for Behind<S, F>
+where
+    S: Default + Send + 'static,
+    F: Fn(&UserEvents<'_>, &mut S) -> bool + Send + Sync + 'static,
+{
+    type Partial = (Vec<u32>, S);
+
+    fn start(&self) -> Self::Partial {
+        Self::Partial::default()
+    }
+
+    fn user(&self, user: &UserEvents<'_>, (users, scratch): &mut Self::Partial) {
+        if (self.holds)(user, scratch) {
+            users.push(user.user);
+        }
+    }
+
+    fn merge(&self, (users, _): &mut Self::Partial, (later, _): Self::Partial) {
+        users.extend(later);
+    }
+
+    fn bytes(&self, (users, _): &Self::Partial) -> usize {
+        users.capacity() * 4
     }
 }
 

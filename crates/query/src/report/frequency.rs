@@ -1,11 +1,12 @@
 //! Frequency: in how many hours of a day, or on how many days, users do something.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Builder, Int64Builder, RecordBatch, TimestampMillisecondBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::Timelike as _;
-use tallymark_report::{Frequency, Instants, Scope, Unit};
+use tallymark_report::{Frequency, FrequencyCell, Instants, Scope, Unit};
 
 use super::asked::{Asked, arrow_error};
 use super::chosen::BehaviourScan;
@@ -30,15 +31,8 @@ pub(super) fn schema(scope: &Scope) -> Result<SchemaRef> {
 }
 
 pub(super) async fn answer(asked: &Asked, scope: &Scope, frequency: &Frequency) -> Result<RecordBatch> {
-    let range = asked.calendar.resolve(&scope.range, asked.as_of)?;
-    let mut conditions = vec![asked.happened(&frequency.event, scope, &range, None).await?];
-    if let Some(birth) = &frequency.birth {
-        conditions.push(asked.happened(birth, scope, &range, None).await?);
-    }
-    let walk = Walk::new(asked, frequency, &range);
+    let (scan, walk) = prepared(asked, scope, frequency).await?;
     let (starts, max) = (walk.starts.clone(), walk.max);
-    let within = asked.within(&range);
-    let scan = BehaviourScan { within, conditions, labels: Vec::new(), numbers: Vec::new() };
     let (partial, _) = scan.run(asked, walk).await?;
     let mut times = TimestampMillisecondBuilder::new();
     let (mut counts, mut users) = (Int64Builder::new(), Int64Builder::new());
@@ -64,6 +58,39 @@ pub(super) async fn answer(asked: &Asked, scope: &Scope, frequency: &Frequency) 
     RecordBatch::try_new(schema(scope)?, columns).map_err(arrow_error)
 }
 
+/// The users behind a number (M-4).
+pub(super) async fn users(
+    asked: &Asked,
+    scope: &Scope,
+    frequency: &Frequency,
+    cell: &FrequencyCell,
+) -> Result<BTreeSet<String>> {
+    let (scan, walk) = prepared(asked, scope, frequency).await?;
+    let wanted = asked.unit_of_cell(&cell.time, frequency.period, &walk.starts)?;
+    let (least, is_cumulative) = (cell.count as usize, frequency.cumulative);
+    let is_it = move |user: &UserEvents<'_>, of_user: &mut Vec<InPeriod>| {
+        let mut found = false;
+        walk.each(user, of_user, |period, count| {
+            let is_counted = if is_cumulative { count >= least } else { count == least };
+            found |= period == wanted && is_counted;
+        });
+        found
+    };
+    scan.users(asked, is_it).await
+}
+
+/// What is looked at, and what becomes of it.
+async fn prepared(asked: &Asked, scope: &Scope, frequency: &Frequency) -> Result<(BehaviourScan, Walk)> {
+    let range = asked.calendar.resolve(&scope.range, asked.as_of)?;
+    let mut conditions = vec![asked.happened(&frequency.event, scope, &range, None).await?];
+    if let Some(birth) = &frequency.birth {
+        conditions.push(asked.happened(birth, scope, &range, None).await?);
+    }
+    let walk = Walk::new(asked, frequency, &range);
+    let within = asked.within(&range);
+    Ok((BehaviourScan { within, conditions, labels: Vec::new(), numbers: Vec::new() }, walk))
+}
+
 /// In which hours, or on which days, users did it.
 struct Walk {
     /// Hours, or days.
@@ -80,11 +107,7 @@ struct Walk {
 impl Walk {
     fn new(asked: &Asked, frequency: &Frequency, range: &Instants) -> Self {
         let calendar = asked.calendar;
-        let (unit, max) = match frequency.period {
-            Unit::Day => (Unit::Hour, 24),
-            Unit::Week => (Unit::Day, 7),
-            _ => (Unit::Day, 31),
-        };
+        let unit = if frequency.period == Unit::Day { Unit::Hour } else { Unit::Day };
         let units = Units::new(calendar, unit, range.from, range.to);
         let mut starts: Vec<i64> = Vec::new();
         let mut places = Vec::with_capacity(units.count());
@@ -107,27 +130,13 @@ impl Walk {
             };
             places.push((period, place));
         }
+        let max = frequency.most() as usize;
         Self { units, places, starts, max, has_birth: frequency.birth.is_some() }
     }
-}
 
-#[derive(Debug, Default)]
-struct Partial {
-    /// By period: how many users did it in so many.
-    exactly: Vec<[u64; 32]>,
-    /// Of one user: the periods, in which of their hours or days, and whether they are counted.
-    of_user: Vec<(usize, u32, bool)>,
-}
-
-impl Matcher for Walk {
-    type Partial = Partial;
-
-    fn start(&self) -> Partial {
-        Partial { exactly: vec![[0; 32]; self.starts.len()], of_user: Vec::new() }
-    }
-
-    fn user(&self, user: &UserEvents<'_>, partial: &mut Partial) {
-        let Partial { exactly, of_user } = partial;
+    /// In how many hours or on how many days of each period one user who is counted did it; `of_user` is
+    /// kept from one user to the next.
+    fn each(&self, user: &UserEvents<'_>, of_user: &mut Vec<InPeriod>, mut each: impl FnMut(usize, usize)) {
         of_user.clear();
         let mut near = 0;
         for record in user.records {
@@ -143,11 +152,32 @@ impl Matcher for Walk {
                 None => of_user.push((period, did, born)),
             }
         }
-        for (period, places, born) in of_user.iter() {
-            if *born {
-                exactly[*period][places.count_ones().min(31) as usize] += 1;
-            }
+        for (period, places, _) in of_user.iter().filter(|(.., born)| *born) {
+            each(*period, places.count_ones().min(31) as usize);
         }
+    }
+}
+
+/// Of one user: a period, in which of its hours or days, and whether they are counted.
+type InPeriod = (usize, u32, bool);
+
+#[derive(Debug, Default)]
+struct Partial {
+    /// By period: how many users did it in so many.
+    exactly: Vec<[u64; 32]>,
+    of_user: Vec<InPeriod>,
+}
+
+impl Matcher for Walk {
+    type Partial = Partial;
+
+    fn start(&self) -> Partial {
+        Partial { exactly: vec![[0; 32]; self.starts.len()], of_user: Vec::new() }
+    }
+
+    fn user(&self, user: &UserEvents<'_>, partial: &mut Partial) {
+        let Partial { exactly, of_user } = partial;
+        self.each(user, of_user, |period, count| exactly[period][count] += 1);
     }
 
     fn merge(&self, total: &mut Partial, later: Partial) {

@@ -221,10 +221,37 @@ async fn answer(
                 retention::answer(&asked, &report.scope, retention).await?
             }
         }
-        Question::Frequency(frequency) => frequency::answer(&asked, &report.scope, frequency).await?,
-        Question::Lifecycle(lifecycle) => lifecycle::answer(&asked, &report.scope, lifecycle).await?,
-        Question::Stickiness(stickiness) => stickiness::answer(&asked, &report.scope, stickiness).await?,
-        Question::Flows(flows) => flows::answer(&asked, &report.scope, flows).await?,
+        Question::Frequency(frequency) => {
+            if let Some(cell) = &frequency.users_of {
+                let users = frequency::users(&asked, &report.scope, frequency, cell).await?;
+                result::users(report, &users)?
+            } else {
+                frequency::answer(&asked, &report.scope, frequency).await?
+            }
+        }
+        Question::Lifecycle(lifecycle) => {
+            if let Some(cell) = &lifecycle.users_of {
+                let users = lifecycle::users(&asked, &report.scope, lifecycle, cell).await?;
+                result::users(report, &users)?
+            } else {
+                lifecycle::answer(&asked, &report.scope, lifecycle).await?
+            }
+        }
+        Question::Stickiness(stickiness) => {
+            if let Some(cell) = &stickiness.users_of {
+                let users = stickiness::users(&asked, &report.scope, stickiness, cell).await?;
+                result::users(report, &users)?
+            } else {
+                stickiness::answer(&asked, &report.scope, stickiness).await?
+            }
+        }
+        Question::Flows(flows) => {
+            if let Some(node) = &flows.users_of {
+                result::users(report, &flows::users(&asked, &report.scope, flows, node).await?)?
+            } else {
+                flows::answer(&asked, &report.scope, flows).await?
+            }
+        }
         Question::Experiment(of) => experiment::answer(&asked, &report.scope, of).await?,
         Question::Correlation(of) => correlation::answer(&asked, &report.scope, of).await?,
         Question::Cohort(cohort) => {

@@ -24,14 +24,27 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         }
         Question::Experiment(experiment) => return Ok(super::experiment::schema(experiment)),
         Question::Correlation(_) => return Ok(super::correlation::schema()),
-        Question::Flows(flows) => return Ok(super::flows::schema(flows)),
-        Question::Frequency(_) => return super::frequency::schema(&report.scope),
-        Question::Lifecycle(_) => return super::lifecycle::schema(&report.scope),
-        Question::Stickiness(_) => return super::stickiness::schema(&report.scope),
+        Question::Flows(flows) if flows.users_of.is_none() => return Ok(super::flows::schema(flows)),
+        Question::Frequency(frequency) if frequency.users_of.is_none() => {
+            return super::frequency::schema(&report.scope);
+        }
+        Question::Lifecycle(lifecycle) if lifecycle.users_of.is_none() => {
+            return super::lifecycle::schema(&report.scope);
+        }
+        Question::Stickiness(stickiness) if stickiness.users_of.is_none() => {
+            return super::stickiness::schema(&report.scope);
+        }
         Question::Funnel(funnel) if funnel.users_of.is_none() => {
             return super::funnel::schema(&report.scope, funnel);
         }
-        Question::Insights(_) | Question::Funnel(_) | Question::Retention(_) | Question::Cohort(_) => {
+        Question::Insights(_)
+        | Question::Funnel(_)
+        | Question::Retention(_)
+        | Question::Frequency(_)
+        | Question::Lifecycle(_)
+        | Question::Stickiness(_)
+        | Question::Flows(_)
+        | Question::Cohort(_) => {
             return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));
         }
     };

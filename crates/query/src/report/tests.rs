@@ -188,6 +188,59 @@ async fn numbers_with_their_users(
 }
 
 #[tokio::test]
+async fn t_13_the_users_behind_a_number_of_activity_and_flows_are_as_many_as_it_says() {
+    let dataset = dataset(&[
+        ("u1", "2024-01-01T09:00", "Open", r#"{"genre": "rock"}"#),
+        ("u1", "2024-01-01T09:01", "Play", "{}"),
+        ("u1", "2024-01-03T09:00", "Open", r#"{"genre": "jazz"}"#),
+        ("u1", "2024-01-03T09:01", "Buy", "{}"),
+        ("u2", "2024-01-01T10:00", "Open", r#"{"genre": "rock"}"#),
+        ("u2", "2024-01-01T10:01", "Play", "{}"),
+        ("u2", "2024-01-02T10:00", "Buy", "{}"),
+        ("u3", "2024-01-02T10:00", "Open", "{}"),
+        ("u4", "2024-01-02T10:00", "Search", "{}"),
+        ("u4", "2024-01-02T10:01", "Open", r#"{"genre": "rock"}"#),
+        ("u4", "2024-01-02T10:02", "Search", "{}"),
+        ("", "2024-01-02T10:00", "Open", r#"{"genre": "rock"}"#),
+    ])
+    .await;
+    let session = dataset.resident_session();
+    let day = r#"'{"time": "' || to_char(time, '%Y-%m-%d') || '"#;
+    let lifecycle = format!(r#"users || '|' || {day}", "status": "' || status || '"}}'"#);
+    assert_eq!(all_have_their_users(&session, "lifecycle", r#""unit": "day""#, &lifecycle).await, 4 * 3);
+    let frequency = format!(r#"users || '|' || {day}", "count": ' || count || '}}'"#);
+    for more in [r#""period": "week""#, r#""period": "month", "cumulative": false, "birth": "Buy""#] {
+        all_have_their_users(&session, "frequency", more, &frequency).await;
+    }
+    for of in ["daily", "period"] {
+        let number = format!(r#"{of} || '|' || {day}", "of": "{of}"}}'"#);
+        assert_eq!(all_have_their_users(&session, "stickiness", r#""over": "week""#, &number).await, 3);
+    }
+    let node = r#"count || '|' || '{"anchor": ' || anchor || ', "offset": ' || "offset" || ', "label": "' || label || '"'
+        || CASE WHEN genre = '$overall' THEN '' ELSE ', "segments": ["' || genre || '"]' END || '}'"#;
+    let anchors = r#""rows": 1, "breakdowns": ["genre"],
+        "anchors": [{"event": "Open", "before": 1, "after": 2}, {"event": "Buy", "before": 1, "after": 1}]"#;
+    assert!(all_have_their_users(&session, "flows", anchors, node).await > 20);
+}
+
+/// Asks for the users behind every number of a report of 1 to 3 January; how many there are. `number` is
+/// the number and the definition of its cell, in SQL.
+async fn all_have_their_users(session: &SessionContext, kind: &str, more: &str, number: &str) -> usize {
+    let report = |cell: &str| {
+        format!(r#"{kind}('{{"range": "2024-01-01 to 2024-01-03", "as_of": "2024-01-03", {more}{cell}}}')"#)
+    };
+    let nodes = if kind == "flows" { " WHERE kind = 'node'" } else { "" };
+    let numbers = rows(session, &format!("SELECT {number} FROM {}{nodes}", report(""))).await;
+    for number in &numbers {
+        let (count, cell) = number.split_once('|').unwrap();
+        let cell = format!(r#", "users_of": {cell}"#);
+        let users = rows(session, &format!("SELECT user_id FROM {}", report(&cell))).await;
+        assert_eq!(users.len().to_string(), count, "{kind} {number}: {users:?}");
+    }
+    numbers.len()
+}
+
+#[tokio::test]
 async fn m_4_profiles_behind_a_metric_of_profiles() {
     let mut dataset = dataset(&[("u1", "10:00", "Play", r#"{"plan": "free"}"#)]).await;
     dataset.set(ProfileKey::User("u1".to_owned()), r#"{"plan": "pro"}"#);

@@ -24,6 +24,9 @@ super::behaviour_cases! {
         => "kind offset label count" [
             "node 0 A 5", "node 1 $drop_off 1", "node 1 B 1", "node 1 y 3", "node 2 $drop_off 3", "node 2 z 1",
             "edge 0 A 1", "edge 0 A 3", "edge 1 y 1"];
+    w_2_a_named_anchor_is_a_step_wherever_it_happens:
+        "A0 B1 A2", r#"{"report": "flows", "anchors": [{"event": "A", "first_time": "ever"}], "hide": ["A"], "form": "paths"}"#
+        => "path" ["A → B → A"];
     w_2_only_some_are_shown:
         FIVE, r#"{"report": "flows", "anchors": [{"event": "A", "after": 1}], "show_only": ["y", "z"]}"#
         => "kind offset label count" ["node 0 A 5", "node 1 $drop_off 2", "node 1 y 3", "edge 0 A 3"];
@@ -112,4 +115,23 @@ super::behaviour_cases! {
         => "kind offset label to_label count" [
             "node 0 $session_start null 3", "node 1 A null 1", "node 1 C null 2", "node 2 $drop_off null 2", "node 2 B null 1",
             "edge 0 $session_start A 1", "edge 0 $session_start C 2", "edge 1 A B 1"];
+    m_4_who_reached_a_node:
+        FIVE, r#"{"report": "flows", "anchors": ["A"], "rows": 2, "users_of": {"offset": 2, "label": "y"}}"# => "user_id" ["u1", "u3"];
+    m_4_who_dropped_off:
+        FIVE, r#"{"report": "flows", "anchors": ["A"], "rows": 2, "users_of": {"offset": 3, "label": "$drop_off"}}"# => "user_id" ["u2", "u3"];
+    m_4_who_did_something_else:
+        FIVE, r#"{"report": "flows", "anchors": [{"event": "A", "after": 2}], "rows": 1, "users_of": {"offset": 1, "label": "$other"}}"#
+        => "user_id" ["u5"];
+    m_4_who_was_there_before:
+        FIVE, r#"{"report": "flows", "anchors": [{"event": "A", "before": 2, "after": 0}], "users_of": {"offset": -1, "label": "x"}}"#
+        => "user_id" ["u5"];
+    m_4_who_reached_the_second_anchor:
+        TWO_ANCHORS, r#"{"report": "flows", "anchors": ["A", {"event": "B", "after": 0}], "users_of": {"anchor": 2}}"# => "user_id" ["u1", "u2"];
+    m_4_who_did_not_reach_it:
+        TWO_ANCHORS, r#"{"report": "flows", "anchors": ["A", {"event": "B", "after": 0}], "users_of": {"anchor": 2, "label": "$drop_off"}}"#
+        => "user_id" ["u3"];
+    m_4_whose_first_flow_of_a_segment:
+        "A0{g=x} p1 q2 r3 A4{g=y} q5; u2: A0{g=y} p1",
+        r#"{"report": "flows", "anchors": ["A"], "breakdowns": ["g"], "users_of": {"offset": 1, "label": "q", "segments": ["y"]}}"#
+        => "user_id" ["u1"];
 }

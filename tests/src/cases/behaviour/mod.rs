@@ -73,11 +73,23 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
             users(oracle::retention::behind(world, report, as_of))
         }
         Question::Retention(_) => oracle::retention::answer(world, report, as_of),
+        Question::Frequency(frequency) if frequency.users_of.is_some() => {
+            users(oracle::retention::active_behind(world, report, as_of))
+        }
         Question::Frequency(_) => oracle::retention::frequency(world, report, as_of),
+        Question::Lifecycle(lifecycle) if lifecycle.users_of.is_some() => {
+            users(oracle::retention::active_behind(world, report, as_of))
+        }
         Question::Lifecycle(_) => oracle::retention::lifecycle(world, report, as_of),
+        Question::Flows(flows) if flows.users_of.is_some() => {
+            users(oracle::flows::behind(world, report, as_of))
+        }
         Question::Flows(_) => oracle::flows::answer(world, report, as_of),
         Question::Experiment(_) => oracle::experiment::answer(world, report, as_of),
         Question::Correlation(_) => oracle::correlation::answer(world, report, as_of),
+        Question::Stickiness(stickiness) if stickiness.users_of.is_some() => {
+            users(oracle::retention::active_behind(world, report, as_of))
+        }
         Question::Stickiness(_) => oracle::retention::stickiness(world, report, as_of),
         other => panic!("a {} is none of these", other.kind()),
     }

@@ -239,6 +239,35 @@ super::behaviour_cases! {
     r_60_of_a_month:
         LIVES, r#"{"report": "stickiness", "range": "2024-01-31 to 2024-02-03"}"#
         => "daily period stickiness" ["0 3 0", "0 2 0", "0 2 0", "0 0 null"];
+    m_4_who_was_active_on_so_many_days:
+        ACTIVE_WEEK, r#"{"report": "frequency", "range": "2024-01-01 to 2024-01-07", "users_of": {"time": "2024-01-03", "count": 1}}"#
+        => "user_id" ["u1", "u2", "u3"];
+    m_4_who_was_active_on_exactly_so_many_days:
+        ACTIVE_WEEK, r#"{"report": "frequency", "range": "2024-01-01 to 2024-01-07", "cumulative": false,
+            "users_of": {"time": "2024-01-01", "count": 1}}"#
+        => "user_id" ["u2", "u3"];
+    m_4_who_was_born_and_active_in_the_period:
+        "A0 B1d; u2: A0; u3: B9d A10d A11d", r#"{"report": "frequency", "event": "A", "birth": "B", "range": "2024-01-01 to 2024-01-14",
+            "users_of": {"time": "2024-01-01", "count": 1}}"#
+        => "user_id" ["u1"];
+    m_4_who_is_resurrected:
+        LIVES, r#"{"report": "lifecycle", "unit": "day", "range": "2024-01-01 to 2024-01-05", "users_of": {"time": "2024-01-04", "status": "resurrected"}}"#
+        => "user_id" ["u1"];
+    m_4_who_is_new:
+        LIVES, r#"{"report": "lifecycle", "unit": "day", "range": "2024-01-04 to 2024-01-04", "users_of": {"time": "2024-01-04T12:00:00Z", "status": "new"}}"#
+        => "user_id" ["u3"];
+    m_4_who_stays:
+        LIVES, r#"{"report": "lifecycle", "unit": "day", "range": "2024-01-01 to 2024-01-05", "users_of": {"time": "2024-01-02", "status": "returning"}}"#
+        => "user_id" ["u1"];
+    m_4_who_is_dormant:
+        LIVES, r#"{"report": "lifecycle", "unit": "day", "range": "2024-01-01 to 2024-01-05", "users_of": {"time": "2024-01-03", "status": "dormant"}}"#
+        => "user_id" ["u1", "u2"];
+    m_4_who_is_active_on_the_day:
+        LIVES, r#"{"report": "stickiness", "over": "week", "range": "2024-01-04 to 2024-01-09", "users_of": {"time": "2024-01-04"}}"#
+        => "user_id" ["u1", "u3"];
+    m_4_who_is_active_in_the_days_up_to_it:
+        LIVES, r#"{"report": "stickiness", "over": "week", "range": "2024-01-04 to 2024-01-09", "users_of": {"time": "2024-01-09", "of": "period"}}"#
+        => "user_id" ["u1", "u3"];
     r_33_events_after_the_birth:
         "A0 B1h A2h B3h; u2: A0 B25h",
         r#"{"report": "retention", "birth": "A", "return": "B", "criterion": "on", "buckets": 2, "range": "2024-01-01 to 2024-01-01",

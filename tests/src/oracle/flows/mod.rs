@@ -28,4 +28,4 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use rows::answer;
+pub use rows::{answer, behind};

@@ -124,7 +124,9 @@ fn is_named(view: View<'_>, flows: &Flows, selector: &EventSelector, event: &Eve
         choice.filter.iter().all(|filter| passes(view, filter, Subject::of_event(event)))
     };
     let stored = |choice: &EventChoice| {
-        (choice.event == event.name || (choice.is_all() && !is_hidden)) && passes(choice)
+        // W-21: "all events" are not those of sessions.
+        let is_one_of_all = choice.is_all() && !is_hidden && !event.is_of_sessions();
+        (choice.event == event.name || is_one_of_all) && passes(choice)
     };
     let mut choices = selector.any_of.iter().filter(|choice| !choice.is_all());
     choices.any(|choice| match view.world.saved_events.get(&choice.event) {

@@ -7,6 +7,7 @@ use tallymark_report::{Breakdown, CountOf, FlowForm, Flows, Question, Report};
 
 use super::path::{Flow, all_flows, first_anchors};
 use crate::oracle::Table;
+use crate::oracle::attempts::streams;
 use crate::oracle::insights::breakdown::{Segment, Splitter, segments};
 use crate::oracle::insights::range::resolve;
 use crate::oracle::insights::rows::view;
@@ -28,6 +29,37 @@ pub(super) struct Node {
 pub(super) struct Graph {
     pub(super) nodes: BTreeMap<Node, usize>,
     pub(super) edges: BTreeMap<(Node, Node), usize>,
+}
+
+/// The users behind a node (M-4): of flows that count, those that have it.
+pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
+    let Question::Flows(flows) = &report.question else { panic!("no flows") };
+    let wanted = flows.users_of.as_ref().unwrap();
+    let view = view(world, &report.scope, as_of);
+    let range = resolve(view.civil, &report.scope.range, view.now).span;
+    let all = all_flows(view, &report.scope, flows, range);
+    let mut own: Vec<&Flow<'_>> = all.iter().collect();
+    if wanted.segments.iter().any(|label| label != OVERALL) {
+        let anchors = first_anchors(view, &report.scope, flows, range);
+        let splitters: Vec<Splitter<'_>> =
+            flows.breakdowns.iter().map(|breakdown| Splitter::of(view, breakdown, &anchors)).collect();
+        own.retain(|flow| {
+            segments(view, &splitters, Subject::of_event(flow.first)).contains(&wanted.segments)
+        });
+    }
+    count_once(flows, &mut own);
+    let label = wanted.label.clone().unwrap_or_else(|| flows.anchors[wanted.anchor - 1].event.label());
+    let node = Node { anchor: wanted.anchor, offset: wanted.offset, label };
+    let shown = shown_nodes(flows, &own);
+    // A label that a column does not show is asked for by its name too.
+    let has_node = |(flow, events): &(&&Flow<'_>, Vec<Vec<Node>>)| {
+        let named = nodes_of(flows, flow);
+        events.iter().chain(&named).flatten().any(|other| *other == node)
+            || drop_offs(flows, flow).contains(&node)
+    };
+    let streams = streams(view, &report.scope, None);
+    let behind = own.iter().zip(shown).filter(has_node);
+    behind.map(|(flow, _)| streams[flow.user].actor.clone()).collect()
 }
 
 /// The answer to a report of flows, as of an instant unless the definition names another.
@@ -135,7 +167,8 @@ fn is_edge(from: &Node, to: &Node) -> bool {
     from.anchor + 1 == to.anchor && from.offset >= 0 && (from.offset == 0 || to.offset == 0)
 }
 
-pub(super) fn graph(flows: &Flows, own: &[&Flow<'_>]) -> Graph {
+/// The events of each flow, each with its nodes, under the labels that columns show.
+fn shown_nodes(flows: &Flows, own: &[&Flow<'_>]) -> Vec<Vec<Vec<Node>>> {
     let all: Vec<Vec<Vec<Node>>> = own.iter().map(|flow| nodes_of(flows, flow)).collect();
     // W-11: how often each label is in each column.
     let mut columns: BTreeMap<(usize, i64), BTreeMap<&str, usize>> = BTreeMap::new();
@@ -154,10 +187,16 @@ pub(super) fn graph(flows: &Flows, own: &[&Flow<'_>]) -> Graph {
         let is_shown = node.offset == 0 || shown.contains(node);
         if is_shown { node.clone() } else { Node { label: OTHER.to_owned(), ..node.clone() } }
     };
+    let of_events = |nodes: &Vec<Node>| nodes.iter().map(as_shown).collect();
+    all.iter().map(|events| events.iter().map(of_events).collect()).collect()
+}
+
+pub(super) fn graph(flows: &Flows, own: &[&Flow<'_>]) -> Graph {
+    let all = shown_nodes(flows, own);
     let mut graph = Graph::default();
     for (flow, events) in own.iter().zip(&all) {
         for node in events.iter().flatten() {
-            *graph.nodes.entry(as_shown(node)).or_default() += 1;
+            *graph.nodes.entry(node.clone()).or_default() += 1;
         }
         for node in drop_offs(flows, flow) {
             *graph.nodes.entry(node).or_default() += 1;
@@ -165,7 +204,7 @@ pub(super) fn graph(flows: &Flows, own: &[&Flow<'_>]) -> Graph {
         for pair in events.windows(2) {
             for from in &pair[0] {
                 for to in pair[1].iter().filter(|to| is_edge(from, to)) {
-                    *graph.edges.entry((as_shown(from), as_shown(to))).or_default() += 1;
+                    *graph.edges.entry((from.clone(), to.clone())).or_default() += 1;
                 }
             }
         }

@@ -56,7 +56,7 @@ fn t_9_flows_of_users_are_the_users_of_the_anchor() {
     for_each(60, &(dense_history(), flows()), |(records, mut definition)| {
         let world = world(&records, &[].into());
         let fields = definition.as_object_mut().unwrap();
-        for field in ["hold_constant", "where", "breakdowns", "top", "hide", "show_only"] {
+        for field in ["hold_constant", "where", "breakdowns", "top", "hide", "show_only", "users_of"] {
             fields.shift_remove(field);
         }
         definition["anchors"] = json!(["Play"]);

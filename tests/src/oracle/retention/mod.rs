@@ -21,5 +21,5 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use activity::{frequency, lifecycle, stickiness};
+pub use activity::{active_behind, frequency, lifecycle, stickiness};
 pub use rows::{answer, behind};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use tallymark_report::{
-    Aggregate, Breakdown, Question, Report, Retention, RetentionCell, RetentionMeasure, Scope,
+    Aggregate, Breakdown, Instant, Question, Report, Retention, RetentionCell, RetentionMeasure, Scope,
 };
 
 use super::births::{Birth, Bracket, Cohort, all_births, brackets, cohorts};
@@ -52,6 +52,14 @@ pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
     let Question::Retention(retention) = &report.question else { panic!("no retention") };
     let asked = Asked::new(view(world, &report.scope, as_of), &report.scope, retention);
     asked.behind(retention.users_of.as_ref().unwrap())
+}
+
+/// The instant that a cell says, or the start of the day.
+pub(super) fn instant_of(view: View<'_>, time: &Instant) -> i64 {
+    match read(view.civil, &time.0) {
+        Said::Day(day) => view.civil.start_of(day),
+        Said::Time(time) => time,
+    }
 }
 
 impl<'a> Asked<'a> {
@@ -213,11 +221,7 @@ impl<'a> Asked<'a> {
     }
 
     fn behind(&self, cell: &RetentionCell) -> BTreeSet<String> {
-        let time = match read(self.view.civil, &cell.time.0) {
-            Said::Day(day) => self.view.civil.start_of(day),
-            Said::Time(time) => time,
-        };
-        let key = self.view.civil.key(time, self.retention.unit);
+        let key = self.view.civil.key(instant_of(self.view, &cell.time), self.retention.unit);
         let line =
             if cell.segments.is_empty() { Line::Overall } else { Line::Segment(cell.segments.clone()) };
         let is_behind = |birth: &&Birth<'_>| {

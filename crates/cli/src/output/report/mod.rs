@@ -99,12 +99,11 @@ fn is_drawn(question: &Question, schema: &Schema) -> bool {
         Question::Insights(insights) => has_form(insights, schema),
         Question::Funnel(funnel) => funnel.users_of.is_none() && funnel.explain.is_none(),
         Question::Retention(retention) => retention.users_of.is_none(),
-        Question::Frequency(_)
-        | Question::Lifecycle(_)
-        | Question::Stickiness(_)
-        | Question::Flows(_)
-        | Question::Correlation(_)
-        | Question::Experiment(_) => true,
+        Question::Frequency(frequency) => frequency.users_of.is_none(),
+        Question::Lifecycle(lifecycle) => lifecycle.users_of.is_none(),
+        Question::Stickiness(stickiness) => stickiness.users_of.is_none(),
+        Question::Flows(flows) => flows.users_of.is_none(),
+        Question::Correlation(_) | Question::Experiment(_) => true,
         Question::Cohort(_) | Question::Sessions(_) => false,
     }
 }

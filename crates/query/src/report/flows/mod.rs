@@ -4,8 +4,9 @@
 //! 2. [`walk`]: the events of one user → flows. Anchors follow each other as the steps of a
 //!    [`funnel`](super::funnel) do.
 //! 3. [`tally`]: flows → nodes, edges and paths for each segment, added up over users.
-//! 4. [`rows`]: the answer: a graph, paths, or a tree.
+//! 4. [`rows`]: the answer: a graph, paths, or a tree; or [`behind`] a node of it, users.
 
+mod behind;
 mod rows;
 mod tally;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use tallymark_report::{
     Breakdown, CountOf, EventSelector, Expansion, Flows, Instants, SESSION_END, SESSION_START, Scope,
 };
 
+pub(super) use self::behind::users;
 pub(super) use self::rows::schema;
 use self::tally::Counted;
 use self::walk::{Shown, Walk};
@@ -81,10 +83,10 @@ impl Prepared {
         for anchor in &flows.anchors {
             let mut is_anchor = hiding.happened(&anchor.event, scope, &range, None).await?;
             let mut shown = asked.is_shown(flows);
-            // What is named in an anchor counts, whatever it is.
+            // What is named in an anchor counts, whatever it is and wherever it happens.
             if anchor.event.any_of.iter().any(|choice| !choice.is_all()) {
                 let any_of = anchor.event.any_of.iter().filter(|choice| !choice.is_all()).cloned().collect();
-                let event = EventSelector { any_of, ..anchor.event.clone() };
+                let event = EventSelector { any_of, first_time: None, ..anchor.event.clone() };
                 let is_named = hiding.happened(&event, scope, &range, None).await?;
                 shown = shown.or(is_named.clone());
                 named.push(is_named);

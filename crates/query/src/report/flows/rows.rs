@@ -1,23 +1,20 @@
 //! The answer: a graph (W-10 … W-13), paths, or a tree (W-20).
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayBuilder as _, ArrayRef, Float64Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use tallymark_report::{FlowForm, Flows};
+use tallymark_report::{DROPPED_OFF, FlowForm, Flows};
 
 use super::super::asked::arrow_error;
 use super::super::insights::{OTHER, OVERALL};
 use super::super::result::free_name;
 use super::tally::{ANCHOR, DROP_OFF, FlowSet, Node, Partial, anchor_of};
 use crate::Result;
-
-/// The label of what goes no further (W-12).
-const DROPPED_OFF: &str = "$drop_off";
 
 /// The columns: see [`super::super::schema`].
 pub(in super::super) fn schema(flows: &Flows) -> SchemaRef {
@@ -90,6 +87,29 @@ pub(super) fn batch(flows: &Flows, partial: Partial) -> Result<RecordBatch> {
     let mut columns: Vec<ArrayRef> = keys.iter_mut().map(|key| Arc::new(key.finish()) as ArrayRef).collect();
     columns.extend(rows.finish());
     RecordBatch::try_new(schema(flows), columns).map_err(arrow_error)
+}
+
+/// The labels that a column of a segment shows, or of everybody (W-11).
+pub(super) fn shown_labels(
+    partial: &Partial,
+    segment: Option<&[String]>,
+    (anchor, offset): (usize, i64),
+    rows: usize,
+) -> BTreeSet<String> {
+    let set = match segment {
+        None => Some(&partial.overall),
+        Some(segment) => {
+            let at = partial.segments.labels().position(|labels| labels == segment);
+            at.and_then(|at| partial.of_segments.get(at))
+        }
+    };
+    let is_in = |node: &Node| (node.anchor as usize, i64::from(node.offset)) == (anchor, offset);
+    let nodes = set.into_iter().flat_map(|set| &set.nodes).filter(|(node, _)| is_in(node));
+    let labels = nodes.filter_map(|(node, count)| {
+        Some((Reverse(*count), partial.labels.get_index(node.label as usize)?.clone()))
+    });
+    let labels: BTreeSet<_> = labels.collect();
+    labels.into_iter().take(rows).map(|(_, label)| label).collect()
 }
 
 /// What numbers of labels stand for.

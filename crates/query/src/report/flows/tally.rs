@@ -143,14 +143,27 @@ pub(super) struct Partial {
 
 /// What is known of one user, kept and used again for the next.
 #[derive(Debug, Default)]
-struct Scratch {
+pub(super) struct Scratch {
     sessions: Vec<u32>,
     held: Vec<u32>,
     together: HashMap<Vec<u32>, u32>,
     attempts: Attempts,
-    flows: Vec<Flow>,
-    found: Vec<usize>,
+    pub(super) flows: Vec<Flow>,
+    pub(super) found: Vec<usize>,
     counted: Vec<usize>,
+}
+
+impl Scratch {
+    /// Finds the flows of a user.
+    pub(super) fn walk(&mut self, walk: &Walk, user: &UserEvents<'_>) {
+        let Self { sessions, held, together, attempts, flows, .. } = self;
+        if let Some(walk) = &walk.sessions {
+            walk.numbers(user, NO_SESSION, sessions);
+        }
+        hold(user, walk.held.clone(), held, together);
+        let view = View { user, sessions, held, event_label: walk.event_label };
+        walk.flows(&view, attempts, flows);
+    }
 }
 
 /// The events of a user as a walk sees them.
@@ -200,14 +213,9 @@ impl Matcher for Counted {
 
     fn user(&self, user: &UserEvents<'_>, partial: &mut Partial) {
         let Partial { labels, overall, segments, of_segments, codes, scratch } = partial;
-        let Scratch { sessions, held, together, attempts, flows, found, counted } = scratch;
-        if let Some(walk) = &self.walk.sessions {
-            walk.numbers(user, NO_SESSION, sessions);
-        }
-        hold(user, self.walk.held.clone(), held, together);
+        scratch.walk(&self.walk, user);
+        let Scratch { flows, found, counted, .. } = scratch;
         let event_label = self.walk.event_label;
-        let view = View { user, sessions, held, event_label };
-        self.walk.flows(&view, attempts, flows);
         // The labels of all flows get their numbers.
         for leg in flows.iter().flat_map(|flow| &flow.legs) {
             for code in leg.before.iter().chain(&leg.after).chain(&leg.path) {

@@ -80,18 +80,13 @@ pub(super) async fn users(
     cell: &RetentionCell,
 ) -> Result<BTreeSet<String>> {
     let prepared = Prepared::try_new(asked, scope, retention).await?;
-    let wrong = |field: &str, problem: String| DefinitionError::new(format!("users_of.{field}"), problem);
-    let time = asked.calendar.start_of(&cell.time).map_err(|error| error.within("users_of.time"))?;
-    let start = asked.calendar.bucket(time, retention.unit);
-    let row = prepared.walk.units.starts().iter().take(prepared.row_count).position(|known| *known == start);
-    let Some(row) = row else {
-        let problem = format!("{} is in no {} of the range", cell.time.0, retention.unit);
-        return Err(wrong("time", problem).into());
-    };
+    let starts = prepared.walk.units.starts();
+    let row =
+        asked.unit_of_cell(&cell.time, retention.unit, &starts[..prepared.row_count.min(starts.len())])?;
     let count = prepared.buckets().count();
     if let Some(bucket) = cell.bucket.filter(|bucket| *bucket as usize >= count) {
         let problem = format!("there is no bucket {bucket}; there are 0 to {}", count - 1);
-        return Err(wrong("bucket", problem).into());
+        return Err(DefinitionError::new("users_of.bucket", problem).into());
     }
     let is_split = cell.segments.iter().any(|label| label != OVERALL);
     let split = if !is_split {
