@@ -940,7 +940,7 @@ pub fn metrics() -> BoxedStrategy<Value> {
         .prop_map(|(funnel, retention, value, step, bucket, formula, compare)| {
             let of_report = [
                 "report", "range", "time_zone", "as_of", "week_start", "sessions", "where", "interval", "breakdowns",
-                "top", "other", "users_of", "explain", "time_buckets", "significance", "buckets",
+                "top", "other", "users_of", "explain", "time_buckets", "significance", "buckets", "compare",
             ];
             let own = |definition: &Value| {
                 let fields = definition.as_object().into_iter().flatten();

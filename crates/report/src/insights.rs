@@ -584,6 +584,7 @@ impl Metric {
             ("significance", funnel.significance.is_some(), OF_A_FUNNEL),
             ("users_of", funnel.users_of.is_some(), OF_A_FUNNEL),
             ("explain", funnel.explain.is_some(), OF_A_FUNNEL),
+            ("compare", funnel.compare.is_some(), OF_A_FUNNEL),
         ] {
             if is_there {
                 return Err(DefinitionError::new(format!("funnel.{field}"), why));

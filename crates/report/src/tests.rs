@@ -1,6 +1,7 @@
 //! What definitions say, and what is said of wrong ones.
 
 use chrono_tz::Tz;
+use serde_json::json;
 
 use crate::*;
 
@@ -613,4 +614,17 @@ fn s_76_months_shift_by_the_calendar() {
         shifted(Comparison::To(Instant("2024-01-31".to_owned()))),
         Some((day("2024-01-01"), day("2024-01-31")))
     );
+}
+
+#[test]
+fn s_26_what_makes_no_number_of_a_funnel_is_no_metric() {
+    for (field, value) in
+        [("compare", json!({"step": 1, "with": ["c"]})), ("explain", json!("u1")), ("top", json!(3))]
+    {
+        let mut funnel = json!({"steps": ["a", "b"], "breakdowns": []});
+        funnel[field] = value;
+        let definition = json!({"report": "insights", "metrics": [{ "funnel": funnel }]});
+        let error = Report::from_value(definition).unwrap_err();
+        assert_eq!(error.path, format!("metrics[0].funnel.{field}"), "{error}");
+    }
 }
