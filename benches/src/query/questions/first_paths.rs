@@ -28,7 +28,7 @@ pub(crate) const QUESTION: Question = Question {
                  ORDER BY times DESC, one, two, three LIMIT 20"
             )),
             Dialect::Tallymark => texts.push(format!(
-                "SELECT json_get_str(path, 1) AS one, json_get_str(path, 2) AS two, json_get_str(path, 3) AS three, \
+                "SELECT path[2] AS one, path[3] AS two, path[4] AS three, \
                  count AS times FROM flows('{{\"range\": {}, \"anchors\": [\"Add to Cart\"], \"form\": \"paths\", \
                  \"paths\": 20000}}') WHERE steps = 4 ORDER BY times DESC, one, two, three LIMIT 20",
                 facts.range()
