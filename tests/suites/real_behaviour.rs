@@ -9,7 +9,7 @@ use tallymark_report::Report;
 use tallymark_tests::oracle::Table;
 
 use crate::behaviour::table;
-use crate::common::ask;
+use crate::common::{ask, ask_one};
 
 /// Everything the facts and SQL say.
 pub(crate) async fn check(engine: &Engine, facts: &Value) {
@@ -114,6 +114,11 @@ async fn funnel(engine: &Engine, facts: &Value) {
 /// R-2 with first births, R-10, R-11, R-14.
 async fn retention(engine: &Engine, facts: &Value) {
     let spec = &facts["spec"];
+    // The facts take the first birth in the range, a report the first there ever was.
+    let before = format!("SELECT count(*) FROM events WHERE day < '{}'", spec["from"].as_str().unwrap());
+    if ask_one(engine, &before).await != 0 {
+        return;
+    }
     let mut birth = event(&spec["birth"]);
     birth.insert("first_time".to_owned(), "ever".into());
     let definition = json!({
