@@ -2,36 +2,14 @@
 
 use std::io::{self, Write};
 
-use arrow::array::{Array as _, AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::array::RecordBatch;
 
 use super::Page;
+use super::answer::Answer;
 use crate::output::{Align, Table};
 use crate::text::{count, number, share};
 
-/// The answer, by names of columns.
-struct Answer<'a>(&'a RecordBatch);
-
 impl Answer<'_> {
-    fn text(&self, name: &str, row: usize) -> Option<String> {
-        let texts = self.0.column_by_name(name)?.as_string::<i32>();
-        texts.is_valid(row).then(|| texts.value(row).to_owned())
-    }
-
-    fn count(&self, name: &str, row: usize) -> u64 {
-        let numbers = self.0.column_by_name(name).map(AsArray::as_primitive::<Int64Type>);
-        numbers.and_then(|numbers| u64::try_from(numbers.value(row)).ok()).unwrap_or(0)
-    }
-
-    fn number(&self, name: &str, row: usize) -> Option<f64> {
-        let numbers = self.0.column_by_name(name)?.as_primitive::<Float64Type>();
-        numbers.is_valid(row).then(|| numbers.value(row))
-    }
-
-    fn is_best(&self, row: usize) -> bool {
-        self.0.column_by_name("is_best").is_some_and(|column| column.as_boolean().value(row))
-    }
-
     /// The event, or the value of a property.
     fn candidate(&self, row: usize) -> String {
         let event = self.text("event", row).unwrap_or_default();
@@ -47,7 +25,7 @@ impl Answer<'_> {
 
 pub(super) fn write(rows: &RecordBatch, page: &Page, out: &mut impl Write) -> io::Result<()> {
     let answer = Answer(rows);
-    let best: Vec<usize> = (0..rows.num_rows()).filter(|row| answer.is_best(*row)).collect();
+    let best: Vec<usize> = (0..rows.num_rows()).filter(|row| answer.is_true("is_best", *row)).collect();
     let mut table = Table::new(&[
         ("done", Align::Left),
         ("times", Align::Right),

@@ -2,40 +2,16 @@
 
 use std::io::{self, Write};
 
-use arrow::array::{Array as _, AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::array::RecordBatch;
 use tallymark::report::{Experiment, ExperimentMeasure, ExperimentTest};
 
+use super::answer::Answer;
 use super::{Page, percent};
 use crate::output::{Align, Table};
 use crate::text::{count, decimals, number, share};
 
 /// Users are not divided as planned if it is less likely than this.
 const UNLIKELY: f64 = 0.01;
-
-/// The answer, by names of columns.
-struct Answer<'a>(&'a RecordBatch);
-
-impl Answer<'_> {
-    fn text(&self, name: &str, row: usize) -> &str {
-        self.0.column_by_name(name).map_or("", |column| column.as_string::<i32>().value(row))
-    }
-
-    fn count(&self, name: &str, row: usize) -> u64 {
-        let numbers = self.0.column_by_name(name).map(AsArray::as_primitive::<Int64Type>);
-        numbers.and_then(|numbers| u64::try_from(numbers.value(row)).ok()).unwrap_or(0)
-    }
-
-    fn number(&self, name: &str, row: usize) -> Option<f64> {
-        let numbers = self.0.column_by_name(name)?.as_primitive::<Float64Type>();
-        numbers.is_valid(row).then(|| numbers.value(row))
-    }
-
-    fn is_significant(&self, row: usize) -> bool {
-        let flags = self.0.column_by_name("is_significant").map(AsArray::as_boolean);
-        flags.is_some_and(|flags| flags.is_valid(row) && flags.value(row))
-    }
-}
 
 pub(super) fn write(
     experiment: &Experiment,
@@ -63,7 +39,7 @@ pub(super) fn write(
             Some(value) if is_share => share(value),
             value => number(value, places),
         };
-        writeln!(out, "{}", page.paint.strong(answer.text("name", of_metric.start)))?;
+        writeln!(out, "{}", page.paint.strong(answer.text("name", of_metric.start).unwrap_or_default()))?;
         let mut table = Table::new(&[
             ("variant", Align::Left),
             ("exposed", Align::Right),
@@ -77,7 +53,7 @@ pub(super) fn write(
             let is_compared = row % groups > 0;
             let of_variant = |text: String| if is_compared { text } else { String::new() };
             table.push([
-                answer.text("variant", row).to_owned(),
+                answer.text("variant", row).unwrap_or_default(),
                 count(answer.count("exposed", row)),
                 value(answer.number("value", row)),
                 of_variant(percent(answer.number("lift", row))),
@@ -85,7 +61,7 @@ pub(super) fn write(
                     Some(chance) if experiment.test == ExperimentTest::Bayesian => share(chance),
                     p => probability(p),
                 }),
-                if answer.is_significant(row) { "significant".to_owned() } else { String::new() },
+                if answer.is_true("is_significant", row) { "significant".to_owned() } else { String::new() },
             ]);
         }
         table.write(out, Some(page.width), page.paint)?;

@@ -11,6 +11,7 @@
 //!    [`Table`].
 
 mod activity;
+mod answer;
 mod bars;
 mod correlation;
 mod experiment;
