@@ -77,7 +77,12 @@ enum Part {
     /// The time of day, in milliseconds, lies in the range.
     Times(Range<u32>),
     /// The entry for the row's code or minute is true.
-    Table { expr: BoundExpr, accepted: Vec<bool> },
+    Table {
+        expr: BoundExpr,
+        accepted: Vec<bool>,
+        /// Where few rows of the segment have such a code of one byte.
+        rare: Option<WantedCodes>,
+    },
     /// The expression is true of the row's user.
     ByUser(SegmentExpr),
     /// The expression is true.
@@ -86,8 +91,8 @@ enum Part {
 
 impl BoundFilter {
     /// Accepts the rows whose value of an expression has a true entry.
-    pub(crate) fn of_table(expr: BoundExpr, accepted: Vec<bool>) -> Self {
-        Self { nothing: false, parts: vec![Part::Table { expr, accepted }] }
+    pub(crate) fn of_table(expr: BoundExpr, accepted: Vec<bool>, segment: &BoundSegment) -> Self {
+        Self { nothing: false, parts: vec![Part::table(expr, accepted, segment)] }
     }
 
     /// Whether every row of the segment passes.
@@ -103,7 +108,7 @@ impl BoundFilter {
         let (mut tables, mut rest) = (Vec::new(), Vec::new());
         for part in self.parts {
             match part {
-                Part::Table { expr, accepted } => tables.push((expr, accepted)),
+                Part::Table { expr, accepted, .. } => tables.push((expr, accepted)),
                 other => rest.push(other),
             }
         }
@@ -147,7 +152,7 @@ impl BoundFilter {
         if accepted.iter().all(|accepted| !accepted) {
             self.nothing = true;
         } else if accepted.contains(&false) {
-            self.parts.push(Part::Table { expr, accepted });
+            self.parts.push(Part::table(expr, accepted, segment));
         }
         Ok(())
     }
@@ -218,20 +223,23 @@ fn choose(rows: &Rows, mask: &BooleanArray) -> Result<Rows> {
 }
 
 impl Part {
+    fn table(expr: BoundExpr, accepted: Vec<bool>, segment: &BoundSegment) -> Self {
+        let codes = expr.byte_codes(segment);
+        let wanted = codes.map(|codes| WantedCodes::new(accepted.iter().copied(), codes));
+        Self::Table { expr, accepted, rare: wanted.filter(WantedCodes::are_rare) }
+    }
+
     fn select(&self, segment: &BoundSegment, rows: &Rows) -> Result<Rows> {
         if let (Self::Users(users), Rows::Range(range)) = (self, rows) {
             let chosen: Vec<u32> = within(users, range).flatten().collect();
             return Ok(Rows::List(chosen.into()));
         }
-        if let (Self::Table { expr, accepted }, Rows::Range(range)) = (self, rows)
+        if let (Self::Table { expr, rare: Some(rare), .. }, Rows::Range(range)) = (self, rows)
             && let Some(codes) = expr.byte_codes(segment)
         {
-            let wanted = WantedCodes::new(accepted.iter().copied(), codes);
-            if wanted.are_rare() {
-                let mut chosen = Vec::new();
-                wanted.find(&codes[range.clone()], |at, _| chosen.push((range.start + at) as u32));
-                return Ok(Rows::List(chosen.into()));
-            }
+            let mut chosen = Vec::new();
+            rare.find(&codes[range.clone()], |at, _| chosen.push((range.start + at) as u32));
+            return Ok(Rows::List(chosen.into()));
         }
         let mut chosen: Vec<u32> = vec![0; rows.count()];
         let mut count = 0;
@@ -255,7 +263,7 @@ impl Part {
                     }
                 }
             }
-            Self::Table { expr, accepted } => match rows {
+            Self::Table { expr, accepted, .. } => match rows {
                 Rows::Range(range) => {
                     let mut row = range.start as u32;
                     expr.map(segment, accepted, rows, |wanted| {
@@ -319,7 +327,7 @@ impl Part {
                 };
                 BooleanArray::from(mask)
             }
-            Self::Table { expr, accepted } => {
+            Self::Table { expr, accepted, .. } => {
                 let mut mask = Vec::with_capacity(rows.count());
                 expr.map(segment, accepted, rows, |wanted| mask.push(wanted))?;
                 BooleanArray::from(mask)

@@ -203,8 +203,11 @@ enum RelevantRows {
 
 impl Conditions {
     fn bind(&self, segment: &BoundSegment, args: &[BoundExpr]) -> Result<BoundConditions> {
-        let masks =
-            if self.places.end == args.len() { MaskTable::of(&args[self.places.clone()]) } else { None };
+        let masks = if self.places.end == args.len() {
+            MaskTable::of(segment, &args[self.places.clone()])
+        } else {
+            None
+        };
         let rows = match masks {
             Some(masks) => RelevantRows::ByCode(masks),
             None => RelevantRows::ByFilter(
@@ -237,7 +240,7 @@ struct MaskTable {
 }
 
 impl MaskTable {
-    fn of(conditions: &[BoundExpr]) -> Option<Self> {
+    fn of(segment: &BoundSegment, conditions: &[BoundExpr]) -> Option<Self> {
         let mut codes = None;
         let mut words: Vec<Vec<u64>> = Vec::new();
         for (at, condition) in conditions.iter().enumerate() {
@@ -258,7 +261,7 @@ impl MaskTable {
         let (input, values) = codes?;
         let codes = BoundExpr::Coded { input, values: Arc::clone(values) };
         let meets_any = |code: usize| words.iter().any(|word| word[code] != 0);
-        let any = BoundFilter::of_table(codes.clone(), (0..values.len()).map(meets_any).collect());
+        let any = BoundFilter::of_table(codes.clone(), (0..values.len()).map(meets_any).collect(), segment);
         Some(Self { codes, words, any })
     }
 
