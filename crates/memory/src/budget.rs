@@ -40,6 +40,15 @@ impl Budget {
         (self.layouts.load(Ordering::Relaxed) << 32) | uses
     }
 
+    /// Whether so many bytes more would be within the budget.
+    ///
+    /// Nobody who calls it holds the state of a member.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        let members: Vec<Arc<Inner>> = self.members().iter().filter_map(Weak::upgrade).collect();
+        let kept: usize = members.iter().map(|member| member.state().bytes_max).sum();
+        kept.saturating_add(bytes) <= self.bytes
+    }
+
     /// Evicts what was not used for longest, whosever it is, until the rest is within the budget.
     ///
     /// Nobody who calls it holds the state of a member.

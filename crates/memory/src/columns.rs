@@ -1,6 +1,6 @@
 //! The columns of a segment and its times, each read when it is first asked for.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef};
@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use crate::column::{Column, Part, assemble};
 use crate::order::RowOrder;
 use crate::pool::Pool;
+use crate::rows_by_code::RowsByCode;
 use crate::segment::Core;
 use crate::source::{SourceColumn, SourceTimes};
 use crate::{ColumnId, Error, Result};
@@ -29,6 +30,8 @@ type Key = (ColumnId, Option<LaneKind>);
 pub(crate) struct Columns {
     slots: Mutex<HashMap<Key, Arc<Slot>>>,
     inherited: Mutex<Option<Inherited>>,
+    /// Of the event names, while they are resident and there is room.
+    rows_by_event: Mutex<Option<Arc<RowsByCode>>>,
     /// In milliseconds since the start of the day; they stay as long as the segment.
     times: OnceCell<Vec<u32>>,
 }
@@ -39,6 +42,8 @@ pub(crate) struct Slot {
     name: String,
     cell: OnceCell<ArrayRef>,
     used_at: AtomicU64,
+    /// How often it was asked for.
+    uses: AtomicU32,
 }
 
 /// Columns of the segment that another was made from, until it needs them.
@@ -67,6 +72,12 @@ impl Slot {
 
     pub(crate) fn touch(&self, now: u64) {
         self.used_at.store(now, Ordering::Relaxed);
+        self.uses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether an earlier query asked for it too: one asks twice, ahead and when it is needed.
+    fn is_used_again(&self) -> bool {
+        self.uses.load(Ordering::Relaxed) > 2
     }
 }
 
@@ -101,7 +112,12 @@ impl Columns {
     pub(crate) fn slot(&self, column: &Column) -> Arc<Slot> {
         let mut slots = self.slots();
         let slot = slots.entry((column.id, column.kind)).or_insert_with(|| {
-            Arc::new(Slot { name: column.name.clone(), cell: OnceCell::new(), used_at: AtomicU64::new(0) })
+            Arc::new(Slot {
+                name: column.name.clone(),
+                cell: OnceCell::new(),
+                used_at: AtomicU64::new(0),
+                uses: AtomicU32::new(0),
+            })
         });
         Arc::clone(slot)
     }
@@ -136,6 +152,28 @@ impl Columns {
     /// Forgets a resident column.
     pub(crate) fn evict(&self, column: &Resident) {
         self.slots().remove(&column.key);
+        if column.key.0 == ColumnId::EVENT {
+            self.forget_rows_by_event();
+        }
+    }
+
+    /// The rows of each event name, if somebody made that.
+    pub(crate) fn rows_by_event(&self) -> Option<Arc<RowsByCode>> {
+        self.rows_by_event.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps the rows of each event name.
+    pub(crate) fn keep_rows_by_event(&self, rows: &Arc<RowsByCode>) {
+        *self.rows_by_event.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(rows));
+    }
+
+    pub(crate) fn forget_rows_by_event(&self) {
+        *self.rows_by_event.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Bytes of the rows of each event name.
+    pub(crate) fn rows_by_event_bytes(&self) -> usize {
+        self.rows_by_event().map_or(0, |rows| rows.bytes())
     }
 
     /// Bytes of inherited columns nobody asked for yet.
@@ -172,6 +210,8 @@ pub(crate) struct Loaded {
     pub(crate) read_bytes: u64,
     /// Whether it was made now.
     pub(crate) is_new: bool,
+    /// Whether an earlier query asked for it too.
+    pub(crate) is_used_again: bool,
 }
 
 /// The times of a segment whose rows are those of its sources in their order, for others have them
@@ -209,7 +249,12 @@ pub(crate) async fn load(pool: &Pool, core: &Arc<Core>, column: &Column, slot: &
         })
         .await?;
     let array = Arc::clone(array);
-    Ok(Loaded { array, read_bytes: made.unwrap_or(0), is_new: made.is_some() })
+    Ok(Loaded {
+        array,
+        read_bytes: made.unwrap_or(0),
+        is_new: made.is_some(),
+        is_used_again: slot.is_used_again(),
+    })
 }
 
 /// Makes a column, and says how many bytes were read for it.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array as _, ArrayRef, AsArray as _};
+use arrow::datatypes::UInt8Type;
 use futures::future::try_join_all;
 use tallymark_event::LaneKind;
 use tallymark_storage::Snapshot;
@@ -12,7 +13,7 @@ use tallymark_storage::Snapshot;
 use crate::columns::{self, Loaded};
 use crate::profiles;
 use crate::resident::Inner;
-use crate::{ColumnId, Result, Segment, UserDirectory};
+use crate::{ColumnId, Result, RowsByCode, Segment, UserDirectory};
 
 /// What a query wants to know of the rows of a layout besides columns: what nobody wants is not
 /// read.
@@ -52,6 +53,8 @@ pub struct LoadedSegment {
     /// distinct values and nulls among the keys only, or Utf8View where more than half of the
     /// rows are different; everything else has the type of its lane.
     pub columns: Vec<ArrayRef>,
+    /// Which rows each event name has, by its code, where an earlier query asked for `event` too, its codes are of one byte, and there was room for it.
+    pub rows_by_event: Option<Arc<RowsByCode>>,
     /// How many bytes had to be read from storage for it now; 0 if all was resident.
     pub loaded_bytes: u64,
 }
@@ -97,8 +100,33 @@ impl Layout {
         let segment = &self.segments[segment_index];
         let loaded = try_join_all(columns.iter().copied().map(|id| self.column(segment, id))).await?;
         let loaded_bytes = loaded.iter().map(|column| column.read_bytes).sum();
+        let events = columns.iter().zip(&loaded).find(|(id, _)| **id == ColumnId::EVENT);
+        let rows_by_event = match events {
+            Some((_, events)) if events.is_used_again => self.rows_by_event(segment, &events.array).await?,
+            _ => None,
+        };
         let columns = loaded.into_iter().map(|column| column.array).collect();
-        Ok(LoadedSegment { segment: Arc::clone(segment), columns, loaded_bytes })
+        Ok(LoadedSegment { segment: Arc::clone(segment), columns, rows_by_event, loaded_bytes })
+    }
+
+    /// Which rows each event name has; made now if there is room and nobody did.
+    async fn rows_by_event(&self, segment: &Segment, events: &ArrayRef) -> Result<Option<Arc<RowsByCode>>> {
+        let core = &segment.core;
+        if let Some(known) = core.columns.rows_by_event() {
+            return Ok(Some(known));
+        }
+        let Some(names) = events.as_dictionary_opt::<UInt8Type>().filter(|names| names.null_count() == 0)
+        else {
+            return Ok(None);
+        };
+        if !self.cache.budget.has_room(RowsByCode::bytes_of(names.len())) {
+            return Ok(None);
+        }
+        let (codes, code_count) = (names.keys().values().clone(), names.values().len());
+        let rows = Arc::new(self.cache.pool.run(move || RowsByCode::new(&codes, code_count)).await?);
+        core.columns.keep_rows_by_event(&rows);
+        self.cache.added(core, rows.bytes());
+        Ok(Some(rows))
     }
 
     /// Reads the times of a segment if they are not resident: [`Segment::times`] has them then.
@@ -128,11 +156,16 @@ impl Layout {
         match id {
             ColumnId::TIME => {
                 let read_bytes = self.times(segment).await?;
-                return Ok(Loaded { array: segment.time_array(rows), read_bytes, is_new: false });
+                return Ok(Loaded {
+                    array: segment.time_array(rows),
+                    read_bytes,
+                    is_new: false,
+                    is_used_again: false,
+                });
             }
             ColumnId::USER_ID => {
                 let array = segment.user_id_array(&self.users, rows);
-                return Ok(Loaded { array, read_bytes: 0, is_new: false });
+                return Ok(Loaded { array, read_bytes: 0, is_new: false, is_used_again: false });
             }
             ColumnId::System(_) | ColumnId::Lane(_) => {}
         }

@@ -40,6 +40,7 @@ mod order;
 mod pool;
 mod profiles;
 mod resident;
+mod rows_by_code;
 mod segment;
 mod source;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use directory::UserDirectory;
 pub use error::{Error, Result};
 pub use layout::{Layout, LayoutNeeds, LoadedSegment};
 pub use resident::ResidentEvents;
+pub use rows_by_code::RowsByCode;
 pub use segment::Segment;
 pub use usage::{
     AttachedUsage, ColumnUsage, Encoding, Estimate, MemoryUsage, ProfileColumnUsage, SegmentUsage,

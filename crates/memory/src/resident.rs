@@ -269,11 +269,16 @@ impl Inner {
         }
     }
 
-    /// Counts what was made of a segment just now, and makes room for it. Says whether the segment is
+    /// Counts what was read of a segment just now, and makes room for it. Says whether the segment is
     /// kept.
     pub(crate) fn made(&self, core: &Arc<Core>, bytes: usize, read_bytes: u64) -> bool {
         self.counters.loads.fetch_add(1, Ordering::Relaxed);
         self.counters.loaded_bytes.fetch_add(read_bytes, Ordering::Relaxed);
+        self.added(core, bytes)
+    }
+
+    /// Makes room for what is kept of a segment from now on. Says whether the segment is kept.
+    pub(crate) fn added(&self, core: &Arc<Core>, bytes: usize) -> bool {
         let mut state = self.state();
         let is_kept = state.has(core);
         if is_kept {
@@ -327,10 +332,11 @@ impl State {
         segments + profiles + self.users.bytes()
     }
 
-    /// Forgets what nobody asked for yet: the first to go.
+    /// Forgets what nobody asked for yet, and what is soon made of what is there: the first to go.
     pub(crate) fn drop_unused(&self) {
         for entry in self.all() {
             entry.segment.core.columns.disinherit();
+            entry.segment.core.columns.forget_rows_by_event();
             entry.segment.core.forget_decoded();
         }
     }
@@ -396,5 +402,5 @@ impl State {
 pub(crate) fn segment_bytes(segment: &Segment) -> usize {
     let columns = &segment.core.columns;
     let resident: usize = columns.resident().iter().map(|column| column.array.get_array_memory_size()).sum();
-    segment.bytes() + resident + columns.inherited_bytes()
+    segment.bytes() + resident + columns.inherited_bytes() + columns.rows_by_event_bytes()
 }

@@ -139,9 +139,35 @@ impl Segment {
 
     /// The positions in `users()` of the users with these ordinals.
     pub fn users_in(&self, ordinals: Range<u32>) -> Range<usize> {
-        let first = self.users.partition_point(|user| *user < ordinals.start);
-        let rest = self.users[first..].partition_point(|user| *user < ordinals.end);
-        first..first + rest
+        let first = self.users_before(ordinals.start);
+        first..self.users_before(ordinals.end).max(first)
+    }
+
+    /// How many users have lower ordinals. Ordinals say nothing of a day: they are spread about evenly,
+    /// and a guess leaves little to look at.
+    fn users_before(&self, ordinal: u32) -> usize {
+        let users = &*self.users;
+        let (Some(first), Some(last)) = (users.first(), users.last()) else { return 0 };
+        if ordinal <= *first {
+            return 0;
+        }
+        if ordinal > *last {
+            return users.len();
+        }
+        let part = u64::from(ordinal - first) * (users.len() as u64 - 1) / u64::from((last - first).max(1));
+        let guess = part as usize;
+        let mut step = 16;
+        // The first that is not lower lies in `low..=high`.
+        let (mut low, mut high) = (guess, guess);
+        while low > 0 && users[low - 1] >= ordinal {
+            low = low.saturating_sub(step);
+            step *= 2;
+        }
+        while users[high] < ordinal {
+            high = (high + step).min(users.len() - 1);
+            step *= 2;
+        }
+        low + users[low..=high].partition_point(|user| *user < ordinal)
     }
 
     /// The times of some rows as Timestamp(ms, UTC).

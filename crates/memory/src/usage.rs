@@ -99,6 +99,9 @@ pub struct SegmentUsage {
     pub inherited_bytes: u64,
     /// The columns: event names first, then the others by name.
     pub columns: Vec<ColumnUsage>,
+    /// Bytes of which rows each event name has: made when names are asked for again and there is
+    /// room, the first to give way.
+    pub rows_by_event_bytes: u64,
 }
 
 impl SegmentUsage {
@@ -106,7 +109,8 @@ impl SegmentUsage {
     pub fn core_bytes_per_row(&self) -> f64 {
         let events = self.columns.iter().find(|column| column.column == EVENT);
         let events = events.map_or(0, |events| events.bytes);
-        (self.user_bytes + self.time_bytes + self.order_bytes + events) as f64 / self.rows as f64
+        (self.user_bytes + self.time_bytes + self.order_bytes + events + self.rows_by_event_bytes) as f64
+            / self.rows as f64
     }
 }
 
@@ -182,6 +186,7 @@ fn segment_usage(segment: &Segment) -> SegmentUsage {
         order_bytes: core.order_bytes() as u64,
         inherited_bytes: core.columns.inherited_bytes() as u64,
         columns: columns.map(|column| column_usage(&column.name, &column.array)).collect(),
+        rows_by_event_bytes: core.columns.rows_by_event_bytes() as u64,
     }
 }
 

@@ -105,6 +105,10 @@ fn table(title: &str, usage: &MemoryUsage) -> Table {
     if order > 0 {
         push("order of files", rows, order, "runs of rows".to_owned());
     }
+    let rows_by_event = sum(|segment| segment.rows_by_event_bytes);
+    if rows_by_event > 0 {
+        push("rows of each event", rows_by_event / 2, rows_by_event, "2-byte row numbers".to_owned());
+    }
     for (name, total) in &columns {
         push(name, total.rows, total.bytes, total.encoding());
     }

@@ -76,6 +76,40 @@ async fn the_column_used_least_recently_goes_first() {
 }
 
 #[tokio::test]
+async fn rows_of_event_names_are_known_once_names_are_asked_for_again() {
+    let dataset = five_days().await;
+    let snapshot = dataset.snapshot();
+    let events = resident(LARGE);
+    let layout = events.layout(&snapshot, None).await.unwrap();
+    for asked_before in [false, false, true, true] {
+        let loaded = layout.load(0, &[ColumnId::EVENT]).await.unwrap();
+        assert_eq!(loaded.rows_by_event.is_some(), asked_before);
+        let Some(rows) = loaded.rows_by_event else { continue };
+        assert_eq!((rows.count(0), rows.count(1)), (100, 0));
+        let found: Vec<u16> = rows.within(0, 98..100).flat_map(|(_, rows)| rows.to_vec()).collect();
+        assert_eq!(found, [98, 99]);
+    }
+    let known = |events: &crate::ResidentEvents| events.usage().segments[0].rows_by_event_bytes;
+    assert!((200..400).contains(&known(&events)));
+    assert!(layout.load(0, &[all_columns(&snapshot)[7]]).await.unwrap().rows_by_event.is_none());
+
+    // They are not made where there is no room, and the first to give way.
+    let used = events.usage().used_bytes;
+    for (budget, is_kept) in [(used, true), (used - 100, false)] {
+        let events = resident(budget as usize);
+        let layout = events.layout(&snapshot, None).await.unwrap();
+        for _ in 0..4 {
+            layout.load(0, &[ColumnId::EVENT]).await.unwrap();
+        }
+        layout.load(0, &[all_columns(&snapshot)[7]]).await.unwrap();
+        assert_eq!(known(&events) > 0, is_kept, "{budget} of {used}");
+        assert_eq!(events.usage().evictions, 0);
+        layout.load(1, &[all_columns(&snapshot)[7]]).await.unwrap();
+        assert_eq!(known(&events), 0);
+    }
+}
+
+#[tokio::test]
 async fn an_estimate_comes_near_what_it_takes() {
     let dataset = five_days().await;
     let snapshot = dataset.snapshot();
@@ -115,7 +149,8 @@ async fn usage_says_what_is_held_and_how() {
         .iter()
         .map(|segment| {
             let columns: u64 = segment.columns.iter().map(|column| column.bytes).sum();
-            segment.user_bytes + segment.time_bytes + segment.order_bytes + segment.inherited_bytes + columns
+            let made = segment.inherited_bytes + segment.rows_by_event_bytes;
+            segment.user_bytes + segment.time_bytes + segment.order_bytes + made + columns
         })
         .sum();
     assert_eq!(usage.used_bytes, usage.directory_bytes + parts);

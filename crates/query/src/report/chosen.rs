@@ -71,17 +71,8 @@ impl BehaviourScan {
         Ok(users.iter().map(|user| directory.ids().value(*user as usize).to_owned()).collect())
     }
 
-    /// As [`Self::run`], but of each UTC day of a user only what meets a condition first: see
-    /// [`UserScan::once_between`].
-    pub(super) async fn run_once_a_day<M: Matcher>(
-        self,
-        asked: &Asked,
-        matcher: M,
-    ) -> Result<(M::Partial, Arc<UserDirectory>)> {
-        self.run_with(asked, matcher, |scan| scan.once_between(Vec::new())).await
-    }
-
-    async fn run_with<M: Matcher>(
+    /// As [`Self::run`], but with fewer events: see [`UserScan`].
+    pub(super) async fn run_with<M: Matcher>(
         self,
         asked: &Asked,
         matcher: M,

@@ -31,7 +31,7 @@ use super::insights::measure::{USER, over_column};
 use super::segments::Segment;
 use crate::functions::time_bucket;
 use crate::resident::among::UserIds;
-use crate::resident::by_user::{Matcher, Record, UserEvents, UserScan};
+use crate::resident::by_user::{Matcher, Record, UserCounts, UserEvents, UserScan};
 use crate::{Error, Result};
 
 /// Everyone with an event up to now, or a profile (C-2): found when first asked for.
@@ -127,8 +127,7 @@ impl Asked {
         // U-18: a profile under an id that became somebody else's is no user's.
         let own = profiles.filter(|id| snapshot.identities.canonical(id) == *id);
         let own: UserIds = own.map(str::to_owned).collect();
-        let conditions = vec![self.within(&ever)];
-        if let Some(users) = self.users_where(&ever, conditions, Often::OnceADay, |_| true).await? {
+        if let Some(users) = self.users_counting(&ever, self.within(&ever), |_| true).await? {
             return Ok(users.or(&own));
         }
         let plan = self
@@ -159,20 +158,37 @@ impl Asked {
         Ok(found.into_iter().collect())
     }
 
+    /// The users with so many events of a range that meet a condition as pass a test; users without any
+    /// do not pass. `None` if the events have no room in memory.
+    async fn users_counting(
+        &self,
+        range: &Instants,
+        condition: Expr,
+        test: impl Fn(u32) -> bool + Send + Sync + 'static,
+    ) -> Result<Option<UserIds>> {
+        let events = self.events();
+        let counts = UserCounts::try_new(&self.state, &events, condition).map_err(plan_error)?;
+        let within = [self.within(range)];
+        let failed = |source| Error::Run { source };
+        let segments = events.segments(&self.state, &within, counts.inputs()).map_err(failed)?;
+        let Some(segments) = segments else { return Ok(None) };
+        let layout = segments.layout().await.map_err(failed)?;
+        let users = Arc::clone(layout.users());
+        let pool = &self.state.runtime_env().memory_pool;
+        let passing = counts.users_where(layout, test, pool).await.map_err(failed)?;
+        Ok(Some(UserSet::from_ordinals(users, passing).into()))
+    }
+
     /// The users whose events pass a test: those of a range that meet any of the conditions, in
     /// order; users without any do not pass. `None` if the events have no room in memory.
     async fn users_where(
         &self,
         range: &Instants,
         conditions: Vec<Expr>,
-        often: Often,
         test: impl Fn(&[Record]) -> bool + Send + Sync + 'static,
     ) -> Result<Option<UserIds>> {
         let events = self.events();
-        let mut scan = UserScan::try_new(&self.state, &events, conditions, Vec::new()).map_err(plan_error)?;
-        if often == Often::OnceADay {
-            scan = scan.once_between(Vec::new());
-        }
+        let scan = UserScan::try_new(&self.state, &events, conditions, Vec::new()).map_err(plan_error)?;
         let within = [self.within(range)];
         let failed = |source| Error::Run { source };
         let segments = events.segments(&self.state, &within, scan.inputs()).map_err(failed)?;
@@ -364,8 +380,8 @@ impl Asked {
             // C-7: who never did it counts too, where that is often enough; then those are looked for who
             // did it otherwise.
             let of_nothing = times.accepts(Some(0.0));
-            let test = move |records: &[Record]| accepts.accepts(Some(records.len() as f64)) != of_nothing;
-            if let Some(users) = self.users_where(&range, vec![chosen.clone()], Often::Always, test).await? {
+            let test = move |count: u32| accepts.accepts(Some(f64::from(count))) != of_nothing;
+            if let Some(users) = self.users_counting(&range, chosen.clone(), test).await? {
                 return if of_nothing { universe.without(self, &users).await } else { Ok(users) };
             }
         }
@@ -445,7 +461,7 @@ impl Asked {
             records[first + 1..].iter().any(|record| record.meets(1)) == wanted
         };
         if group_key.is_none()
-            && let Some(users) = self.users_where(range, conditions, Often::Always, test).await?
+            && let Some(users) = self.users_where(range, conditions, test).await?
         {
             return Ok(users);
         }
@@ -502,14 +518,6 @@ struct ProfileTimes {
     to: i64,
     /// What may change in between.
     histories: Vec<Arc<History>>,
-}
-
-/// Which of a user's events a test has to see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Often {
-    Always,
-    /// One of each day is enough.
-    OnceADay,
 }
 
 /// Finds the users whose events pass a test.

@@ -75,6 +75,11 @@ impl Units {
         &self.starts
     }
 
+    /// Where another unit begins, ascending: of those that come again, each time.
+    pub(super) fn begins(&self) -> &[i64] {
+        &self.begins
+    }
+
     /// Where a unit ends; `None` for one beyond the table.
     pub(super) fn end(&self, unit: usize) -> Option<i64> {
         self.ends.get(unit).copied()
@@ -87,18 +92,23 @@ impl Units {
     }
 
     fn piece(&self, time: i64, near: &mut usize) -> Option<usize> {
-        let holds = |piece: usize| {
-            self.begins.get(piece).is_some_and(|begin| *begin <= time)
-                && self.begins.get(piece + 1).is_none_or(|next| time < *next)
-        };
+        // Mostly it is the same as of the last one, or the next.
+        let from = (*near).min(self.begins.len());
+        if let [begin, next, ..] = self.begins[from..]
+            && begin <= time
+            && time < next
+        {
+            return Some(from);
+        }
+        if let [_, begin, next, ..] = self.begins[from..]
+            && begin <= time
+            && time < next
+        {
+            *near = from + 1;
+            return Some(*near);
+        }
         if time >= self.to {
             return None;
-        }
-        for piece in [*near, *near + 1] {
-            if holds(piece) {
-                *near = piece;
-                return Some(piece);
-            }
         }
         let piece = self.begins.partition_point(|begin| *begin <= time).checked_sub(1)?;
         *near = piece;

@@ -140,31 +140,34 @@ impl Among {
 
     /// Whether the users of a directory with these numbers are in the set; null for nobody.
     pub(super) fn of_ordinals(&self, users: &Arc<UserDirectory>, ordinals: &[u32]) -> BooleanArray {
-        let (known, bits) = self.bits.get_or_init(|| (Arc::clone(users), self.bits_of(users)));
-        let other;
-        let bits = if Arc::ptr_eq(known, users) {
-            bits
-        } else {
-            other = self.bits_of(users);
-            &other
-        };
-        let is_in = |user: u32| bits[(user / 64) as usize] >> (user % 64) & 1 == 1;
-        ordinals.iter().map(|user| (*user != NOBODY).then(|| is_in(*user))).collect()
+        self.with_bits(users, |bits| {
+            let is_in = |user: u32| bits[(user / 64) as usize] >> (user % 64) & 1 == 1;
+            ordinals.iter().map(|user| (*user != NOBODY).then(|| is_in(*user))).collect()
+        })
     }
 
     /// The rows of a segment whose users are in the set: ranges in ascending order.
     pub(super) fn rows_of(&self, segment: &BoundSegment) -> Vec<Range<u32>> {
         let (users, starts) = (segment.segment().users(), segment.segment().starts());
-        let is_in = self.of_ordinals(segment.directory(), users);
-        let mut rows: Vec<Range<u32>> = Vec::new();
-        for (user, _) in is_in.values().iter().enumerate().filter(|(_, is_in)| *is_in) {
-            let of_user = starts[user]..starts[user + 1];
-            match rows.last_mut() {
-                Some(last) if last.end == of_user.start => last.end = of_user.end,
-                _ => rows.push(of_user),
+        self.with_bits(segment.directory(), |bits| {
+            let mut rows: Vec<Range<u32>> = Vec::new();
+            for (user, of_user) in users.iter().zip(starts.windows(2)) {
+                if bits[(user / 64) as usize] >> (user % 64) & 1 == 0 {
+                    continue;
+                }
+                match rows.last_mut() {
+                    Some(last) if last.end == of_user[0] => last.end = of_user[1],
+                    _ => rows.push(of_user[0]..of_user[1]),
+                }
             }
-        }
-        rows
+            rows
+        })
+    }
+
+    /// Shows the bits of the users of a directory.
+    fn with_bits<T>(&self, users: &Arc<UserDirectory>, show: impl FnOnce(&[u64]) -> T) -> T {
+        let (known, bits) = self.bits.get_or_init(|| (Arc::clone(users), self.bits_of(users)));
+        if Arc::ptr_eq(known, users) { show(bits) } else { show(&self.bits_of(users)) }
     }
 
     fn bits_of(&self, users: &Arc<UserDirectory>) -> Vec<u64> {

@@ -14,22 +14,23 @@ use arrow::array::{
     TimestampMillisecondArray, UInt32Array, new_null_array,
 };
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::Expr;
-use datafusion::physical_expr::expressions::{CastExpr, Column, Literal};
+use datafusion::logical_expr::{Expr, Operator};
+use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal};
 use datafusion::physical_expr::utils::{Guarantee, LiteralGuarantee, collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use tallymark_event::columns::{TIME, USER_ID};
-use tallymark_memory::UserDirectory;
+use tallymark_memory::{RowsByCode, UserDirectory};
 
 use super::among::Among;
 use super::inputs::{
     BoundSegment, Dictionary, Inputs, NOBODY, Rows, UserRuns, map_codes, values_and_null, with_dictionary,
 };
 use super::user_values::UserValues;
+use crate::functions::time_bucket::TIME_BUCKET;
 
 /// Minutes of a day.
 pub(crate) const MINUTES: usize = 24 * 60;
@@ -152,7 +153,14 @@ impl SegmentExpr {
                 let start = segment.segment().day().start().millis();
                 let minutes = (0..MINUTES as i64).map(|minute| start + minute * i64::from(MINUTE_MS));
                 let minutes: TimestampMillisecondArray = minutes.collect::<Vec<_>>().into();
-                return Ok(BoundExpr::ByMinute(self.on(vec![Arc::new(minutes.with_timezone("UTC"))])?));
+                let values = self.on(vec![Arc::new(minutes.with_timezone("UTC"))])?;
+                // Mostly the days of a report are those of segments.
+                let is_one = values.slice(0, MINUTES - 1).as_ref() == values.slice(1, MINUTES - 1).as_ref();
+                return Ok(if is_one {
+                    BoundExpr::Constant(values.slice(0, 1))
+                } else {
+                    BoundExpr::ByMinute(values)
+                });
             }
         }
         Ok(BoundExpr::ByRow)
@@ -202,6 +210,32 @@ impl SegmentExpr {
             [set] if self.expr.is::<Column>() => Some(set),
             _ => None,
         }
+    }
+
+    /// What is known of each user, if it is true just of the events at that time.
+    pub(crate) fn time_of_user(&self) -> Option<&Self> {
+        let comparison = self.expr.downcast_ref::<BinaryExpr>()?;
+        let (of_user, time) =
+            (comparison.left().downcast_ref::<Column>()?, comparison.right().downcast_ref::<Column>()?);
+        let [known] = &self.by_user[..] else { return None };
+        let is_known = self.sets.is_empty() && of_user.index() == self.inputs.len();
+        let is_time = matches!(known.data_type(), Ok(DataType::Timestamp(TimeUnit::Millisecond, Some(_))))
+            && time.index() < self.inputs.len()
+            && time.name() == TIME;
+        (is_known && is_time && *comparison.op() == Operator::IsNotDistinctFrom).then_some(known)
+    }
+
+    /// The set of users that are all it is true for, whatever else it is null or false for.
+    pub(crate) fn as_true_of_set(&self) -> Option<&Among> {
+        let [set] = &self.sets[..] else { return None };
+        let is_true = |expr: &BinaryExpr| {
+            let literal = expr.right().downcast_ref::<Literal>().map(Literal::value);
+            *expr.op() == Operator::IsNotDistinctFrom
+                && expr.left().is::<Column>()
+                && matches!(literal, Some(ScalarValue::Boolean(Some(true))))
+        };
+        (self.expr.is::<Column>() || self.expr.downcast_ref::<BinaryExpr>().is_some_and(is_true))
+            .then_some(&**set)
     }
 
     fn on_users(&self, segment: &BoundSegment, ordinals: &[u32]) -> Result<ArrayRef> {
@@ -312,6 +346,12 @@ impl BoundExpr {
             Dictionary::U8(array) if array.null_count() == 0 => Some(array.keys().values()),
             _ => None,
         }
+    }
+
+    /// The rows of each code, where they are known.
+    pub(crate) fn rows_by_code<'a>(&self, segment: &'a BoundSegment) -> Option<&'a RowsByCode> {
+        let Self::Coded { input, .. } = self else { return None };
+        segment.rows_by_code(*input)
     }
 
     /// The values of `of`, the expression this is the preparation of, at some rows.
@@ -440,6 +480,13 @@ fn same_within_minute(expr: &Arc<dyn PhysicalExpr>) -> bool {
         && is_time(cast.expr())
     {
         return true;
+    }
+    if let Some(function) = expr.downcast_ref::<ScalarFunctionExpr>()
+        && function.name() == TIME_BUCKET
+        && let [unit, time, others @ ..] = function.args()
+    {
+        // All units begin with a minute.
+        return is_time(time) && [unit].into_iter().chain(others).all(|arg| arg.is::<Literal>());
     }
     if let Some(function) = expr.downcast_ref::<ScalarFunctionExpr>()
         && let [unit, time] = function.args()

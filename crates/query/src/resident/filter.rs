@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
 use arrow::compute::{filter, or, prep_null_mask_filter};
+use arrow::datatypes::TimestampMillisecondType;
 use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction_owned;
@@ -13,9 +14,9 @@ use datafusion::logical_expr::{Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 
-use super::codes::WantedCodes;
+use super::codes::{ListedCodes, WantedCodes};
 use super::expr::{BoundExpr, SegmentExpr};
-use super::inputs::{BoundSegment, Inputs, Rows, UserRuns};
+use super::inputs::{BoundSegment, Inputs, NOBODY, Rows, UserRuns};
 
 /// A conjunction of predicates over [`Inputs`].
 #[derive(Debug, Clone, Default)]
@@ -49,11 +50,13 @@ impl RowFilter {
         }
         // What is cheap to decide goes first and leaves fewer rows to the rest.
         bound.parts.sort_by_key(|part| match part {
-            Part::Users(_) => 0,
-            Part::Times(_) => 1,
-            Part::Table { .. } => 2,
-            Part::ByUser(_) => 3,
-            Part::ByRow(_) => 4,
+            Part::Ranges(users) => (0, users.iter().map(Range::len).sum()),
+            Part::Table { codes: TableCodes::Listed(codes), .. } => (0, codes.count),
+            Part::TimeOfUser(_) => (1, 0),
+            Part::Times(_) => (2, 0),
+            Part::Table { .. } => (3, 0),
+            Part::ByUser(_) => (4, 0),
+            Part::ByRow(_) => (5, 0),
         });
         Ok(bound)
     }
@@ -73,20 +76,28 @@ pub(crate) type Table = (BoundExpr, Vec<bool>);
 enum Part {
     /// The row is among these: ranges in ascending order, those of users that were found by name or
     /// are in a set.
-    Users(Vec<Range<u32>>),
+    Ranges(Vec<Range<u32>>),
+    /// The time is the one the expression has for the row's user.
+    TimeOfUser(SegmentExpr),
     /// The time of day, in milliseconds, lies in the range.
     Times(Range<u32>),
     /// The entry for the row's code or minute is true.
-    Table {
-        expr: BoundExpr,
-        accepted: Vec<bool>,
-        /// Where few rows of the segment have such a code of one byte.
-        rare: Option<WantedCodes>,
-    },
+    Table { expr: BoundExpr, accepted: Vec<bool>, codes: TableCodes },
     /// The expression is true of the row's user.
     ByUser(SegmentExpr),
     /// The expression is true.
     ByRow(SegmentExpr),
+}
+
+/// How rows with accepted codes are found.
+#[derive(Debug)]
+enum TableCodes {
+    /// They are listed.
+    Listed(ListedCodes),
+    /// Few rows of the segment have such a code of one byte.
+    Rare(WantedCodes),
+    /// Row by row.
+    Any,
 }
 
 impl BoundFilter {
@@ -98,6 +109,80 @@ impl BoundFilter {
     /// Whether every row of the segment passes.
     pub(crate) fn is_everything(&self) -> bool {
         !self.nothing && self.parts.is_empty()
+    }
+
+    /// How many of a range of rows pass, where those that do are known already.
+    pub(crate) fn count_of_ranges(&self, rows: &Range<usize>) -> Option<usize> {
+        let [Part::Ranges(users)] = &self.parts[..] else { return None };
+        Some(within(users, rows).map(|rows| rows.len()).sum())
+    }
+
+    /// Replaces what is in `bits` by one for each of a range of rows: whether it passes. Only where
+    /// codes of one byte decide alone: says whether they do.
+    fn mark(&self, segment: &BoundSegment, rows: Range<usize>, bits: &mut Vec<u64>) -> bool {
+        let [Part::Table { expr, accepted, codes }] = &self.parts[..] else { return false };
+        let Some(all) = expr.byte_codes(segment) else { return false };
+        if let (TableCodes::Listed(codes), Some(known)) = (codes, expr.rows_by_code(segment)) {
+            codes.mark(known, all, rows, bits);
+            return true;
+        }
+        let mut table = [0u64; 1 << 8];
+        table.iter_mut().zip(accepted).for_each(|(entry, accepted)| *entry = u64::from(*accepted));
+        let word = |codes: &[u8]| {
+            (0..).zip(codes).fold(0, |word, (at, code)| word | table[usize::from(*code)] << at)
+        };
+        bits.clear();
+        bits.extend(all[rows].chunks(64).map(word));
+        true
+    }
+
+    /// How many rows of each of some users pass, and how many of nobody if the first user is among them:
+    /// gives their positions, and [`NOBODY`]'s first, each with a number that may be 0. `bits` is
+    /// scratch.
+    pub(crate) fn count_by_user(
+        &self,
+        segment: &BoundSegment,
+        users: Range<u32>,
+        bits: &mut Vec<u64>,
+        mut each: impl FnMut(u32, u32),
+    ) -> Result<()> {
+        let at = segment.segment().users_in(users.clone());
+        let all = segment.segment().users();
+        let starts = &segment.segment().starts()[at.start..=at.end];
+        let first = if users.start == 0 { 0 } else { starts[0] as usize };
+        let rows = first..starts[starts.len() - 1] as usize;
+        if self.narrow(rows.clone()).is_empty() {
+            return Ok(());
+        }
+        let mut of_each = |before: &dyn Fn(usize) -> u32| {
+            let mut last = before(starts[0] as usize);
+            each(NOBODY, last);
+            for (user, end) in all[at.clone()].iter().zip(&starts[1..]) {
+                let until = before(*end as usize);
+                each(*user, until - last);
+                last = until;
+            }
+        };
+        if self.is_everything() {
+            of_each(&|row| (row - first) as u32);
+        } else if self.mark(segment, rows.clone(), bits) {
+            // How many rows pass before each word of bits.
+            bits.push(0);
+            let words = bits.iter().scan(0, |all, word| {
+                let before = *all;
+                *all += word.count_ones();
+                Some(before)
+            });
+            let words: Vec<u32> = words.collect();
+            of_each(&|row| {
+                let (word, bit) = ((row - first) / 64, (row - first) % 64);
+                words[word] + (bits[word] & ((1 << bit) - 1)).count_ones()
+            });
+        } else {
+            let runs = UserRuns::of(segment, &self.select(segment, Rows::Range(rows))?);
+            runs.ordinals.into_iter().zip(runs.lengths).for_each(|(user, count)| each(user, count));
+        }
+        Ok(())
     }
 
     /// What can be looked up by code or minute, and the rest; `None` if no row passes.
@@ -131,13 +216,17 @@ impl BoundFilter {
             let rows = found.into_iter().zip(accepted).filter(|(_, accepted)| *accepted);
             let rows: Vec<Range<u32>> = rows.map(|((_, rows), _)| rows).collect();
             self.nothing |= rows.is_empty();
-            self.parts.push(Part::Users(rows));
+            self.parts.push(Part::Ranges(rows));
             return Ok(());
         }
-        if let Some(set) = predicate.as_set() {
+        if let Some(set) = predicate.as_true_of_set() {
             let rows = set.rows_of(segment);
             self.nothing |= rows.is_empty();
-            self.parts.push(Part::Users(rows));
+            self.parts.push(Part::Ranges(rows));
+            return Ok(());
+        }
+        if let Some(time) = predicate.time_of_user().filter(|_| !segment.segment().times().is_empty()) {
+            self.parts.push(Part::TimeOfUser(time.clone()));
             return Ok(());
         }
         let expr = predicate.bind(segment)?;
@@ -162,7 +251,7 @@ impl BoundFilter {
     pub(crate) fn narrow(&self, rows: Range<usize>) -> Range<usize> {
         let mut narrow = rows;
         for part in &self.parts {
-            if let Part::Users(users) = part {
+            if let Part::Ranges(users) = part {
                 let first = users.first().map_or(narrow.end, |first| first.start as usize);
                 let last = users.last().map_or(narrow.start, |last| last.end as usize);
                 narrow = narrow.start.max(first)..narrow.end.min(last);
@@ -224,17 +313,34 @@ fn choose(rows: &Rows, mask: &BooleanArray) -> Result<Rows> {
 
 impl Part {
     fn table(expr: BoundExpr, accepted: Vec<bool>, segment: &BoundSegment) -> Self {
-        let codes = expr.byte_codes(segment);
-        let wanted = codes.map(|codes| WantedCodes::new(accepted.iter().copied(), codes));
-        Self::Table { expr, accepted, rare: wanted.filter(WantedCodes::are_rare) }
+        let known = expr.rows_by_code(segment);
+        let listed =
+            known.and_then(|known| ListedCodes::new(&accepted, known, segment.segment().row_count()));
+        let rare = || {
+            let codes = expr.byte_codes(segment)?;
+            Some(WantedCodes::new(accepted.iter().copied(), codes, known)).filter(WantedCodes::are_rare)
+        };
+        let codes = match listed {
+            Some(listed) => TableCodes::Listed(listed),
+            None => rare().map_or(TableCodes::Any, TableCodes::Rare),
+        };
+        Self::Table { expr, accepted, codes }
     }
 
     fn select(&self, segment: &BoundSegment, rows: &Rows) -> Result<Rows> {
-        if let (Self::Users(users), Rows::Range(range)) = (self, rows) {
+        if let (Self::TimeOfUser(time), Rows::Range(range)) = (self, rows) {
+            return Ok(Rows::List(rows_at_times(time, segment, range.clone())?.into()));
+        }
+        if let (Self::Ranges(users), Rows::Range(range)) = (self, rows) {
             let chosen: Vec<u32> = within(users, range).flatten().collect();
             return Ok(Rows::List(chosen.into()));
         }
-        if let (Self::Table { expr, rare: Some(rare), .. }, Rows::Range(range)) = (self, rows)
+        if let (Self::Table { expr, codes: TableCodes::Listed(codes), .. }, Rows::Range(range)) = (self, rows)
+            && let (Some(known), Some(all)) = (expr.rows_by_code(segment), expr.byte_codes(segment))
+        {
+            return Ok(Rows::List(codes.rows(known, all, range.clone()).into()));
+        }
+        if let (Self::Table { expr, codes: TableCodes::Rare(rare), .. }, Rows::Range(range)) = (self, rows)
             && let Some(codes) = expr.byte_codes(segment)
         {
             let mut chosen = Vec::new();
@@ -280,7 +386,7 @@ impl Part {
                     })?;
                 }
             },
-            Self::Users(_) | Self::ByUser(_) | Self::ByRow(_) => {
+            Self::Ranges(_) | Self::TimeOfUser(_) | Self::ByUser(_) | Self::ByRow(_) => {
                 return choose(rows, &self.mask(segment, rows)?);
             }
         }
@@ -291,7 +397,7 @@ impl Part {
     /// Without nulls.
     fn mask(&self, segment: &BoundSegment, rows: &Rows) -> Result<BooleanArray> {
         Ok(match self {
-            Self::Users(users) => {
+            Self::Ranges(users) => {
                 let mut mask = vec![false; rows.count()];
                 match rows {
                     Rows::Range(range) => {
@@ -308,6 +414,18 @@ impl Part {
                         }
                     }
                 }
+                BooleanArray::from(mask)
+            }
+            Self::TimeOfUser(time) => {
+                let runs = UserRuns::of(segment, rows);
+                let wanted = times_of_users(time, segment, &runs.ordinals)?;
+                let wanted = runs.spread(|run| wanted[run]);
+                let (times, mut wanted) = (segment.segment().times(), wanted.into_iter());
+                let mut is_it = |row: usize| wanted.next() == Some(Some(times[row]));
+                let mask: Vec<bool> = match rows {
+                    Rows::Range(rows) => rows.clone().map(is_it).collect(),
+                    Rows::List(rows) => rows.values().iter().map(|row| is_it(*row as usize)).collect(),
+                };
                 BooleanArray::from(mask)
             }
             Self::ByUser(expr) => {
@@ -335,6 +453,33 @@ impl Part {
             Self::ByRow(expr) => not_null(&expr.evaluate(segment, rows)?),
         })
     }
+}
+
+/// The time an expression has for each of some users, in milliseconds since the start of the segment's
+/// day, if it is on that day.
+fn times_of_users(time: &SegmentExpr, segment: &BoundSegment, ordinals: &[u32]) -> Result<Vec<Option<u32>>> {
+    let times = time.of_users(segment, ordinals)?;
+    let start = segment.segment().day().start().millis();
+    let of_day = |time: i64| u32::try_from(time.checked_sub(start)?).ok().filter(|time| *time < DAY_MS);
+    let times = times.as_primitive::<TimestampMillisecondType>();
+    Ok(times.iter().map(|time| time.and_then(of_day)).collect())
+}
+
+/// Those of a range of rows that are at the time an expression has for their user, ascending.
+fn rows_at_times(time: &SegmentExpr, segment: &BoundSegment, range: Range<usize>) -> Result<Vec<u32>> {
+    let runs = UserRuns::of(segment, &Rows::Range(range.clone()));
+    let times = segment.segment().times();
+    let mut chosen = Vec::new();
+    let mut first = range.start;
+    for (wanted, length) in times_of_users(time, segment, &runs.ordinals)?.into_iter().zip(&runs.lengths) {
+        let rows = first..first + *length as usize;
+        first = rows.end;
+        let Some(wanted) = wanted else { continue };
+        let before = times[rows.clone()].partition_point(|time| *time < wanted);
+        let found = rows.skip(before).take_while(|row| times[*row] == wanted);
+        chosen.extend(found.map(|row| row as u32));
+    }
+    Ok(chosen)
 }
 
 /// What of ascending ranges of rows lies within another.

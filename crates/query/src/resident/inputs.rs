@@ -13,7 +13,7 @@ use arrow::datatypes::{
 };
 use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::logical_expr::Expr;
-use tallymark_memory::{ColumnId, Layout, LayoutNeeds, LoadedSegment, Segment, UserDirectory};
+use tallymark_memory::{ColumnId, Layout, LayoutNeeds, LoadedSegment, RowsByCode, Segment, UserDirectory};
 
 use crate::error::not_loaded;
 use crate::events_table::{EventColumn, EventsTable};
@@ -151,6 +151,8 @@ enum Source {
 #[derive(Debug)]
 pub(crate) struct BoundSegment {
     sources: Vec<Source>,
+    /// The input that event names are, with the rows of each code, if they are known.
+    rows_by_event: Option<(usize, Arc<RowsByCode>)>,
     users: Arc<UserDirectory>,
     segment: Arc<Segment>,
     /// Bytes that had to be read for it.
@@ -178,7 +180,14 @@ impl BoundSegment {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { sources, users, segment: loaded.segment, loaded_bytes: loaded.loaded_bytes })
+        let events = inputs.columns.iter().position(|column| id_of(*column) == Some(ColumnId::EVENT));
+        Ok(Self {
+            sources,
+            rows_by_event: events.zip(loaded.rows_by_event),
+            users,
+            segment: loaded.segment,
+            loaded_bytes: loaded.loaded_bytes,
+        })
     }
 
     pub(crate) fn segment(&self) -> &Segment {
@@ -205,6 +214,11 @@ impl BoundSegment {
             Source::Column(array) => Dictionary::of(array),
             Source::Time | Source::User | Source::Day => None,
         }
+    }
+
+    /// The rows of each code of an input's dictionary, if they are known.
+    pub(crate) fn rows_by_code(&self, input: usize) -> Option<&RowsByCode> {
+        self.rows_by_event.as_ref().filter(|(events, _)| *events == input).map(|(_, rows)| &**rows)
     }
 
     /// Whether all rows of the segment have one value of this input.

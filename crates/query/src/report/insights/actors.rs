@@ -21,7 +21,7 @@ use super::super::segments::Segment;
 use super::measure::USER;
 use crate::Result;
 use crate::functions::made::call;
-use crate::resident::by_user::{Matcher, UserEvents};
+use crate::resident::by_user::{Matcher, UserEvents, UserScan};
 use crate::resident::user_values::UserValues;
 
 /// When somebody did something first.
@@ -94,7 +94,7 @@ impl Asked {
             labels: Vec::new(),
             numbers: Vec::new(),
         };
-        let (found, users) = scan.run_once_a_day(self, First).await?;
+        let (found, users) = scan.run_with(self, First, UserScan::once_ever).await?;
         let mut times = vec![None; users.len()];
         for (user, time) in found {
             times[user as usize] = Some(time);

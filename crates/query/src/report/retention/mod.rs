@@ -240,7 +240,17 @@ impl Prepared {
             labels: self.labels.clone(),
             numbers: self.numbers.clone(),
         };
-        scan.run(asked, matcher).await
+        // Of a unit of civil time it is enough to know the first birth, and whether somebody came back in
+        // it at all, and behind that birth.
+        let once_a_unit = self.walk.alignment == Alignment::Calendar && self.amount == Amount::None;
+        scan.run_with(asked, matcher, |scan| {
+            if once_a_unit {
+                scan.once_and_then(self.walk.units.begins().to_vec(), BIRTH, RETURN)
+            } else {
+                scan
+            }
+        })
+        .await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The aggregates of a query, and what they have counted so far.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -87,8 +88,8 @@ impl Aggregate {
         accumulator: &mut Accumulator,
         block: &Block<'_>,
     ) -> Result<()> {
-        if let (Some(relevant), RowGroups::Users(_)) = (&bound.relevant, block.groups) {
-            return self.update_relevant(relevant, bound, accumulator, block);
+        if let (Some(relevant), RowGroups::Users { first, .. }) = (&bound.relevant, block.groups) {
+            return self.update_relevant(relevant, bound, accumulator, block, first);
         }
         let mask = match &bound.filter {
             Some(filter) => Some(filter.mask(block.segment, block.rows)?),
@@ -106,12 +107,14 @@ impl Aggregate {
             }
             (AggregateKind::Function { args, .. }, Accumulator::Function(accumulator)) => {
                 let args = args.iter().zip(&bound.args);
-                let args = args.map(|(arg, bound)| bound.evaluate(arg, block.segment, block.rows));
+                let args = args.map(|(arg, bound)| block.argument(arg, bound));
                 let args = args.collect::<Result<Vec<_>>>()?;
                 let groups: Cow<'_, [usize]> = match block.groups {
                     RowGroups::Each(groups) => groups.into(),
                     RowGroups::One(group) => vec![group; block.rows.count()].into(),
-                    RowGroups::Users(users) => users.iter().map(|user| *user as usize).collect(),
+                    RowGroups::Users { users, first } => {
+                        users.iter().map(|user| first + *user as usize).collect()
+                    }
                 };
                 accumulator.update_batch(&args, &groups, mask.as_ref(), block.group_count)
             }
@@ -126,6 +129,7 @@ impl Aggregate {
         bound: &BoundAggregate,
         accumulator: &mut Accumulator,
         block: &Block<'_>,
+        first_group: usize,
     ) -> Result<()> {
         let mut rows = relevant.select(block.segment, block.rows)?;
         if let Some(filter) = &bound.filter {
@@ -153,13 +157,18 @@ impl Aggregate {
         };
         let mut users = Vec::new();
         block.morsel.numbers(block.segment, &rows, &mut users);
-        let groups: Vec<usize> = users.into_iter().map(|user| user as usize).collect();
+        let groups: Vec<usize> = users.into_iter().map(|user| first_group + user as usize).collect();
         accumulator.update_batch(&args, &groups, None, block.group_count)
     }
 
     /// Whether it looks at nothing but which user a row is of.
     pub(super) fn is_plain_count(&self) -> bool {
         self.filter.is_none() && !matches!(self.kind, AggregateKind::Function { .. })
+    }
+
+    /// Whether it counts all rows.
+    pub(super) fn is_count_of_rows(&self) -> bool {
+        self.filter.is_none() && matches!(self.kind, AggregateKind::Rows)
     }
 
     /// Whether it looks only at rows that pass some filter of its own, if users are the groups.
@@ -301,8 +310,9 @@ pub(super) enum RowGroups<'a> {
     One(usize),
     /// A group for each row.
     Each(&'a [usize]),
-    /// Users are the groups: their number for each row, or nothing if no aggregate asks.
-    Users(&'a [u32]),
+    /// Users are the groups: their number for each row, or nothing if no aggregate asks, counted from
+    /// the first group.
+    Users { users: &'a [u32], first: usize },
 }
 
 /// Rows with what is known of them.
@@ -315,6 +325,21 @@ pub(super) struct Block<'a> {
     /// The number of the user of each row; empty if no aggregate asks.
     pub(super) users: &'a [u32],
     pub(super) morsel: &'a Morsel,
+    /// The inputs that were looked at, with their values: several aggregates may be of the same.
+    pub(super) read: RefCell<Vec<(usize, ArrayRef)>>,
+}
+
+impl Block<'_> {
+    /// The values of an argument of an aggregate.
+    fn argument(&self, arg: &SegmentExpr, bound: &BoundExpr) -> Result<ArrayRef> {
+        let Some(input) = arg.as_input() else { return bound.evaluate(arg, self.segment, self.rows) };
+        if let Some((_, values)) = self.read.borrow().iter().find(|(known, _)| *known == input) {
+            return Ok(Arc::clone(values));
+        }
+        let values = bound.evaluate(arg, self.segment, self.rows)?;
+        self.read.borrow_mut().push((input, Arc::clone(&values)));
+        Ok(values)
+    }
 }
 
 fn count_rows(counts: &mut [i64], block: &Block<'_>, mask: Option<&BooleanArray>) {
@@ -325,8 +350,11 @@ fn count_rows(counts: &mut [i64], block: &Block<'_>, mask: Option<&BooleanArray>
         (RowGroups::Each(groups), Some(mask)) => {
             groups.iter().zip(mask.values()).for_each(|(group, wanted)| counts[*group] += i64::from(wanted));
         }
-        (RowGroups::Users(users), None) => users.iter().for_each(|user| counts[*user as usize] += 1),
-        (RowGroups::Users(users), Some(mask)) => {
+        (RowGroups::Users { users, first }, None) => {
+            users.iter().for_each(|user| counts[first + *user as usize] += 1);
+        }
+        (RowGroups::Users { users, first }, Some(mask)) => {
+            let counts = &mut counts[first..];
             users
                 .iter()
                 .zip(mask.values())
@@ -456,7 +484,7 @@ impl UserCounts {
                         let group = match groups {
                             RowGroups::One(group) => group,
                             RowGroups::Each(groups) => groups[row],
-                            RowGroups::Users(_) => *user as usize,
+                            RowGroups::Users { first, .. } => first + *user as usize,
                         };
                         see(group, *user);
                     }

@@ -66,8 +66,24 @@ pub(super) struct Groups {
     count: usize,
 }
 
+/// Which key is meant.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum KeyPlace {
+    User,
+    /// The so-many-eth of the others.
+    Other(usize),
+}
+
 /// The keys of one segment, and the numbers of the values that stand for many rows each.
 pub(super) struct NumberedKeys<'a>(Vec<(&'a BoundKey, Vec<u32>)>);
+
+impl NumberedKeys<'_> {
+    /// The numbers of all keys but the user, if all rows of the segment have the same.
+    pub(super) fn constants(&self) -> Option<Vec<u32>> {
+        let others = self.0.iter().filter(|(key, _)| !matches!(key, BoundKey::User));
+        others.map(|(_, numbers)| only(numbers)).collect()
+    }
+}
 
 impl Groups {
     pub(super) fn try_new(keys: &[Key]) -> Result<Self> {
@@ -232,15 +248,46 @@ impl Groups {
         Ok(())
     }
 
-    /// The keys of all groups, in order: one array a key. `user_ids` gives the ids of user numbers.
-    pub(super) fn key_columns(
+    /// The keys of all groups, in order: one array for each that is shown. `user_ids` gives the ids of
+    /// user numbers.
+    pub(super) fn key_columns_of_all(
         &mut self,
+        shown: &[bool],
         user_ids: impl Fn(&[u32]) -> Result<ArrayRef>,
     ) -> Result<Vec<ArrayRef>> {
+        let members = std::mem::take(&mut self.members);
         let count = self.keys.len();
-        let mut columns = Vec::with_capacity(count);
-        for (at, key) in self.keys.iter_mut().enumerate() {
-            let numbers: Vec<u32> = self.members.iter().skip(at).step_by(count).copied().collect();
+        let user_at = self.keys.iter().position(|key| matches!(key, KeyNumbers::User)).unwrap_or(count);
+        self.key_columns(shown, user_ids, |place| {
+            let at = match place {
+                KeyPlace::User => user_at,
+                KeyPlace::Other(at) => at + usize::from(at >= user_at),
+            };
+            members.iter().skip(at).step_by(count).copied().collect()
+        })
+    }
+
+    /// The same of other groups: `numbers` gives those of each one's key.
+    pub(super) fn key_columns(
+        &mut self,
+        shown: &[bool],
+        user_ids: impl Fn(&[u32]) -> Result<ArrayRef>,
+        numbers: impl Fn(KeyPlace) -> Vec<u32>,
+    ) -> Result<Vec<ArrayRef>> {
+        let mut columns = Vec::with_capacity(self.keys.len());
+        let mut others = 0;
+        for (key, shown) in self.keys.iter_mut().zip(shown) {
+            let place = match key {
+                KeyNumbers::User => KeyPlace::User,
+                KeyNumbers::Values { .. } => {
+                    others += 1;
+                    KeyPlace::Other(others - 1)
+                }
+            };
+            if !shown {
+                continue;
+            }
+            let numbers = numbers(place);
             columns.push(match key {
                 KeyNumbers::User => user_ids(&numbers)?,
                 KeyNumbers::Values { values, .. } => {

@@ -1,9 +1,11 @@
 //! One part of the rows: which groups they are of, and what was counted for each.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter;
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
@@ -15,8 +17,8 @@ use tokio::sync::OnceCell;
 use super::super::filter::BoundFilter;
 use super::super::inputs::{BoundSegment, NOBODY, Rows, user_ids};
 use super::super::segments::LOADS_AT_ONCE;
-use super::accumulate::{Accumulator, Aggregate, Block, BoundAggregate, Morsel, RowGroups};
-use super::groups::{BoundKey, Groups, NumberedKeys};
+use super::accumulate::{Accumulator, Aggregate, AggregateKind, Block, BoundAggregate, Morsel, RowGroups};
+use super::groups::{BoundKey, Groups, KeyPlace, NumberedKeys};
 use super::plan::Plan;
 
 /// Rows looked at in one go: what they need fits the second-level cache.
@@ -39,7 +41,7 @@ pub(super) enum Part {
 #[derive(Debug)]
 pub(super) struct Partial {
     pub(super) group_count: usize,
-    /// One array a key.
+    /// One array for each key that is shown.
     pub(super) keys: Vec<ArrayRef>,
     /// For each aggregate, the arrays of its state, or of its result if the part is the only one
     /// with these groups.
@@ -128,10 +130,54 @@ pub(super) struct PartWork<'a> {
     users: Vec<u32>,
     row_groups: Vec<usize>,
     morsel: Morsel,
-    /// Users are the groups: which of them have rows, nobody last.
-    present: Vec<bool>,
+    /// Where groups have places: see [`Places`].
+    places: Option<Places>,
+    /// Where the groups of the segment at hand begin.
+    first_group: usize,
+    /// A bit for each of some rows.
+    bits: Vec<u64>,
     reservation: MemoryReservation,
 }
+
+/// The places of groups that are users, within what the other keys are: nothing of a row needs to be
+/// looked up. Where all rows of each segment have the same of the other keys, such as the day.
+struct Places {
+    /// The numbers of the other keys of each combination.
+    others: Vec<Vec<u32>>,
+    /// How many places each has: one for each user of the part, and last nobody's.
+    each: usize,
+    /// Which groups there are.
+    present: Vec<bool>,
+}
+
+impl Places {
+    /// Places, and where those of each segment begin.
+    fn of_segments(
+        plan: &Plan,
+        segments: &[(&Prepared, NumberedKeys<'_>)],
+        user_count: usize,
+    ) -> Option<(Self, Vec<usize>)> {
+        let (each, mut others) = (user_count + 1, Vec::new());
+        let mut firsts = Vec::with_capacity(segments.len());
+        for (_, keys) in segments {
+            let numbers = keys.constants()?;
+            let at = others.iter().position(|known| *known == numbers).unwrap_or_else(|| {
+                others.push(numbers);
+                others.len() - 1
+            });
+            firsts.push(at * each);
+        }
+        let count = others.len() * each;
+        let counts_users = plan.aggregates.iter().any(|of| matches!(of.kind, AggregateKind::Users));
+        if others.len() > 1 && (counts_users || count > PLACES_MAX) {
+            return None;
+        }
+        Some((Self { others, each, present: vec![false; count] }, firsts))
+    }
+}
+
+/// Of more places most would be empty.
+const PLACES_MAX: usize = 2 * PER_USER_ROWS;
 
 /// Runs one part. `last` says that nobody else has the same groups.
 pub(super) async fn run(
@@ -149,7 +195,9 @@ pub(super) async fn run(
         users: Vec::new(),
         row_groups: Vec::new(),
         morsel: Morsel(0..0),
-        present: Vec::new(),
+        places: None,
+        first_group: 0,
+        bits: Vec::new(),
         reservation,
     };
     match part {
@@ -172,17 +220,22 @@ impl<'a> PartWork<'a> {
         for prepared in segments.all().await? {
             all.push((prepared, self.groups.number(&prepared.keys)?));
         }
+        let mut firsts = vec![0; all.len()];
+        if self.plan.groups_by_user()
+            && let Some((places, of_segments)) = Places::of_segments(self.plan, &all, users.len())
+        {
+            // Else an accumulator may take it that all users have the values of its first rows.
+            for (aggregate, accumulator) in self.plan.aggregates.iter().zip(&mut self.accumulators) {
+                aggregate.make_room(accumulator, places.present.len())?;
+            }
+            (self.places, firsts) = (Some(places), of_segments);
+        }
         let mut start = users.start;
         loop {
             let end = start.saturating_add(self.morsel_users()).min(users.end);
             self.begin_morsel(Morsel(start..end));
-            if self.plan.groups_are_users() {
-                // Else an accumulator may take it that all users have the values of its first rows.
-                for (aggregate, accumulator) in self.plan.aggregates.iter().zip(&mut self.accumulators) {
-                    aggregate.make_room(accumulator, self.present.len())?;
-                }
-            }
-            for (prepared, keys) in &all {
+            for ((prepared, keys), first_group) in all.iter().zip(&firsts) {
+                self.first_group = *first_group;
                 let segment = prepared.segment.segment();
                 let at = segment.users_in(start..end);
                 let (first, last) = (segment.starts()[at.start] as usize, segment.starts()[at.end] as usize);
@@ -212,16 +265,14 @@ impl<'a> PartWork<'a> {
                 counts.begin_morsel(&morsel);
             }
         }
-        if self.plan.groups_are_users() {
-            self.present = vec![false; morsel.0.len() + 1];
-        }
         self.morsel = morsel;
     }
 
     /// Lets others run, and this be cancelled; accounts for what is held.
     async fn pause(&mut self) -> Result<()> {
         let held: usize = self.accumulators.iter().map(Accumulator::size).sum();
-        self.reservation.try_resize(held + self.groups.size())?;
+        let places = self.places.as_ref().map_or(0, |places| places.present.capacity());
+        self.reservation.try_resize(held + self.groups.size() + places)?;
         tokio::task::yield_now().await;
         Ok(())
     }
@@ -238,16 +289,31 @@ impl<'a> PartWork<'a> {
         if range.is_empty() {
             return Ok(());
         }
-        if prepared.filter.is_everything()
-            && self.plan.aggregates.iter().all(Aggregate::is_plain_count)
-            && !self.plan.groups_by_user()
-            && let Some(group) = self.groups.single(keys)
-        {
-            self.count_all(prepared, group, range);
-            return Ok(());
-        }
-        if self.plan.groups_are_users() && prepared.filter.is_everything() {
-            self.mark_all(prepared, &range);
+        let counts_rows = self.plan.aggregates.iter().all(Aggregate::is_count_of_rows);
+        if self.places.is_some() {
+            if counts_rows {
+                return self.count_by_user(prepared);
+            }
+            if prepared.filter.is_everything() {
+                self.mark_all(prepared, &range);
+            }
+        } else if !self.plan.groups_by_user() {
+            if prepared.filter.is_everything()
+                && self.plan.aggregates.iter().all(Aggregate::is_plain_count)
+                && let Some(group) = self.groups.single(keys)
+            {
+                self.count_all(prepared, group, range);
+                return Ok(());
+            }
+            if counts_rows && let Some(count) = prepared.filter.count_of_ranges(&range) {
+                if count == 0 {
+                    return Ok(());
+                }
+                if let Some(group) = self.groups.single(keys) {
+                    self.count_rows(group, count);
+                    return Ok(());
+                }
+            }
         }
         for start in range.clone().step_by(BLOCK_ROWS) {
             let block = start..(start + BLOCK_ROWS).min(range.end);
@@ -265,49 +331,81 @@ impl<'a> PartWork<'a> {
     /// All rows are of one group and are just counted: no row is looked at.
     fn count_all(&mut self, prepared: &Prepared, group: usize, range: Range<usize>) {
         let group_count = self.groups.count();
-        self.rows += range.len();
+        self.count_rows(group, range.len());
         for accumulator in &mut self.accumulators {
-            match accumulator {
-                Accumulator::Rows(counts) => {
-                    counts.resize(group_count, 0);
-                    counts[group] += range.len() as i64;
-                }
-                Accumulator::Users(counts) => {
-                    let segment = prepared.segment.segment();
-                    let users = segment.users_in(self.morsel.0.clone());
-                    let users = segment.users()[users].iter().map(|user| user - self.morsel.0.start);
-                    counts.see_all(group, group_count, users);
-                }
-                Accumulator::Function(_) => {}
+            if let Accumulator::Users(counts) = accumulator {
+                let segment = prepared.segment.segment();
+                let users = segment.users_in(self.morsel.0.clone());
+                let users = segment.users()[users].iter().map(|user| user - self.morsel.0.start);
+                counts.see_all(group, group_count, users);
             }
         }
     }
 
+    /// So many rows are of one group.
+    fn count_rows(&mut self, group: usize, count: usize) {
+        let group_count = self.groups.count();
+        self.rows += count;
+        for accumulator in &mut self.accumulators {
+            if let Accumulator::Rows(counts) = accumulator {
+                counts.resize(group_count, 0);
+                counts[group] += count as i64;
+            }
+        }
+    }
+
+    /// Counts the rows of each user of the morsel that pass.
+    fn count_by_user(&mut self, prepared: &Prepared) -> Result<()> {
+        let Some(places) = &mut self.places else { return Ok(()) };
+        let of_segment = self.first_group..self.first_group + places.each;
+        let present = &mut places.present[of_segment.clone()];
+        let mut counts: Vec<&mut [i64]> = Vec::with_capacity(self.accumulators.len());
+        for accumulator in &mut self.accumulators {
+            if let Accumulator::Rows(of_groups) = accumulator {
+                of_groups.resize(places.others.len() * places.each, 0);
+                counts.push(&mut of_groups[of_segment.clone()]);
+            }
+        }
+        let (users, nobody) = (self.morsel.0.clone(), self.morsel.nobody());
+        let mut rows = 0;
+        prepared.filter.count_by_user(&prepared.segment, users.clone(), &mut self.bits, |user, count| {
+            let number = if user == NOBODY { nobody } else { user - users.start } as usize;
+            rows += count as usize;
+            present[number] |= count > 0;
+            counts.iter_mut().for_each(|counts| counts[number] += i64::from(count));
+        })?;
+        self.rows += rows;
+        Ok(())
+    }
+
     /// All users of the morsel with rows in a range, and nobody if it has some.
     fn mark_all(&mut self, prepared: &Prepared, range: &Range<usize>) {
+        let Some(places) = &mut self.places else { return };
+        let present = &mut places.present[self.first_group..];
         let segment = prepared.segment.segment();
         for user in &segment.users()[segment.users_in(self.morsel.0.clone())] {
-            self.present[(user - self.morsel.0.start) as usize] = true;
+            present[(user - self.morsel.0.start) as usize] = true;
         }
         if range.start < segment.nobody_rows() {
-            self.present[self.morsel.nobody() as usize] = true;
+            present[self.morsel.nobody() as usize] = true;
         }
     }
 
     fn block(&mut self, prepared: &Prepared, keys: &NumberedKeys<'_>, rows: &Rows) -> Result<()> {
         self.rows += rows.count();
-        let users_are_groups = self.plan.groups_are_users();
+        let users_are_groups = self.places.is_some();
         let marks = users_are_groups && !prepared.filter.is_everything();
         let selective = users_are_groups && self.plan.aggregates.iter().all(Aggregate::is_selective);
         self.users.clear();
         if self.plan.needs_users() && (marks || !selective) {
             self.morsel.numbers(&prepared.segment, rows, &mut self.users);
         }
-        if marks {
-            self.users.iter().for_each(|user| self.present[*user as usize] = true);
+        if let Some(places) = self.places.as_mut().filter(|_| marks) {
+            let present = &mut places.present[self.first_group..];
+            self.users.iter().for_each(|user| present[*user as usize] = true);
         }
         let groups = if users_are_groups {
-            RowGroups::Users(&self.users)
+            RowGroups::Users { users: &self.users, first: self.first_group }
         } else if let Some(group) = self.groups.single(keys) {
             RowGroups::One(group)
         } else {
@@ -315,7 +413,7 @@ impl<'a> PartWork<'a> {
             self.groups.of_rows(keys, &prepared.segment, rows, users, &mut self.row_groups)?;
             RowGroups::Each(&self.row_groups)
         };
-        let group_count = if users_are_groups { self.present.len() } else { self.groups.count() };
+        let group_count = self.group_count();
         let block = Block {
             segment: &prepared.segment,
             rows,
@@ -323,6 +421,7 @@ impl<'a> PartWork<'a> {
             group_count,
             users: &self.users,
             morsel: &self.morsel,
+            read: RefCell::default(),
         };
         for ((aggregate, bound), accumulator) in
             self.plan.aggregates.iter().zip(&prepared.aggregates).zip(&mut self.accumulators)
@@ -332,9 +431,13 @@ impl<'a> PartWork<'a> {
         Ok(())
     }
 
+    /// How many groups there are so far, or places for them.
+    fn group_count(&self) -> usize {
+        self.places.as_ref().map_or_else(|| self.groups.count(), |places| places.present.len())
+    }
+
     fn finish(mut self, segments: &PreparedSegments, last: bool) -> Result<Partial> {
-        let users_are_groups = self.plan.groups_are_users();
-        let group_count = if users_are_groups { self.present.len() } else { self.groups.count() };
+        let group_count = self.group_count();
         if group_count == 0 {
             // Some accumulators cannot say nothing.
             return Ok(Partial { group_count, keys: Vec::new(), aggregates: Vec::new(), rows: self.rows });
@@ -353,18 +456,21 @@ impl<'a> PartWork<'a> {
             let ordinal = |number: &u32| if *number == nobody { NOBODY } else { first + number };
             user_ids(segments.layout.users(), &numbers.iter().map(ordinal).collect::<Vec<_>>())
         };
-        if !users_are_groups {
-            let keys = self.groups.key_columns(ids)?;
-            return Ok(Partial { group_count, keys, aggregates, rows: self.rows });
-        }
-        let present = BooleanArray::from(self.present);
-        let numbers: Vec<u32> = present.values().set_indices_u32().collect();
-        for states in &mut aggregates {
-            for state in states {
+        if let Some(Places { others, each, present }) = self.places {
+            let present = BooleanArray::from(BooleanBuffer::collect_bool(present.len(), |at| present[at]));
+            for state in aggregates.iter_mut().flatten() {
                 *state = filter(state, &present)?;
             }
+            let group_count = present.true_count();
+            let groups = || present.values().set_indices_u32().map(|group| group as usize);
+            let keys = self.groups.key_columns(&self.plan.shown_keys, ids, |key| match key {
+                KeyPlace::User => groups().map(|group| (group % each) as u32).collect(),
+                KeyPlace::Other(at) => groups().map(|group| others[group / each][at]).collect(),
+            })?;
+            return Ok(Partial { group_count, keys, aggregates, rows: self.rows });
         }
-        Ok(Partial { group_count: numbers.len(), keys: vec![ids(&numbers)?], aggregates, rows: self.rows })
+        let keys = self.groups.key_columns_of_all(&self.plan.shown_keys, ids)?;
+        Ok(Partial { group_count, keys, aggregates, rows: self.rows })
     }
 }
 

@@ -26,9 +26,11 @@ pub(super) struct Aggregation {
     pub(super) table: Arc<EventsTable>,
     pub(super) filters: Vec<Expr>,
     pub(super) keys: Vec<Expr>,
+    /// Which keys are columns of the result.
+    pub(super) shown_keys: Vec<bool>,
     /// Calls of aggregate functions.
     pub(super) aggregates: Vec<Expr>,
-    /// The keys, then the aggregates; names are made up and unique.
+    /// The keys that are shown, then the aggregates; names are made up and unique.
     pub(super) schema: SchemaRef,
 }
 
@@ -38,21 +40,26 @@ pub(super) struct Plan {
     pub(super) inputs: Arc<Inputs>,
     pub(super) filter: RowFilter,
     pub(super) keys: Vec<Key>,
+    pub(super) shown_keys: Vec<bool>,
     pub(super) aggregates: Vec<Aggregate>,
     pub(super) schema: SchemaRef,
 }
 
 impl Aggregation {
-    /// Everything but the keys and aggregates at these positions of the schema is left out.
+    /// What is not at these positions of the schema is left out; only where groups of the same keys may
+    /// come more than once, keys are not.
     pub(super) fn project(&self, positions: &[usize]) -> Result<Self> {
+        let by_user = self.keys.iter().any(is_user);
+        let shown_keys: Vec<bool> =
+            (0..self.keys.len()).map(|at| !by_user || positions.contains(&at)).collect();
         let aggregates = (0..self.aggregates.len())
             .filter(|at| positions.contains(&(self.keys.len() + at)))
             .map(|at| self.aggregates[at].clone())
             .collect();
         let kept: Vec<usize> = (0..self.schema.fields().len())
-            .filter(|at| *at < self.keys.len() || positions.contains(at))
+            .filter(|at| shown_keys.get(*at).copied().unwrap_or_else(|| positions.contains(at)))
             .collect();
-        Ok(Self { aggregates, schema: Arc::new(self.schema.project(&kept)?), ..self.clone() })
+        Ok(Self { shown_keys, aggregates, schema: Arc::new(self.schema.project(&kept)?), ..self.clone() })
     }
 
     pub(super) fn expressions(&self) -> impl Iterator<Item = &Expr> {
@@ -73,18 +80,20 @@ impl Aggregation {
         let keys = self.keys.iter().map(key).collect::<Result<_>>()?;
         let aggregates =
             self.aggregates.iter().map(|call| aggregate(call, state, &inputs)).collect::<Result<_>>()?;
-        Ok(Plan { inputs: Arc::new(inputs), filter, keys, aggregates, schema: Arc::clone(&self.schema) })
+        Ok(Plan {
+            inputs: Arc::new(inputs),
+            filter,
+            keys,
+            shown_keys: self.shown_keys.clone(),
+            aggregates,
+            schema: Arc::clone(&self.schema),
+        })
     }
 }
 
 impl Plan {
     pub(super) fn groups_by_user(&self) -> bool {
         self.keys.iter().any(|key| matches!(key, Key::User))
-    }
-
-    /// Whether users are the groups.
-    pub(super) fn groups_are_users(&self) -> bool {
-        matches!(self.keys[..], [Key::User])
     }
 
     /// Whether the rows must come morsel by morsel of users.

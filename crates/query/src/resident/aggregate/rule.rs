@@ -81,7 +81,15 @@ fn aggregation(aggregate: &Aggregate) -> Result<Option<Aggregation>> {
     }
     let fields: Vec<_> = fields.iter().enumerate().map(|(at, field)| result_field(at, field)).collect();
     let schema = Arc::new(Schema::new(fields));
-    Ok(Some(Aggregation { table: source.table, filters: source.filters, keys, aggregates, schema }))
+    let shown_keys = vec![true; keys.len()];
+    Ok(Some(Aggregation {
+        table: source.table,
+        filters: source.filters,
+        keys,
+        shown_keys,
+        aggregates,
+        schema,
+    }))
 }
 
 fn is_count_of_rows(call: &Expr) -> bool {

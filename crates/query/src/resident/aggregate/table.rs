@@ -79,13 +79,11 @@ impl Aggregation {
             builder = builder.filter(filter)?;
         }
         let builder = builder.aggregate(self.keys.iter().cloned(), self.aggregates.iter().cloned())?;
-        let columns = builder.schema().columns();
+        let is_shown = |at: usize| self.shown_keys.get(at).copied().unwrap_or(true);
+        let columns = builder.schema().columns().into_iter().enumerate();
+        let columns = columns.filter(|(at, _)| is_shown(*at)).map(|(_, column)| Expr::Column(column));
         let names = self.schema.fields().iter().map(|field| field.name().clone());
-        builder
-            .project(
-                columns.into_iter().map(Expr::Column).zip(names).map(|(column, name)| column.alias(name)),
-            )?
-            .build()
+        builder.project(columns.zip(names).map(|(column, name)| column.alias(name)))?.build()
     }
 }
 

@@ -9,8 +9,8 @@ use datafusion::common::Result;
 
 use super::super::inputs::Rows;
 use super::labels::Labels;
-use super::masks::ByteMasks;
-use super::{Bound, Record, UserScan};
+use super::masks::{ByteMasks, FewRows};
+use super::{Bound, Once, Record, Then, UserScan};
 
 /// Rows that conditions are evaluated for in one go.
 const BLOCK_ROWS: usize = 16 << 10;
@@ -40,6 +40,8 @@ pub(super) struct Gathered {
     records: Vec<Record>,
     starts: Vec<u32>,
     next: Vec<u32>,
+    /// Of whom no more is wanted: see [`UserScan::once_ever`].
+    is_done: Vec<bool>,
 }
 
 #[derive(Debug)]
@@ -113,6 +115,7 @@ impl Gathered {
             records: Vec::new(),
             starts: Vec::new(),
             next: Vec::new(),
+            is_done: Vec::new(),
         }
     }
 
@@ -130,6 +133,8 @@ impl Gathered {
         self.labels.iter_mut().for_each(Labels::clear);
         self.numbers.iter_mut().for_each(Vec::clear);
         self.segment_count = 0;
+        self.is_done.clear();
+        self.is_done.resize(self.users.len(), false);
     }
 
     /// Begins with the events of nobody, as those of one user (G-12).
@@ -166,9 +171,9 @@ impl Gathered {
             return Ok(0);
         }
         let runs_before = self.runs.len();
-        let cuts = scan.cuts.as_ref().map(|cuts| Cuts::within(cuts, segment.day().start().millis()));
+        let once = scan.once.as_ref().map(|once| OnceADay::new(once, segment.day().start().millis()));
         let mask = bound.masks.constant();
-        let rows = if let (Some(mask), None) = (mask, &cuts) {
+        let rows = if let (Some(mask), None) = (mask, &once) {
             let first_user = self.users.start;
             let runs = users.iter().zip(starts.windows(2));
             let runs = runs.map(|(user, rows)| Run { user: user - first_user, rows: rows[1] - rows[0] });
@@ -177,10 +182,17 @@ impl Gathered {
         } else {
             let at = self.listed.len;
             self.listed.make_room(last - first);
-            match (mask, cuts, bound.masks.of_bytes(&bound.segment)) {
-                (Some(mask), Some(cuts), _) => self.add_first(users, starts, segment.times(), &cuts, mask),
-                (_, None, Some((codes, masks))) => self.add_coded(codes, masks, users, starts),
-                (_, cuts, _) => self.add_masked(bound, users, starts, cuts.as_ref())?,
+            let few = match &once {
+                Some(_) => bound.masks.of_few(&bound.segment, first..last)?,
+                None => None,
+            };
+            match (once, few, bound.masks.of_bytes(&bound.segment)) {
+                (Some(once), Some(few), _) => self.add_few(users, starts, segment.times(), &once, &few),
+                (None, _, Some((codes, masks))) => self.add_coded(codes, masks, users, starts),
+                (Some(once), _, Some((codes, masks))) if once.is_ever && masks.wanted.are_rare() => {
+                    self.add_coded(codes, masks, users, starts);
+                }
+                (once, ..) => self.add_masked(bound, users, starts, once.as_ref())?,
             }
             PieceRows::Listed { at }
         };
@@ -224,24 +236,50 @@ impl Gathered {
         first..end
     }
 
-    /// Adds the first row of each user between cuts.
-    fn add_first(&mut self, users: &[u32], starts: &[u32], times: &[u32], cuts: &Cuts, mask: u64) {
+    /// Adds the rows that say something new, where few rows meet what not all do: others need not be
+    /// looked at.
+    fn add_few(&mut self, users: &[u32], starts: &[u32], times: &[u32], once: &OnceADay, few: &FewRows) {
+        let mut more = few.more.iter().peekable();
         for (user, rows) in users.iter().zip(starts.windows(2)) {
+            let is_done = &mut self.is_done[(user - self.users.start) as usize];
+            if *is_done {
+                continue;
+            }
             let (mut row, end) = (rows[0], rows[1]);
+            // Those of users who are done.
+            while more.next_if(|(marked, _)| *marked < row).is_some() {}
             let before = self.listed.len;
-            self.listed.put(row, mask, true);
-            // Mostly a day is not cut.
-            for cut in &cuts.0 {
-                let rest = &times[row as usize..end as usize];
-                if rest.first().is_some_and(|time| time < cut) {
-                    row += rest.partition_point(|time| time < cut) as u32;
-                    if row < end {
-                        self.listed.put(row, mask, true);
+            let mut cuts = once.cuts.iter();
+            while row < end {
+                // Mostly a day is not cut.
+                let piece_end = cuts.next().map_or(end, |cut| {
+                    row + times[row as usize..end as usize].partition_point(|time| time < cut) as u32
+                });
+                let mut seen = Seen::default();
+                // Those before it are looked at: what is new is a first row, or comes after one.
+                let mut near = row + once.rows_of_news();
+                while row < piece_end {
+                    if row >= near {
+                        match more.peek().filter(|(marked, _)| *marked < piece_end) {
+                            Some((marked, _)) => row = *marked,
+                            None => break,
+                        }
                     }
+                    let marked = more.next_if(|(marked, _)| *marked == row).map(|(_, mask)| mask);
+                    if marked.is_some() {
+                        near = row + once.rows_of_news();
+                    }
+                    let mask = few.all | marked.copied().unwrap_or_default();
+                    self.listed.put(row, mask, seen.has_new(mask, once.then));
+                    row += 1;
                 }
+                row = piece_end;
             }
             let rows = (self.listed.len - before) as u32;
-            self.runs.push(Run { user: user - self.users.start, rows });
+            if rows > 0 {
+                *is_done = once.is_ever;
+                self.runs.push(Run { user: user - self.users.start, rows });
+            }
         }
     }
 
@@ -287,14 +325,13 @@ impl Gathered {
         }
     }
 
-    /// Adds the rows that meet a condition; of those between two cuts, those that meet another one
-    /// than those before.
+    /// Adds the rows that meet a condition, or those of them that say something new.
     fn add_masked(
         &mut self,
         bound: &Bound,
         users: &[u32],
         starts: &[u32],
-        cuts: Option<&Cuts>,
+        once: Option<&OnceADay>,
     ) -> Result<()> {
         let (first, last) = (starts[0] as usize, starts[starts.len() - 1] as usize);
         let times = bound.segment.segment().times();
@@ -302,6 +339,7 @@ impl Gathered {
         // How many wanted rows the user has: those of one whom two blocks share are one run.
         let mut user_rows = 0u32;
         let mut seen = Seen::default();
+        let mut cut_count = 0;
         for block in (first..last).step_by(BLOCK_ROWS) {
             let block = block..(block + BLOCK_ROWS).min(last);
             bound.masks.of_rows(&bound.segment, block.clone(), &mut self.block_masks)?;
@@ -310,8 +348,17 @@ impl Gathered {
                 let end = block.end.min(starts[at + 1] as usize);
                 let masks = &self.block_masks[row - block.start..end - block.start];
                 for (row, mask) in (row as u32..).zip(masks) {
-                    let wanted =
-                        *mask != 0 && cuts.is_none_or(|cuts| seen.has_new(*mask, times[row as usize], cuts));
+                    let wanted = match once {
+                        Some(once) if *mask != 0 => {
+                            let time = times[row as usize];
+                            while once.cuts.get(cut_count).is_some_and(|cut| *cut <= time) {
+                                cut_count += 1;
+                                seen = Seen::default();
+                            }
+                            seen.has_new(*mask, once.then)
+                        }
+                        _ => *mask != 0,
+                    };
                     self.listed.put(row, *mask, wanted);
                     user_rows += u32::from(wanted);
                 }
@@ -321,7 +368,7 @@ impl Gathered {
                         self.runs.push(Run { user: users[at] - self.users.start, rows: user_rows });
                     }
                     user_rows = 0;
-                    seen = Seen::default();
+                    (seen, cut_count) = (Seen::default(), 0);
                     at += 1;
                 }
             }
@@ -397,36 +444,46 @@ impl<'a> InOrder<'a> {
     }
 }
 
-/// Instants within a day, in milliseconds since its start, but for those at its start.
-struct Cuts(Vec<u32>);
+/// What is asked of the rows of one day: see [`UserScan::once_between`].
+struct OnceADay {
+    /// Instants within the day, in milliseconds since its start, but for those at its start.
+    cuts: Vec<u32>,
+    then: Option<Then>,
+    is_ever: bool,
+}
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-impl Cuts {
-    fn within(instants: &[i64], day_start: i64) -> Self {
-        let first = instants.partition_point(|instant| *instant <= day_start);
-        let of_day = instants[first..].iter().map(|instant| instant - day_start);
-        Self(of_day.take_while(|time| *time < DAY_MS).map(|time| time as u32).collect())
+impl OnceADay {
+    fn new(once: &Once, day_start: i64) -> Self {
+        let first = once.instants.partition_point(|instant| *instant <= day_start);
+        let of_day = once.instants[first..].iter().map(|instant| instant - day_start);
+        let cuts = of_day.take_while(|time| *time < DAY_MS).map(|time| time as u32).collect();
+        Self { cuts, then: once.then, is_ever: once.is_ever }
+    }
+
+    /// How many rows from one on that meets something new may say something new for that.
+    fn rows_of_news(&self) -> u32 {
+        if self.then.is_some() { 2 } else { 1 }
     }
 }
 
-/// The conditions that rows of a user met since the last cut.
+/// What rows of a user met since the last cut.
 #[derive(Default)]
 struct Seen {
     conditions: u64,
-    /// How many cuts were passed.
-    cuts: usize,
+    /// Whether one met what comes next, behind another that met what comes first.
+    then: bool,
 }
 
 impl Seen {
-    /// Whether a row meets one that none before it did.
-    fn has_new(&mut self, mask: u64, time: u32, cuts: &Cuts) -> bool {
-        while cuts.0.get(self.cuts).is_some_and(|cut| *cut <= time) {
-            self.cuts += 1;
-            self.conditions = 0;
-        }
-        let has_new = mask & !self.conditions != 0;
+    /// Whether a row says something that none before it did.
+    fn has_new(&mut self, mask: u64, then: Option<Then>) -> bool {
+        let is_then =
+            then.is_some_and(|then| !self.then && self.conditions & then.first != 0 && mask & then.next != 0);
+        let has_new = is_then || mask & !self.conditions != 0;
+        self.then |= is_then;
         self.conditions |= mask;
         has_new
     }

@@ -31,6 +31,13 @@ pub(super) struct ByteMasks {
     pub(super) masks: Box<[u64; 256]>,
 }
 
+/// See [`Masks::of_few`].
+#[derive(Debug)]
+pub(super) struct FewRows {
+    pub(super) all: u64,
+    pub(super) more: Vec<(u32, u64)>,
+}
+
 #[derive(Debug)]
 struct Table {
     /// One of the expressions: they all have the same codes.
@@ -59,7 +66,8 @@ impl Masks {
             for (mask, of_code) in of_codes.iter_mut().zip(&table.masks) {
                 *mask = of_code & masks.possible;
             }
-            let wanted = WantedCodes::new(of_codes.iter().map(|mask| *mask != 0), codes);
+            let known = table.codes.rows_by_code(segment);
+            let wanted = WantedCodes::new(of_codes.iter().map(|mask| *mask != 0), codes, known);
             masks.of_bytes = Some(ByteMasks { wanted, masks: of_codes });
         }
         masks
@@ -86,6 +94,32 @@ impl Masks {
     pub(super) fn constant(&self) -> Option<u64> {
         let is_constant = self.possible == 0 || self.tables.is_empty() && self.rest.is_empty();
         is_constant.then_some(self.possible)
+    }
+
+    /// What all of some rows meet, and the rows that meet more, ascending, with that; `None` if codes
+    /// have to be looked at.
+    pub(super) fn of_few(&self, segment: &BoundSegment, rows: Range<usize>) -> Result<Option<FewRows>> {
+        if !self.tables.is_empty() {
+            return Ok(None);
+        }
+        let mut found = FewRows { all: self.possible, more: Vec::new() };
+        for (condition, filter) in &self.rest {
+            let bit = 1 << condition;
+            found.all &= !bit;
+            match filter.select(segment, Rows::Range(rows.clone()))? {
+                Rows::Range(rows) => found.more.extend(rows.map(|row| (row as u32, bit))),
+                Rows::List(rows) => found.more.extend(rows.values().iter().map(|row| (*row, bit))),
+            }
+        }
+        if self.rest.len() > 1 {
+            found.more.sort_unstable();
+            found.more.dedup_by(|later, kept| {
+                let is_same = later.0 == kept.0;
+                kept.1 |= if is_same { later.1 } else { 0 };
+                is_same
+            });
+        }
+        Ok(Some(found))
     }
 
     /// Replaces what is in `out` by the mask of each of some rows.

@@ -15,6 +15,7 @@
 //!    the same bytes (P1).
 
 mod collected;
+mod counts;
 mod gather;
 mod labels;
 mod masks;
@@ -33,6 +34,7 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use tallymark_memory::Layout;
 
 pub(crate) use self::collected::Collected;
+pub(crate) use self::counts::UserCounts;
 use self::gather::Gathered;
 use self::labels::{BoundLabel, KnownTexts, Labels};
 use self::masks::Masks;
@@ -117,6 +119,25 @@ pub(crate) trait Matcher: Send + Sync + 'static {
     fn bytes(&self, partial: &Self::Partial) -> usize;
 }
 
+/// Of which rows only those are wanted that say something new.
+#[derive(Debug)]
+struct Once {
+    /// Between which it is asked what is new, ascending.
+    instants: Vec<i64>,
+    then: Option<Then>,
+    /// After the first wanted row of a user nothing is new.
+    is_ever: bool,
+}
+
+/// A row that is new as it comes after another.
+#[derive(Debug, Clone, Copy)]
+struct Then {
+    /// The bit of the condition that is met first.
+    first: u64,
+    /// That of the condition that is met behind it.
+    next: u64,
+}
+
 /// Which events are wanted, and what is to be known of each.
 #[derive(Debug)]
 pub(crate) struct UserScan {
@@ -125,7 +146,7 @@ pub(crate) struct UserScan {
     labels: Vec<SegmentExpr>,
     numbers: Vec<SegmentExpr>,
     /// See [`UserScan::once_between`].
-    cuts: Option<Vec<i64>>,
+    once: Option<Once>,
     threads: usize,
     range_rows: usize,
     /// See [`UserScan::and_nobody`].
@@ -178,7 +199,7 @@ impl UserScan {
             conditions,
             labels,
             numbers,
-            cuts: None,
+            once: None,
             threads,
             range_rows: RANGE_ROWS,
             and_nobody: false,
@@ -190,7 +211,21 @@ impl UserScan {
     /// to what comes after it. Labels are not looked at: who needs those of all rows must not ask
     /// for this.
     pub(crate) fn once_between(mut self, instants: Vec<i64>) -> Self {
-        self.cuts = Some(instants);
+        self.once = Some(Once { instants, then: None, is_ever: false });
+        self
+    }
+
+    /// Of each user only the first wanted row is asked for: others may be left out.
+    pub(crate) fn once_ever(mut self) -> Self {
+        self.once = Some(Once { instants: Vec::new(), then: None, is_ever: true });
+        self
+    }
+
+    /// As [`UserScan::once_between`]; of the rows behind the first that meets condition `first`, the
+    /// first that meets `next` is wanted too.
+    pub(crate) fn once_and_then(mut self, instants: Vec<i64>, first: usize, next: usize) -> Self {
+        self.once =
+            Some(Once { instants, then: Some(Then { first: 1 << first, next: 1 << next }), is_ever: false });
         self
     }
 
@@ -213,24 +248,7 @@ impl UserScan {
         pool: &Arc<dyn MemoryPool>,
     ) -> Result<M::Partial> {
         let threads = self.threads;
-        let inputs = Arc::clone(&self.inputs);
-        let bound: Vec<_> = (0..layout.segments().len())
-            .map(|at| {
-                let (inputs, layout) = (Arc::clone(&inputs), &layout);
-                async move { inputs.bind(layout, at).await }.boxed()
-            })
-            .collect();
-        // What is held beyond the budget of resident columns is the query's own.
-        let beyond = MemoryConsumer::new("UserScan columns").register(pool);
-        let mut segments: Vec<BoundSegment> = Vec::with_capacity(bound.len());
-        let mut held_bytes = 0usize;
-        let mut loading = stream::iter(bound).buffered(LOADS_AT_ONCE);
-        while let Some(segment) = loading.try_next().await? {
-            held_bytes += segment.bytes();
-            beyond.try_resize(held_bytes.saturating_sub(layout.budget_bytes()))?;
-            segments.push(segment);
-        }
-        drop(loading);
+        let (segments, _held) = bound_segments(&self.inputs, &layout, pool).await?;
         let mut known = vec![KnownTexts::default(); self.labels.len()];
         let segments =
             segments.into_iter().filter_map(|segment| Bound::try_new(&self, segment, &mut known).transpose());
@@ -261,6 +279,28 @@ impl UserScan {
         }
         Ok(total)
     }
+}
+
+/// All segments of a layout with the columns asked for. What is held of that beyond the budget of
+/// resident columns is the query's own.
+async fn bound_segments(
+    inputs: &Arc<Inputs>,
+    layout: &Arc<Layout>,
+    pool: &Arc<dyn MemoryPool>,
+) -> Result<(Vec<BoundSegment>, MemoryReservation)> {
+    let loads: Vec<_> =
+        (0..layout.segments().len()).map(|at| async move { inputs.bind(layout, at).await }.boxed()).collect();
+    let beyond = MemoryConsumer::new("UserScan columns").register(pool);
+    let mut segments: Vec<BoundSegment> = Vec::with_capacity(loads.len());
+    let mut held_bytes = 0usize;
+    let mut loading = stream::iter(loads).buffered(LOADS_AT_ONCE);
+    while let Some(segment) = loading.try_next().await? {
+        held_bytes += segment.bytes();
+        beyond.try_resize(held_bytes.saturating_sub(layout.budget_bytes()))?;
+        segments.push(segment);
+    }
+    drop(loading);
+    Ok((segments, beyond))
 }
 
 /// Ranges of users that have about so many rows each, by the number of all rows and segments alone.

@@ -11,7 +11,7 @@ use datafusion::prelude::SessionContext;
 use tallymark_memory::UserDirectory;
 
 use super::super::tests::dataset;
-use super::{Matcher, UserEvents, UserScan};
+use super::{Matcher, UserCounts, UserEvents, UserScan};
 use crate::tables::DatasetTables;
 use crate::testing::{TestDataset, rows};
 
@@ -70,7 +70,17 @@ async fn seen(
     conditions: &[&str],
     labels: &[&str],
     range_rows: usize,
-    cuts: Option<Vec<i64>>,
+) -> Vec<String> {
+    seen_with(session_ctx, conditions, labels, range_rows, |scan| scan).await
+}
+
+/// The same with a scan that leaves something out.
+async fn seen_with(
+    session_ctx: &SessionContext,
+    conditions: &[&str],
+    labels: &[&str],
+    range_rows: usize,
+    with: impl FnOnce(UserScan) -> UserScan,
 ) -> Vec<String> {
     let state = session_ctx.state();
     let events = state.config().get_extension::<DatasetTables>().unwrap().events();
@@ -80,9 +90,7 @@ async fn seen(
     };
     let mut scan = UserScan::try_new(&state, &events, exprs(conditions), exprs(labels)).unwrap();
     scan.range_rows = range_rows;
-    if let Some(cuts) = cuts {
-        scan = scan.once_between(cuts);
-    }
+    let scan = with(scan);
     let layout = events.layout_of(&state, &[], scan.inputs()).await.unwrap();
     let matcher = WriteDown { users: Arc::clone(layout.users()), label_count: labels.len() };
     scan.run(layout, matcher, &state.runtime_env().memory_pool).await.unwrap()
@@ -147,7 +155,7 @@ async fn users_come_with_their_wanted_events_in_order() {
     ] {
         let expected = expected(&dataset, conditions, labels).await;
         for range_rows in [1, 4, 50, 1 << 20] {
-            let seen = seen(&memory, conditions, labels, range_rows, None).await;
+            let seen = seen(&memory, conditions, labels, range_rows).await;
             assert_eq!(seen, expected, "{conditions:?} {labels:?} {range_rows}");
         }
     }
@@ -161,22 +169,95 @@ async fn once_between_cuts_leaves_out_what_meets_nothing_new_that_day() {
     // The start of a day, its end, and hours within.
     let day = 1_711_756_800_000;
     let cuts = vec![day - 30 * HOUR, day, day + HOUR, day + 5 * HOUR, day + 24 * HOUR, day + 35 * HOUR];
-    for conditions in [&["true"][..], &["event = 'Buy'"], CONDITIONS, &["true", "event = 'Buy'"]] {
-        let mut met: HashMap<(String, i64, usize), u64> = HashMap::new();
+    let asked = [
+        (&["true"][..], None),
+        (&["event = 'Buy'"], None),
+        (CONDITIONS, None),
+        (&["true", "event = 'Buy'"], None),
+        (&["true", "price > 300", "flag"], None),
+        (&["true"], Some((0, 0))),
+        (&["true", "event = 'Buy'"], Some((1, 0))),
+        (&["event = 'Play'", "true"], Some((0, 1))),
+        (&["price > 300", "true"], Some((0, 1))),
+        (&["price > 300", "flag"], Some((0, 1))),
+        (&["event = 'Buy'", "event = 'Play'"], Some((0, 1))),
+    ];
+    for (conditions, then) in asked {
+        // What was met, and whether the second of two was met behind the first.
+        let mut met: HashMap<(String, i64, usize), (u64, bool)> = HashMap::new();
         let mut expected = expected(&dataset, conditions, &[]).await;
         expected.retain(|line| {
             let mut parts = line.split('|');
             let user = parts.next().unwrap().to_owned();
             let [time, mask] = [(); 2].map(|()| parts.next().unwrap().parse::<i64>().unwrap());
             let between = cuts.partition_point(|cut| *cut <= time);
-            let met = met.entry((user, time.div_euclid(24 * HOUR), between)).or_default();
-            let has_new = mask as u64 & !*met != 0;
+            let (met, is_behind) = met.entry((user, time.div_euclid(24 * HOUR), between)).or_default();
+            let meets = |mask: u64, condition: usize| mask >> condition & 1 == 1;
+            let is_next = then
+                .is_some_and(|(first, next)| !*is_behind && meets(*met, first) && meets(mask as u64, next));
+            let has_new = is_next || mask as u64 & !*met != 0;
             *met |= mask as u64;
+            *is_behind |= is_next;
             has_new
         });
         for range_rows in [4, 1 << 20] {
-            let seen = seen(&memory, conditions, &[], range_rows, Some(cuts.clone())).await;
-            assert_eq!(seen, expected, "{conditions:?} {range_rows}");
+            let scan = |scan: UserScan| match then {
+                Some((first, next)) => scan.once_and_then(cuts.clone(), first, next),
+                None => scan.once_between(cuts.clone()),
+            };
+            let seen = seen_with(&memory, conditions, &[], range_rows, scan).await;
+            assert_eq!(seen, expected, "{conditions:?} {then:?} {range_rows}");
         }
     }
+}
+
+#[tokio::test]
+async fn once_ever_the_first_wanted_event_of_each_user_is_among_those_shown() {
+    let dataset = dataset().await;
+    let memory = dataset.resident_session();
+    for condition in CONDITIONS.iter().chain(&["true", "flag"]) {
+        let first_of = |lines: Vec<String>| {
+            let mut known = std::collections::HashSet::new();
+            let is_first = |line: &String| known.insert(line.split('|').next().unwrap().to_owned());
+            lines.into_iter().filter(is_first).collect::<Vec<_>>()
+        };
+        let expected = first_of(expected(&dataset, &[condition], &[]).await);
+        for range_rows in [4, 1 << 20] {
+            let scan = |scan: UserScan| scan.once_ever();
+            let seen = seen_with(&memory, &[condition], &[], range_rows, scan).await;
+            assert_eq!(first_of(seen), expected, "{condition} {range_rows}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn users_are_found_by_how_many_events_they_have() {
+    let dataset = dataset().await;
+    let memory = dataset.resident_session();
+    let state = memory.state();
+    let events = state.config().get_extension::<DatasetTables>().unwrap().events();
+    let schema = DFSchema::try_from(events.schema.as_ref().clone()).unwrap();
+    let pool = &state.runtime_env().memory_pool;
+    for _ in 0..3 {
+        for condition in CONDITIONS.iter().chain(&["true", "flag"]) {
+            for (wanted, test) in [
+                (">= 1", (|_| true) as fn(u32) -> bool),
+                ("> 20", |count| count > 20),
+                ("= 3", |count| count == 3),
+            ] {
+                let expr = state.create_logical_expr(condition, &schema).unwrap();
+                let counts = UserCounts::try_new(&state, &events, expr).unwrap();
+                let layout = events.layout_of(&state, &[], counts.inputs()).await.unwrap();
+                let users = Arc::clone(layout.users());
+                let found = counts.users_where(layout, test, pool).await.unwrap();
+                let found: Vec<String> = found.into_iter().map(|user| users.id(user).to_owned()).collect();
+                let question = format!(
+                    "SELECT user_id FROM events WHERE {condition} AND user_id IS NOT NULL GROUP BY user_id \
+                     HAVING count(*) {wanted} ORDER BY user_id"
+                );
+                assert_eq!(found, rows(&dataset.session(), &question).await, "{condition} {wanted}");
+            }
+        }
+    }
+    assert_eq!(pool.reserved(), 0);
 }
