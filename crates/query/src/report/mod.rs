@@ -57,6 +57,7 @@ use crate::tables::DatasetTables;
 use crate::{Result, definitions};
 
 pub(crate) use self::table::register;
+pub(crate) use self::values::text_as_sent;
 
 /// The columns of a report's answer.
 ///
