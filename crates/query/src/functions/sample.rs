@@ -72,7 +72,7 @@ impl ScalarUDFImpl for InSample {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestDataset, error, event, rows};
+    use crate::testing::{TestDataset, answer, error, event, rows};
 
     #[test]
     fn s_91_the_hash_is_that_of_the_rule() {
@@ -100,7 +100,7 @@ mod tests {
                 let query = format!("SELECT count(*) FROM events WHERE in_sample(user_id, {share})");
                 rows(&session_ctx, &query).await
             };
-            assert_eq!(count("0.5").await, [expected.clone()]);
+            assert_eq!(count("0.5").await.join("|"), expected);
             assert_eq!(count("1").await, ["40"]);
             assert_eq!(count("0").await, ["0"]);
             let wrong = error(&session_ctx, "SELECT in_sample(user_id, 10) FROM events").await;
@@ -108,5 +108,8 @@ mod tests {
             let nobody = "SELECT in_sample(user_id, 1) FROM events WHERE user_id IS NULL";
             assert_eq!(rows(&session_ctx, nobody).await, ["false"]);
         }
+        let plan = "EXPLAIN FORMAT indent SELECT count(*) FROM events WHERE in_sample(user_id, 0.1)";
+        let plan = answer(&dataset.resident_session(), plan).await;
+        assert!(plan.contains("aggregated_events"), "{plan}");
     }
 }
