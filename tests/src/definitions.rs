@@ -894,7 +894,8 @@ pub fn cohorts() -> impl Strategy<Value = BTreeMap<String, Value>> {
 /// Any report; it may name the cohorts of [`COHORTS`].
 pub fn definition() -> impl Strategy<Value = Value> {
     let sample = prop_oneof![6 => Just(None), 1 => select(vec![0.35, 0.6, 0.9, 1.0]).prop_map(Some)];
-    let any = prop_oneof![10 => of_events(), 2 => of_attribution(), 1 => of_profiles(), 1 => of_cohorts()];
+    let any =
+        prop_oneof![10 => of_events(), 2 => of_attribution(), 1 => of_profiles(), 1 => of_cohorts()].boxed();
     (any, sample).prop_map(|(mut definition, sample)| {
         // S-91: not of groups, funnels and retention.
         let is_of_users = |metric: &Value| {
