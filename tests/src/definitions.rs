@@ -893,5 +893,18 @@ pub fn cohorts() -> impl Strategy<Value = BTreeMap<String, Value>> {
 
 /// Any report; it may name the cohorts of [`COHORTS`].
 pub fn definition() -> impl Strategy<Value = Value> {
-    prop_oneof![10 => of_events(), 2 => of_attribution(), 1 => of_profiles(), 1 => of_cohorts()]
+    let sample = prop_oneof![6 => Just(None), 1 => select(vec![0.35, 0.6, 0.9, 1.0]).prop_map(Some)];
+    let any =
+        prop_oneof![10 => of_events(), 2 => of_attribution(), 1 => of_profiles(), 1 => of_cohorts()].boxed();
+    (any, sample).prop_map(|(mut definition, sample)| {
+        // S-91: not of groups, funnels and retention.
+        let is_of_users = |metric: &Value| {
+            ["count_by", "funnel", "retention"].iter().all(|field| metric.get(field).is_none())
+        };
+        let metrics = definition["metrics"].as_array().is_some_and(|all| all.iter().all(is_of_users));
+        if let Some(share) = sample.filter(|_| metrics) {
+            definition["sample"] = share.into();
+        }
+        definition
+    })
 }

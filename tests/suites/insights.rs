@@ -255,6 +255,15 @@ async fn m_4_users_behind_numbers_that_come_from_other_events() {
     assert_eq!(behind(Fixture::alpha(), by_plays(None), of("2")).await, ["u2", "u3"]);
     let of_day = json!({"metric": "A", "segments": ["2"], "time": "2024-01-01"});
     assert_eq!(behind(Fixture::alpha(), by_plays(Some("day")), of_day).await, ["u1"]);
+
+    // S-91: of a sample, those in it.
+    let whole = json!({"metric": "A"});
+    for metric in
+        [json!({"event": "Play"}), json!({"cohort": "C2"}), json!({"event": "Play", "measure": "sessions"})]
+    {
+        let sampled = json!({"metrics": [metric], "sample": 0.5});
+        assert_eq!(behind(Fixture::alpha(), sampled, whole.clone()).await, ["u2"]);
+    }
 }
 
 /// What is stored and asked.

@@ -30,6 +30,7 @@ mod interop;
 mod lifecycle;
 mod lookups;
 mod memory;
+mod merged;
 mod real_behaviour;
 mod real_data;
 mod round_trip;

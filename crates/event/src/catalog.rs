@@ -248,6 +248,36 @@ impl ValueKinds {
         kind
     }
 
+    /// What a lane may hold, for values of it that are to go to another property.
+    pub fn of_lane(lane: &Lane) -> Self {
+        let mut kinds = Self { first: Some(lane.kind), ..Self::default() };
+        let held = match lane.kind {
+            LaneKind::Bool => &mut kinds.bools,
+            LaneKind::Int64 => {
+                kinds.big_ints = !lane.exact;
+                &mut kinds.ints
+            }
+            LaneKind::Float64 => &mut kinds.floats,
+            LaneKind::String => &mut kinds.strings,
+            LaneKind::Date(shape) => {
+                kinds.first = Some(LaneKind::String);
+                kinds.date = Some(shape);
+                &mut kinds.strings
+            }
+            LaneKind::ListBool => &mut kinds.list_bools,
+            LaneKind::ListInt64 => {
+                kinds.list_big_ints = !lane.exact;
+                &mut kinds.list_ints
+            }
+            LaneKind::ListFloat64 => &mut kinds.list_floats,
+            LaneKind::ListString => &mut kinds.list_strings,
+            LaneKind::Json => &mut kinds.json,
+            LaneKind::Null => &mut kinds.nulls,
+        };
+        *held = true;
+        kinds
+    }
+
     /// Adds what a later batch holds.
     pub fn merge(&mut self, later: &Self) {
         self.date = match (self.strings, later.strings) {
@@ -436,6 +466,24 @@ impl PropertyCatalog {
                 Some(kind) => self.find(id, kind),
             },
             PropertyValue::Object(_) => self.find(id, LaneKind::Json),
+        }
+    }
+
+    /// The lane of the property that takes all values of a lane of another one; dates of another
+    /// spelling than its own go to its strings.
+    ///
+    /// Always `Some` after [`PropertyCatalog::open_lanes`] was told of [`ValueKinds::of_lane`].
+    pub fn lane_for(&self, id: PropertyId, from: &Lane) -> Option<LaneId> {
+        match from.kind {
+            LaneKind::Int64 => self.route_int(id, !from.exact, LaneKind::Int64, LaneKind::Float64),
+            LaneKind::ListInt64 => {
+                self.route_int(id, !from.exact, LaneKind::ListInt64, LaneKind::ListFloat64)
+            }
+            LaneKind::Date(shape) => {
+                let same = self.date_lane(id).filter(|(_, known)| *known == shape);
+                same.map(|(lane, _)| lane).or_else(|| self.find(id, LaneKind::String))
+            }
+            kind => self.find(id, kind),
         }
     }
 

@@ -228,7 +228,7 @@ impl RelationPlanner for RefuseSamples {
         match relation {
             TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
                 plan_err!(
-                    "TABLESAMPLE is not supported: answers are exact; filter by a hash of user_id to look at a part"
+                    "TABLESAMPLE is not supported: answers are exact; to look at a part of the users say WHERE in_sample(user_id, 0.1)"
                 )
             }
             other => Ok(RelationPlanning::Original(Box::new(other))),

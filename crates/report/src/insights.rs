@@ -45,6 +45,11 @@ pub struct Insights {
     /// "overall" (S-79).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compare: Option<Comparison>,
+    /// Look only at such a share of the users, above 0 and up to 1, the same ones whenever it is asked; what grows
+    /// with users, such as counts and sums, is told as of all (S-91). All users if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1.0))]
+    pub sample: Option<f64>,
     /// Instead of the numbers, the users behind one of them (M-4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users_of: Option<CellOf>,
@@ -387,11 +392,33 @@ impl Insights {
             }
             _ => {}
         }
+        self.check_sample()?;
         self.users_of.iter().try_for_each(|cell| cell.check(self).map_err(|error| error.within("users_of")))
     }
 }
 
 impl Insights {
+    /// S-91.
+    fn check_sample(&self) -> Result<()> {
+        let Some(share) = self.sample else { return Ok(()) };
+        if !(share > 0.0 && share <= 1.0) {
+            return Err(DefinitionError::new("sample", "a share of users, above 0 and up to 1")
+                .hint("0.1 is every tenth user"));
+        }
+        for (place, metric) in self.all_metrics() {
+            let fields = [
+                ("count_by", metric.count_by.is_some(), "groups have users in the sample and others"),
+                ("funnel", metric.funnel.is_some(), "a funnel is of all users"),
+                ("retention", metric.retention.is_some(), "retention is of all users"),
+            ];
+            if let Some((field, _, problem)) = fields.into_iter().find(|(_, is_there, _)| *is_there) {
+                let problem = format!("is not possible with sample: {problem}");
+                return Err(DefinitionError::new(format!("{place}.{field}"), problem));
+            }
+        }
+        Ok(())
+    }
+
     /// The same with the metrics of its formulas after its own.
     #[must_use]
     pub fn with_metrics_of_formulas(&self) -> Self {

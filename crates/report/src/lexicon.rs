@@ -10,8 +10,8 @@ use crate::report::read;
 use crate::{DefinitionError, Result};
 
 /// What is said of the events and properties of a dataset, by the names they are sent under. It is
-/// presentation but for `hidden`, `blocked` and `merged_into`: raw names stay in the data, in exports and in SQL
-/// (M-21).
+/// presentation but for `hidden`, `blocked` and `merged_into`: raw names stay in the data, in exports and in the
+/// SQL table `events` (M-21).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Lexicon {
@@ -49,7 +49,7 @@ pub struct LexiconEntry {
     /// can be.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub blocked: bool,
-    /// Read under the name of another in reports, as if it had been sent so (M-22). Only events and
+    /// Read under the name of another in reports and the SQL table `merged_events`, as if it had been sent so (M-22). Only events and
     /// their properties can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<String>,

@@ -428,6 +428,39 @@ fn errors_say_where_and_what_would_be_right() {
 }
 
 #[test]
+fn s_91_of_what_there_can_be_a_sample() {
+    let with = |rest: &str| {
+        let text = format!(r#"{{"report": "insights", {rest}}}"#);
+        Report::parse(&text)
+            .map(|report| report.to_value()["sample"].clone())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(with(r#""metrics": [{"event": "a"}], "sample": 0.1"#), Ok(json!(0.1)));
+    assert_eq!(with(r#""metrics": [{"event": "a"}], "sample": 1"#), Ok(json!(1.0)));
+    assert_eq!(with(r#""metrics": [{"event": "a"}]"#), Ok(json!(null)));
+    let refused = [
+        with(r#""metrics": [{"event": "a"}], "sample": 0"#),
+        with(r#""metrics": [{"event": "a"}], "sample": 10"#),
+        with(r#""metrics": [{"event": "a"}, {"event": "a", "count_by": "company"}], "sample": 0.1"#),
+        with(r#""metrics": [{"funnel": {"steps": ["a", "b"]}}], "sample": 0.1"#),
+        with(
+            r#""formulas": [{"formula": "A", "metrics": [{"retention": {"birth": "a", "return": "b"}, "bucket": 1}]}], "sample": 0.1"#,
+        ),
+        Report::parse(r#"{"report": "funnel", "steps": ["a", "b"], "sample": 0.1}"#)
+            .map(|_| json!(null))
+            .map_err(|error| error.to_string()),
+    ];
+    insta::assert_snapshot!(refused.map(|refused| refused.unwrap_err()).join("\n"), @r#"
+        sample: a share of users, above 0 and up to 1; 0.1 is every tenth user
+        sample: a share of users, above 0 and up to 1; 0.1 is every tenth user
+        metrics[1].count_by: is not possible with sample: groups have users in the sample and others
+        metrics[0].funnel: is not possible with sample: a funnel is of all users
+        formulas[0].metrics[0].retention: is not possible with sample: retention is of all users
+        "sample" is not known; known here: steps, window, order, reentry, count, count_by, grace_seconds, hold_constant, exclude, breakdowns, attribution, top, other, time_buckets, interval, interval_attempts, measures, times, compare, significance, clickhouse, users_of, explain
+        "#);
+}
+
+#[test]
 fn what_lists_texts_and_segments_cannot_be_asked() {
     let metric = |metric: &str| format!(r#"{{"report": "insights", "metrics": [{metric}]}}"#);
     let play = |rest: &str| metric(&format!(r#"{{"event": "Play"{rest}}}"#));

@@ -158,6 +158,18 @@ super::cases! {
             => All ["A [$overall]: 2", "A [jazz]: 2", "A [(not set)]: 0", "A [Rock]: 0", "A [rock]: 0",
                 "B [$overall]: 8", "B [jazz]: 2", "B [(not set)]: 1", "B [Rock]: 1", "B [rock]: 4",
                 "C [$overall]: 0.25", "C [jazz]: 1", "C [(not set)]: 0", "C [Rock]: 0", "C [rock]: 0"];
+        s_91_what_grows_with_users_is_told_as_of_all:
+            r#"{"sample": 0.5, "metrics": [
+                    {"event": "Play", "measure": "total_events"}, {"event": "Play"}, {"event": "Play", "measure": "sessions"},
+                    {"event": "Play", "measure": {"aggregate": "sum", "of": "mins"}},
+                    {"event": "Play", "measure": {"aggregate": "average", "of": "mins"}},
+                    {"event": "Play", "measure": {"aggregate": "distinct", "of": "genre"}},
+                    {"event": "Play", "measure": {"aggregate": "max", "per_user": "events"}}, {"cohort": "C2"}],
+                "formulas": [{"formula": "A / B"}]}"#
+            => All ["A: 4", "B: 2", "C: 4", "D: 90", "E: 22.5", "F: 2", "G: 2", "H: 2", "I: 2"];
+        s_91_of_nobody_is_in_no_sample:
+            r#"{"sample": 1, "metrics": [{"event": "Play", "measure": "total_events"}, {"event": "Play"}]}"#
+            => All ["A: 7", "B: 3"];
         s_73_rolling_mean_of_seven_days:
             r#"{"interval": "day", "rolling": 7, "range": "2024-01-07 to 2024-01-08",
                 "metrics": [{"event": "Play", "measure": "total_events"}]}"#

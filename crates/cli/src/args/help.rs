@@ -88,6 +88,7 @@ Examples:
 
 Tables:
   events             one row an event: event, time, distinct_id, user_id, …, then its properties
+  merged_events      the same, with what the lexicon merges under one name, as reports read it
   users, groups      profiles
   identities         which ids are one user
   event_catalog      event names, how often, from when to when

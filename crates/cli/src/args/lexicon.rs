@@ -84,7 +84,7 @@ pub(crate) struct LexiconSetArgs {
     /// Undo --blocked
     #[arg(long, conflicts_with = "blocked")]
     pub(crate) stored: bool,
-    /// Read it under this name in reports, as if it had been sent so; "" for its own
+    /// Read it under this name in reports and merged_events, as if it had been sent so; "" for its own
     #[arg(long, value_name = "NAME")]
     pub(crate) merged_into: Option<String>,
     /// The type values of the property should have

@@ -26,6 +26,7 @@ mod per_user;
 mod percentile;
 pub mod record;
 pub mod retention;
+pub(crate) mod sample;
 pub mod sequence;
 pub mod sessionize;
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub fn register(session: &SessionContext) {
     }
     session.register_udwf(sessionize::sessionize_udwf());
     session.register_udf(time_bucket::time_bucket_udf());
+    session.register_udf(sample::in_sample_udf());
     for function in formula::formula_udfs() {
         session.register_udf(function);
     }

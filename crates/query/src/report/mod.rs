@@ -29,6 +29,7 @@ mod matching;
 mod merged;
 mod result;
 mod retention;
+mod sample;
 mod segments;
 mod sessions;
 mod split;
@@ -57,6 +58,7 @@ use crate::tables::DatasetTables;
 use crate::{Result, definitions};
 
 pub(crate) use self::table::register;
+pub(crate) use self::values::text_as_sent;
 
 /// The columns of a report's answer.
 ///
@@ -66,7 +68,8 @@ pub(crate) use self::table::register;
 /// `bin` (Utf8; only if a distribution is measured), `value` (Float64), `text` (Utf8; only if a
 /// metric is a text, such as the first value as a string: its `value` is null), and with a comparison
 /// `compared` and `change`, the relative change (S-77); where segments are compared with what is
-/// measured without regard to them, `share` instead (S-79). Rows are ordered by metric, then overall
+/// measured without regard to them, `share` instead (S-79); of a sample `sample` (Float64, the share of users,
+/// the same on all rows) (S-91). Rows are ordered by metric, then overall
 /// before the segments in order of rank (B-31), then time.
 ///
 /// A funnel has `time` (the start of the bucket; only with an interval), `alternative` (Utf8; only with
@@ -198,11 +201,13 @@ async fn answer(
             let names = cohorts_of(&asked, report, insights)?;
             asked.work_out(names, &cohorts).await?;
             asked.compute(report, &cohorts).await?;
+            let (scope, insights) = sample::applied(&report.scope, insights);
+            let (scope, insights) = (scope.as_ref(), insights.as_ref());
             if let Some(cell) = &insights.users_of {
-                let users = insights::users::behind(&asked, &cohorts, &report.scope, insights, cell).await?;
+                let users = insights::users::behind(&asked, &cohorts, scope, insights, cell).await?;
                 result::users(report, &users)?
             } else {
-                let rows = insights::run(&asked, &cohorts, &report.scope, insights).await?;
+                let rows = insights::run(&asked, &cohorts, scope, insights).await?;
                 result::insights(report, insights, &rows)?
             }
         }

@@ -71,6 +71,9 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         fields.push(Field::new(free_name("compared", &fields), DataType::Float64, true));
         fields.push(Field::new(free_name(name, &fields), DataType::Float64, true));
     }
+    if insights.sample.is_some() {
+        fields.push(Field::new(free_name("sample", &fields), DataType::Float64, false));
+    }
     Ok(Arc::new(Schema::new(fields)))
 }
 
@@ -125,6 +128,9 @@ pub(super) fn insights(report: &Report, insights: &Insights, rows: &[Row]) -> Re
     if let Some(with) = &insights.compare {
         columns.push(numbers(&|row| row.compared));
         columns.push(numbers(if *with == Comparison::Overall { &share } else { &change }));
+    }
+    if let Some(share) = insights.sample {
+        columns.push(numbers(&|_| Some(share)));
     }
     RecordBatch::try_new(schema(report)?, columns).map_err(arrow_error)
 }

@@ -343,6 +343,11 @@ fn json(column: &Expr, path: &[String], part: JsonPart) -> Expr {
     call(name, part.data_type(), vec![column.clone()], move |args| convert::json_part(&args[0], &path, part))
 }
 
+/// A date as the text it was sent as.
+pub(crate) fn text_as_sent(date: &Expr, shape: DateShape) -> Expr {
+    text(date, Some(shape))
+}
+
 fn text(value: &Expr, shape: Option<DateShape>) -> Expr {
     let name = shape.map_or_else(|| "text".to_owned(), |shape| format!("text_{shape:?}"));
     call(name, TEXT, vec![value.clone()], move |args| convert::text_of(&args[0], shape))

@@ -178,9 +178,9 @@ async fn an_unknown_name_is_answered_with_the_ones_meant() {
     }
     insta::assert_snapshot!(answers, @r#"
         SELECT * FROM event
-          there is no table "event"; did you mean "events" or "event_catalog"? (`SHOW TABLES` lists all)
+          there is no table "event"; did you mean "events", "event_catalog" or "merged_events"? (`SHOW TABLES` lists all)
         SELECT * FROM Events
-          there is no table "Events"; did you mean "events"? (`SHOW TABLES` lists all)
+          there is no table "Events"; did you mean "events" or "merged_events"? (`SHOW TABLES` lists all)
         SELECT * FROM nothing_like_it
           there is no table "nothing_like_it"; `SHOW TABLES` lists all
         SELECT song_length FROM events
@@ -266,8 +266,17 @@ async fn the_tables_describe_themselves() {
     let session_ctx = plays().await.session();
     assert_eq!(
         rows(&session_ctx, "SELECT table_catalog, table_schema, table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY table_name").await,
-        ["definitions", "event_catalog", "events", "groups", "identities", "property_catalog", "users"]
-            .map(|table| format!("tallymark|public|{table}"))
+        [
+            "definitions",
+            "event_catalog",
+            "events",
+            "groups",
+            "identities",
+            "merged_events",
+            "property_catalog",
+            "users"
+        ]
+        .map(|table| format!("tallymark|public|{table}"))
     );
     insta::assert_snapshot!(answer(&session_ctx, "DESCRIBE events").await, @r#"
         +-------------+-------------------------------+-------------+

@@ -23,7 +23,7 @@ use super::profiles::ProfilesTable;
 use super::{EVENTS, GROUPS, USERS};
 
 /// One row per event name: `event`, `rows`, `first_day`, `last_day`, `days` (UTC days with at least
-/// one such event), and what the lexicon says: `display_name`, `description`, `tags`, `hidden`;
+/// one such event), and what the lexicon says: `display_name`, `description`, `tags`, `hidden`, `merged_into`;
 /// sorted by name.
 pub(super) fn event_catalog(snapshot: &Snapshot) -> Result<Arc<dyn TableProvider>> {
     let mut events: BTreeMap<&str, (u64, BTreeSet<Day>)> = BTreeMap::new();
@@ -78,7 +78,7 @@ pub(super) fn event_catalog(snapshot: &Snapshot) -> Result<Arc<dyn TableProvider
 /// `column` (its SQL column; null for explicit nulls, which have none), `type` (D-20),
 /// `arrow_type`, `rows` (rows with a value there), `share` (of all rows of `source`, 0 to 1; null
 /// if it has none), and what the lexicon says of the property: `display_name`, `description`,
-/// `tags`, `hidden`. Sorted by source, then in the order properties were first seen.
+/// `tags`, `hidden`, `merged_into`. Sorted by source, then in the order properties were first seen.
 pub(super) fn property_catalog(
     snapshot: &Snapshot,
     users: &ProfilesTable,
@@ -201,6 +201,7 @@ struct LexiconColumns {
     description: StringViewBuilder,
     tags: TagsBuilder,
     hidden: BooleanBuilder,
+    merged_into: StringViewBuilder,
 }
 
 /// A list of texts a row.
@@ -214,12 +215,13 @@ impl Default for TagsBuilder {
 }
 
 impl LexiconColumns {
-    fn fields() -> [Field; 4] {
+    fn fields() -> [Field; 5] {
         [
             Field::new("display_name", DataType::Utf8View, true),
             Field::new("description", DataType::Utf8View, true),
             Field::new("tags", LaneKind::ListString.data_type(), false),
             Field::new("hidden", DataType::Boolean, false),
+            Field::new("merged_into", DataType::Utf8View, true),
         ]
     }
 
@@ -227,16 +229,18 @@ impl LexiconColumns {
         self.display_name.append_option(entry.and_then(|entry| entry.display_name.as_ref()));
         self.description.append_option(entry.and_then(|entry| entry.description.as_ref()));
         self.hidden.append_value(entry.is_some_and(|entry| entry.hidden));
+        self.merged_into.append_option(entry.and_then(|entry| entry.merged_into.as_ref()));
         entry.iter().flat_map(|entry| &entry.tags).for_each(|tag| self.tags.0.values().append_value(tag));
         self.tags.0.append(true);
     }
 
-    fn finish(mut self) -> [ArrayRef; 4] {
+    fn finish(mut self) -> [ArrayRef; 5] {
         [
             Arc::new(self.display_name.finish()),
             Arc::new(self.description.finish()),
             Arc::new(self.tags.0.finish()),
             Arc::new(self.hidden.finish()),
+            Arc::new(self.merged_into.finish()),
         ]
     }
 }

@@ -6,6 +6,7 @@
 mod catalogs;
 mod definitions;
 mod identities;
+mod merged;
 mod profiles;
 
 use std::sync::{Arc, OnceLock};
@@ -26,6 +27,8 @@ pub(crate) use profiles::ProfilesTable;
 
 /// The events: see [`EventsTable`].
 pub const EVENTS: &str = "events";
+/// The events as reports read them: events and properties under the names they are merged into (M-22).
+pub const MERGED_EVENTS: &str = "merged_events";
 /// User profiles: `user_id`, `last_seen`, `first_event_time`, then the profile properties.
 pub const USERS: &str = "users";
 /// Group profiles (U-34): `group_key`, `group_id`, `last_seen`, then the profile properties.
@@ -33,17 +36,17 @@ pub const GROUPS: &str = "groups";
 /// Which id is which user (I-30): `id`, `user_id`.
 pub const IDENTITIES: &str = "identities";
 /// The event names: `event`, `rows`, `first_day`, `last_day`, `days`, and what the lexicon says:
-/// `display_name`, `description`, `tags`, `hidden`.
+/// `display_name`, `description`, `tags`, `hidden`, `merged_into`.
 pub const EVENT_CATALOG: &str = "event_catalog";
 /// The properties and their columns: `source`, `property`, `column`, `type`, `arrow_type`, `rows`,
-/// `share`, and what the lexicon says: `display_name`, `description`, `tags`, `hidden`.
+/// `share`, and what the lexicon says: `display_name`, `description`, `tags`, `hidden`, `merged_into`.
 pub const PROPERTY_CATALOG: &str = "property_catalog";
 /// What was saved by name: `kind`, `name`, `definition`, `saved_at`.
 pub const DEFINITIONS: &str = "definitions";
 
 /// All tables every dataset has, in the order to list them.
-pub const TABLES: [&str; 7] =
-    [EVENTS, USERS, GROUPS, IDENTITIES, EVENT_CATALOG, PROPERTY_CATALOG, DEFINITIONS];
+pub const TABLES: [&str; 8] =
+    [EVENTS, MERGED_EVENTS, USERS, GROUPS, IDENTITIES, EVENT_CATALOG, PROPERTY_CATALOG, DEFINITIONS];
 
 /// The tables of one snapshot, each made on first use.
 #[derive(Debug)]
@@ -52,6 +55,7 @@ pub struct DatasetTables {
     resident: Option<Resident>,
     attached: Arc<AttachedMemories>,
     events: OnceLock<Arc<EventsTable>>,
+    merged_events: OnceLock<Arc<dyn TableProvider>>,
     users: OnceLock<Arc<ProfilesTable>>,
     groups: OnceLock<Arc<ProfilesTable>>,
     identities: OnceLock<Arc<dyn TableProvider>>,
@@ -69,6 +73,7 @@ impl DatasetTables {
             resident: None,
             attached: Arc::default(),
             events: OnceLock::new(),
+            merged_events: OnceLock::new(),
             users: OnceLock::new(),
             groups: OnceLock::new(),
             identities: OnceLock::new(),
@@ -142,6 +147,7 @@ impl DatasetTables {
         };
         Ok(Some(match name {
             EVENTS => self.events(),
+            MERGED_EVENTS => made(&self.merged_events, &|| merged::table(self.events()))?,
             USERS => self.users(),
             GROUPS => self.groups(),
             IDENTITIES => made(&self.identities, &|| identities::table(&self.snapshot))?,

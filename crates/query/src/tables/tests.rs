@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use tallymark_event::Timestamp;
+use tallymark_report::DefinitionKind;
 use tallymark_storage::Definition;
 use tallymark_users::ProfileKey;
 
@@ -115,6 +116,87 @@ async fn m20_m21_the_catalogs_say_what_the_lexicon_says() {
     assert_eq!(rows(&session_ctx, query).await, ["Buy||||false", "Visit|Page seen||core+web|true"]);
     let query = "SELECT source, description FROM property_catalog WHERE property = 'plan'";
     assert_eq!(rows(&session_ctx, query).await, ["events|Then", "users|Now", "groups|"]);
+}
+
+async fn merged() -> TestDataset {
+    let mut dataset = TestDataset::new();
+    dataset
+        .files(&[
+            event("Play", "ann", "2024-01-01T10:00:00Z", r#"{"genre": "rock", "n": 1}"#),
+            event("play", "ann", "2024-01-01T11:00:00Z", r#"{"style": "jazz", "count": 2.5}"#),
+        ])
+        .await;
+    dataset.memory(&[
+        event("play", "bob", "2024-01-02T10:00:00Z", r#"{"style": "jazz", "genre": 7}"#),
+        event(
+            "Play",
+            "bob",
+            "2024-01-02T11:00:00Z",
+            r#"{"kind": "2024-01-05", "genre": null, "style": null}"#,
+        ),
+    ]);
+    dataset.save(
+        DefinitionKind::Lexicon,
+        "lexicon",
+        r#"{"events": {"play": {"merged_into": "Play"}, "Stop": {"hidden": true, "blocked": true}},
+            "event_properties": {"style": {"merged_into": "genre"}, "kind": {"merged_into": "genre"},
+                                 "count": {"merged_into": "n"}}}"#,
+    );
+    dataset
+}
+
+#[tokio::test]
+async fn m_22_events_are_read_under_the_names_they_are_merged_into() {
+    let dataset = merged().await;
+    // A number of the target keeps the text of the source out; a date goes to the texts as it was sent;
+    // whole numbers join fractions.
+    insta::assert_snapshot!(dataset.ask(r#"SELECT event, user_id, genre, "genre@number", n FROM merged_events ORDER BY time"#).await, @r"
+        +-------+---------+------------+--------------+-----+
+        | event | user_id | genre      | genre@number | n   |
+        +-------+---------+------------+--------------+-----+
+        | Play  | ann     | rock       |              | 1.0 |
+        | Play  | ann     | jazz       |              | 2.5 |
+        | Play  | bob     |            | 7            |     |
+        | Play  | bob     | 2024-01-05 |              |     |
+        +-------+---------+------------+--------------+-----+
+        ");
+    let columns = "SELECT column_name FROM information_schema.columns
+                   WHERE table_name = 'merged_events' ORDER BY ordinal_position OFFSET 9";
+    assert_eq!(rows(&dataset.session(), columns).await, ["genre", "n", "genre@number"]);
+    let stored =
+        r#"SELECT event, genre, style, kind, "count" FROM events WHERE event = 'play' ORDER BY time"#;
+    assert_eq!(rows(&dataset.session(), stored).await, ["play||jazz||2.5", "play||jazz||"]);
+    let said = "SELECT event, merged_into FROM event_catalog";
+    assert_eq!(rows(&dataset.session(), said).await, ["Play|", "play|Play"]);
+    let said = "SELECT property, merged_into FROM property_catalog WHERE merged_into IS NOT NULL AND column IS NOT NULL";
+    assert_eq!(rows(&dataset.session(), said).await, ["style|genre", "count|n", "kind|genre"]);
+}
+
+#[tokio::test]
+async fn m_22_merged_events_are_answered_from_memory() {
+    let questions = [
+        "SELECT event, count(*), count(DISTINCT user_id), sum(n) FROM merged_events GROUP BY event",
+        "SELECT genre, count(*) FROM merged_events WHERE event = 'Play' GROUP BY genre ORDER BY genre",
+        "SELECT count(*) FROM merged_events WHERE event = 'play'",
+    ];
+    for dataset in [merged().await, people().await] {
+        let (files, memory) = (dataset.session(), dataset.resident_session());
+        for question in questions {
+            let question = match dataset.snapshot().catalog.property("genre") {
+                Some(_) => question.to_owned(),
+                None => question.replace("genre", "plan"),
+            };
+            assert_eq!(rows(&files, &question).await, rows(&memory, &question).await, "{question}");
+            let plan = answer(&memory, &format!("EXPLAIN FORMAT indent {question}")).await;
+            assert!(plan.contains("aggregated_events"), "{plan}");
+        }
+    }
+    let plan = "EXPLAIN FORMAT indent SELECT count(*) FROM merged_events WHERE event = 'Visit'";
+    let of_events = plan.replace("merged_events", "events");
+    let session_ctx = people().await.resident_session();
+    let merged = answer(&session_ctx, plan).await.replace("merged_events", "events");
+    let words = |plan: &str| plan.split_whitespace().collect::<Vec<_>>().join(" ").replace('-', "");
+    assert_eq!(words(&merged), words(&answer(&session_ctx, &of_events).await));
 }
 
 #[tokio::test]

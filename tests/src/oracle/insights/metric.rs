@@ -14,6 +14,7 @@ use super::measure::{Outcome, measured, one, rank};
 use super::other_events::share;
 use super::range::Range;
 use super::ranges::Ranges;
+use super::sample;
 use super::selector::occurrences;
 use super::sessions::{Session, sessions};
 use super::world::{Event, Subject, View};
@@ -73,6 +74,7 @@ pub(in crate::oracle) struct Counted<'a> {
     attributed: Option<usize>,
     /// What a funnel or retention answers (S-26, S-27).
     behaviour: Option<Behaviour>,
+    insights: Insights,
 }
 
 impl<'a> Counted<'a> {
@@ -92,6 +94,7 @@ impl<'a> Counted<'a> {
             Some(filter) => of_profiles(view, filter),
             None => of_events(view, scope, metric, &sessions),
         };
+        hits.retain(|hit| sample::has(insights, hit.user));
         let splitters: Vec<Splitter<'_>> =
             insights.breakdowns.iter().zip(ranges).map(|(by, ranges)| Splitter::new(by, ranges)).collect();
         let attributed = splitters.iter().position(Splitter::is_attributed);
@@ -104,11 +107,21 @@ impl<'a> Counted<'a> {
             }
         }
         let behaviour = Behaviour::of(view, scope, insights, metric, time);
-        Self { view, metric, hits, sessions, attributed, behaviour }
+        Self { view, metric, hits, sessions, attributed, behaviour, insights: insights.clone() }
     }
 
-    /// The measure of a bucket and line.
+    /// The measure of a bucket and line, as of all users (S-91).
     pub(in crate::oracle) fn outcome(&self, range: Range, bucket: Bucket, line: &Line) -> Outcome {
+        let mut outcome = self.found(range, bucket, line);
+        if let Some(share) = self.insights.sample.filter(|_| sample::is_scaled(&self.metric.measure)) {
+            for measured in &mut outcome {
+                measured.value = measured.value.map(|value| value / share);
+            }
+        }
+        outcome
+    }
+
+    fn found(&self, range: Range, bucket: Bucket, line: &Line) -> Outcome {
         if let Some(behaviour) = &self.behaviour {
             return one(behaviour.value(bucket, line));
         }
@@ -116,7 +129,8 @@ impl<'a> Counted<'a> {
             // C-20.
             let now = self.view.now.min(bucket.span.to - 1);
             let members = View { now, ..self.view }.members(cohort);
-            return one(Some(members.len() as f64));
+            let members = members.iter().filter(|id| sample::has(&self.insights, Some(id)));
+            return one(Some(members.count() as f64));
         }
         if *line != Line::Overall
             && let Some(at) = self.attributed
@@ -260,7 +274,8 @@ fn of_time(view: View<'_>, scope: &Scope, insights: &Insights, metric: &Metric, 
         Some(filter) => of_profiles(view, filter),
         None => of_events(view, scope, metric, &[]),
     };
-    let in_range = hits.iter().filter(|hit| hit.time().is_none_or(|time| range.span.contains(time)));
+    let sampled = hits.iter().filter(|hit| sample::has(insights, hit.user));
+    let in_range = sampled.filter(|hit| hit.time().is_none_or(|time| range.span.contains(time)));
     let in_range: Vec<Subject<'_>> = in_range.map(Hit::subject).collect();
     insights.breakdowns.iter().map(|breakdown| Splitter::ranges(view, breakdown, &in_range)).collect()
 }

@@ -58,6 +58,7 @@ pub(in crate::oracle) mod property;
 pub(in crate::oracle) mod range;
 pub(in crate::oracle) mod ranges;
 pub(in crate::oracle) mod rows;
+mod sample;
 pub(in crate::oracle) mod selector;
 pub(in crate::oracle) mod sessions;
 pub(in crate::oracle) mod value;

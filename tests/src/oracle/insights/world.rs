@@ -113,12 +113,25 @@ impl World {
 }
 
 impl World {
-    /// The same as a report sees it: with the starts and ends of its sessions among the events, if it or
-    /// anything saved names them (X-10).
+    /// The same as a report sees it: with the starts and ends of its sessions among the events, if it, or
+    /// anything saved that it names, names them (X-10).
     #[must_use]
     pub fn seen_by(self, report: &Report, as_of: i64) -> Self {
-        let saved = serde_json::json!([report.to_value(), self.cohorts, self.saved_events]);
-        if !saved.to_string().contains("\"$session_") {
+        let mut said = vec![report.to_value(), serde_json::json!(self.saved_events)];
+        let mut names = BTreeSet::new();
+        let mut at = 0;
+        while at < said.len() {
+            let mut named = Vec::new();
+            cohorts_in(&said[at], &mut named);
+            let new = named.into_iter().filter(|name| names.insert(name.clone()));
+            let definitions: Vec<Value> = new
+                .filter_map(|name| self.cohorts.get(&name))
+                .map(|cohort| serde_json::json!(cohort))
+                .collect();
+            said.extend(definitions);
+            at += 1;
+        }
+        if !said.iter().any(|said| said.to_string().contains("\"$session_")) {
             return self;
         }
         let view = view(&self, &report.scope, as_of);
@@ -235,5 +248,22 @@ impl<'a> Subject<'a> {
 
     pub(in crate::oracle) fn of_group(key: &'a str, id: &'a str) -> Self {
         Self { event: None, user: None, object: None, at: None, group: Some((key, id)) }
+    }
+}
+
+/// The names of the cohorts that a definition names.
+fn cohorts_in(said: &Value, found: &mut Vec<String>) {
+    match said {
+        Value::Array(items) => items.iter().for_each(|item| cohorts_in(item, found)),
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                if ["in_cohort", "not_in_cohort", "cohorts", "cohort"].contains(&field.as_str()) {
+                    let names = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                    found.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+                }
+                cohorts_in(value, found);
+            }
+        }
+        _ => {}
     }
 }

@@ -112,7 +112,8 @@ fn is_drawn(question: &Question, schema: &Schema) -> bool {
 /// Texts, and segments that are compared among each other, are rows like any other.
 fn has_form(insights: &Insights, schema: &Schema) -> bool {
     let is_of_segments = insights.compare.as_ref().is_some_and(Comparison::is_of_segments);
-    let last = schema.fields().len() - 1 - 2 * usize::from(insights.compare.is_some());
+    let after = 2 * usize::from(insights.compare.is_some()) + usize::from(insights.sample.is_some());
+    let last = schema.fields().len() - 1 - after;
     let is_number = *schema.field(last).data_type() == DataType::Float64;
     insights.users_of.is_none() && !is_of_segments && is_number
 }
@@ -170,6 +171,7 @@ impl Form<'_> {
             shown = bars::write(self, answered, out)?;
         }
         notes.extend(answered.year.as_ref().map(|year| format!("all in {year}")));
+        notes.extend(self.insights.sample.map(sampled));
         self.page.footer(shown, answered.series.len(), "line", notes, out)
     }
 }
@@ -205,6 +207,13 @@ fn compared(answered: &Answered, shown: usize) -> Table {
         table.push_row(&cells);
     }
     table
+}
+
+/// P1: what is not of all users says so.
+fn sampled(share: f64) -> String {
+    // Not 7.000000000000001.
+    let percent = (share * 1e8).round() / 1e6;
+    format!("estimated from a sample of {percent} % of the users, without events of nobody")
 }
 
 /// A relative change: `+12.5 %`.

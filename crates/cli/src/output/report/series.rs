@@ -66,7 +66,8 @@ impl Answered {
         let first_breakdown = 2 + has_time;
         let first_after = first_breakdown + insights.breakdowns.len();
         let has_compared = insights.compare.is_some();
-        let first_value = rows.num_columns() - 1 - 2 * usize::from(has_compared);
+        let after = 2 * usize::from(has_compared) + usize::from(insights.sample.is_some());
+        let first_value = rows.num_columns() - 1 - after;
         let has_bins = first_value > first_after;
 
         let texts = |at: usize| -> &StringArray { rows.column(at).as_string::<i32>() };

@@ -95,6 +95,38 @@ fn days(count: i64) -> Vec<Vec<Cell>> {
 }
 
 #[test]
+fn s_91_a_sample_is_told_to_be_one() {
+    let row = |number: f64| vec![Text("A"), Text("Visit: unique_users"), Number(number), Number(0.07)];
+    insta::assert_snapshot!(form(&insights(r#""sample": 0.07"#), &[row(300.0)], 80, 50), @r"
+        Visit: unique_users
+          300
+        1 line, estimated from a sample of 7 % of the users, without events of nobody
+        ");
+    let row = |segment| {
+        vec![
+            Text("A"),
+            Text("Visit: unique_users"),
+            Text(segment),
+            Number(300.0),
+            Number(200.0),
+            Number(0.5),
+            Number(0.07),
+        ]
+    };
+    let compared = insights(r#""sample": 0.07, "compare": {"previous": "week"}, "breakdowns": ["city"]"#);
+    insta::assert_snapshot!(form(&compared, &[row("$overall"), row("Rome")], 80, 50), @r"
+        Visit: unique_users
+        ┌──────────┬─────┬────────┬─────────┐
+        │ city     │ now │ before │  change │
+        ├──────────┼─────┼────────┼─────────┤
+        │ $overall │ 300 │    200 │ +50.0 % │
+        │ Rome     │ 300 │    200 │ +50.0 % │
+        └──────────┴─────┴────────┴─────────┘
+        2 lines, estimated from a sample of 7 % of the users, without events of nobody
+        ");
+}
+
+#[test]
 fn few_buckets_are_columns_and_many_are_blocks() {
     let definition = insights(r#""interval": "day", "breakdowns": ["city"]"#);
     insta::assert_snapshot!("few_buckets", form(&definition, &days(4), 100, 50));

@@ -11,6 +11,7 @@ use tallymark_report::{
 
 use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::super::convert::number_text;
+use super::super::sample;
 use super::super::segments::{Ranges, shown};
 use super::behaviour::is_of_behaviour;
 use super::measure::{Cell, Question, VALUE};
@@ -304,7 +305,7 @@ pub(super) async fn measured(
             name: name.clone(),
             segments,
             has_breakdown,
-            points: points(metric, &buckets, cells),
+            points: points(insights, metric, &buckets, cells),
         };
         if let Some(cohort) = &metric.cohort {
             let cells = cohort_sizes(asked, cohorts, cohort, insights, before).await?;
@@ -415,14 +416,18 @@ async fn cohort_sizes(
     };
     let mut sizes = Vec::with_capacity(ends.len());
     for (bucket, end) in ends {
-        let size = asked.members_at(name, cohorts, end).await?.len();
+        let members = asked.members_at(name, cohorts, end).await?;
+        let size = match insights.sample {
+            Some(_) => sample::among(insights, members.iter()).count(),
+            None => members.len(),
+        };
         sizes.push(Cell { segments: Vec::new(), bucket, of: None, text: None, value: Some(size as f64) });
     }
     Ok(sizes)
 }
 
 /// The points of a series: one a bucket, or one for each bin of a distribution.
-fn points(metric: &Metric, buckets: &[Option<i64>], cells: &[Cell]) -> Vec<Point> {
+fn points(insights: &Insights, metric: &Metric, buckets: &[Option<i64>], cells: &[Cell]) -> Vec<Point> {
     let mut by_bucket: BTreeMap<Option<i64>, Vec<&Cell>> = BTreeMap::new();
     for cell in cells {
         by_bucket.entry(cell.bucket).or_default().push(cell);
@@ -435,7 +440,7 @@ fn points(metric: &Metric, buckets: &[Option<i64>], cells: &[Cell]) -> Vec<Point
                 position,
                 bucket: *bucket,
                 bin: Some(bin),
-                value: Some(count),
+                value: sample::scaled(insights, metric, Some(count)),
                 text: None,
             })
         });
@@ -456,6 +461,7 @@ fn points(metric: &Metric, buckets: &[Option<i64>], cells: &[Cell]) -> Vec<Point
             seen += value.unwrap_or(0.0);
             value = Some(seen);
         }
+        let value = sample::scaled(insights, metric, value);
         let text = found(bucket).first().and_then(|cell| cell.text.clone());
         Point { position, bucket: *bucket, bin: None, value, text }
     };

@@ -11,6 +11,7 @@ use tallymark_report::{CellOf, DefinitionError, Insights, Instants, Measure, Met
 use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::super::convert::TEXT;
 use super::super::filter::utf8;
+use super::super::sample;
 use super::measure::{Question, USER, segment_column};
 use super::{OTHER, OVERALL, active, letter, profiles, series, sessions};
 use crate::Result;
@@ -47,7 +48,7 @@ pub(in super::super) async fn behind(
     }
     if let Some(cohort) = &metric.cohort {
         let members = asked.members_at(cohort, cohorts, range.to - 1).await?;
-        return Ok(members.iter().map(str::to_owned).collect());
+        return Ok(sample::among(insights, members.iter()).map(str::to_owned).collect());
     }
     if let Some(filter) = &metric.profiles {
         let of_profiles = asked.of_profiles(None);
