@@ -615,9 +615,34 @@ fn any_correlation() -> BoxedStrategy<Value> {
 }
 
 fn any_experiment() -> BoxedStrategy<Value> {
-    let of = Of::EventsAndUsers;
+    // Groups have no sessions.
+    let whose = prop_oneof![
+        4 => Just((Of::EventsAndUsers, None)),
+        1 => Just((Of::Events, Some(json!("company")))),
+    ];
+    whose.prop_flat_map(|(of, key)| experiment_of(of, key)).boxed()
+}
+
+/// Arithmetic over so many metrics.
+fn formulas(metrics: usize) -> BoxedStrategy<Vec<Value>> {
+    let formulas = match metrics {
+        1 => json!(["A", "-A * 2 + 1", "A * A", "1 / A", "A - A"]),
+        2 => json!(["A / B", "B - A", "a * (B + 1)", "(A - B) / (A + B)", "A / A + B"]),
+        _ => json!(["A / B", "C - A", "A + B * C", "(A - B) / C", "A / (B - C)", "3 - -B"]),
+    };
+    let formula = (one_of(formulas), option::weighted(0.3, Just(json!("formed"))))
+        .prop_map(|(formula, name)| object([("formula", Some(formula)), ("name", name)]));
+    prop_oneof![2 => Just(Vec::new()), 1 => vec(formula, 1..3)].boxed()
+}
+
+fn experiment_of(of: Of, key: Option<Value>) -> BoxedStrategy<Value> {
+    let words = if key.is_none() {
+        json!(["unique_users", "total_events", "sessions"])
+    } else {
+        json!(["unique_users", "total_events"])
+    };
     let measures = prop_oneof![
-        2 => one_of(json!(["unique_users", "total_events", "sessions"])),
+        2 => one_of(words),
         2 => (one_of(json!(["sum", "average"])), measured_property(of))
             .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of})),
     ];
@@ -625,6 +650,10 @@ fn any_experiment() -> BoxedStrategy<Value> {
         .prop_map(|(event, measure, name)| {
             object([("event", Some(event)), ("measure", measure), ("name", name)])
         });
+    let metrics = vec(metric, 1..4).prop_flat_map(|metrics| {
+        let formulas = formulas(metrics.len());
+        (Just(metrics), formulas)
+    });
     // Experiments as `exposed` has them, or events like any other.
     let by_event = (event(of), one_of(json!(["genre", "genre", "genre", "company", "mixed"]))).prop_map(
         |(event, variant)| {
@@ -637,8 +666,12 @@ fn any_experiment() -> BoxedStrategy<Value> {
     );
     let exposure = prop_oneof![
         3 => one_of(json!([{"experiment": "one"}, {"experiment": "one"}, {"experiment": "two"}])),
+        2 => one_of(json!(["one", "one.and", "two"]))
+            .prop_map(|experiment| json!({"experiment": experiment, "experiments": "experiments"})),
         1 => by_event,
     ];
+    let users_of = (one_of(json!(["rock", "rock", "jazz", "none"])), option::of(Just(json!("a"))))
+        .prop_map(|(variant, metric)| object([("variant", Some(variant)), ("metric", metric)]));
     let groups = prop_oneof![
         3 => one_of(json!(["rock", "rock", "rock", "jazz", "jazz", "jazz", "Rock", "A"]))
             .prop_map(|control| json!({ "control": control })),
@@ -670,21 +703,32 @@ fn any_experiment() -> BoxedStrategy<Value> {
             let bias = Some(Value::from(bias));
             object([("winsorize", percent), ("cuped", cuped), ("pre_experiment_bias", bias)])
         });
-    let filter = option::weighted(0.15, filter(of, COHORTS));
+    let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
+    let filter = option::weighted(0.15, filter(of, cohorts));
     // Mostly long enough for several to be exposed.
     let time = prop_oneof![
         2 => time(false).prop_map(|(range, _)| json!({ "range": range })),
         6 => Just(json!({"range": "2024-03-09 to 2024-04-08", "as_of": "2024-06-01"})),
     ];
-    ((scope(), time, filter), exposure, groups, vec(metric, 1..4), tests, adjusted)
-        .prop_map(|((scope, time, filter), exposure, groups, metrics, tests, adjusted)| {
+    let what = (exposure, groups, metrics, option::weighted(0.12, users_of));
+    ((scope(), time, filter), what, tests, adjusted)
+        .prop_map(move |((scope, time, filter), what, tests, adjusted)| {
+            let (exposure, groups, (metrics, formulas), mut users_of) = what;
             let is_filtered_first = metrics
                 .iter()
                 .any(|metric| metric["event"].get("first_time").is_some_and(|first| first == "filtered"));
+            let is_compared = |of: &Value| {
+                let variants = groups.get("variants").and_then(Value::as_array);
+                of["variant"] == groups["control"] || variants.is_none_or(|all| all.contains(&of["variant"]))
+            };
+            users_of = users_of.filter(is_compared);
             let rest = object([
                 ("report", Some(json!("experiment"))),
+                ("count_by", key.clone()),
                 ("metrics", Some(Value::from(metrics))),
+                ("formulas", list(formulas)),
                 ("where", filter.filter(|_| !is_filtered_first)),
+                ("users_of", users_of),
             ]);
             merged([scope, time, rest, exposure, groups, tests, adjusted])
         })
@@ -881,6 +925,12 @@ pub fn bayesian_experiment() -> impl Strategy<Value = Value> {
         |mut definition| {
             if let Some(fields) = definition.as_object_mut() {
                 fields.shift_remove("correction");
+                fields.shift_remove("users_of");
+                // What is 0 whatever is drawn is distributed as nothing is.
+                let formulas = fields.get_mut("formulas").and_then(Value::as_array_mut);
+                if let Some(formulas) = formulas {
+                    formulas.retain(|formula| formula["formula"] != "A - A");
+                }
                 fields.insert("test".to_owned(), "bayesian".into());
             }
             definition
@@ -911,6 +961,19 @@ pub fn exposed(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<Va
                 properties.insert("time".to_owned(), Value::from(time - earlier));
                 let name = if at % 8 == 0 { "two" } else { "one" };
                 properties.insert("Experiment name".to_owned(), name.into());
+                let genre = properties.get("genre").cloned().unwrap_or_default();
+                let experiments = match at / 9 % 5 {
+                    0 => json!({name: variant, "one.and": genre}),
+                    1 => json!([format!("{name}:{variant}"), "one.and:rock", genre]),
+                    2 => json!({"one": [genre, variant], "two": variant, "one.and": {"of": 1}}),
+                    3 => json!([format!("one:{variant}"), format!("two:{variant}"), "one", 5, "two:rock"]),
+                    _ => json!(format!("{name}:{variant}")),
+                };
+                properties.insert("experiments".to_owned(), experiments);
+                if at % 3 == 0 && !properties.contains_key("company") {
+                    let company = if at % 4 == 0 { json!(["A", "B"]) } else { json!("A") };
+                    properties.insert("company".to_owned(), company);
+                }
                 record["event"] = "$experiment_started".into();
             }
         }

@@ -224,6 +224,19 @@ fn m_70_errors_of_experiments_say_where_and_what_would_be_right() {
         of(r#""split": {"off": 1, "on": 0}"#),
         of(r#""split": {"on": 1}"#),
         of(r#""variants": ["on"], "split": {"off": 1, "on": 1, "other": 1}"#),
+        wrong(
+            r#"{"report": "experiment", "experiments": "all", "control": "off", "metrics": [{"event": "Buy"}]}"#,
+        ),
+        of(r#""experiments": "all", "variant": "v""#),
+        of(r#""experiments": {"events": "all"}"#),
+        wrong(
+            r#"{"report": "experiment", "experiment": "x", "control": "off", "count_by": "company",
+                "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": "sessions"}]}"#,
+        ),
+        of(r#""formulas": [{"formula": "A", "nam": "a"}]"#),
+        of(r#""users_of": {"metric": "A"}"#),
+        of(r#""users_of": {"variant": "on", "metrics": "A"}"#),
+        of(r#""variants": ["on"], "users_of": {"variant": "onn"}"#),
     ];
     insta::assert_snapshot!(errors.join("\n"));
 }
@@ -235,7 +248,14 @@ fn m_70_experiments_read_back_as_the_same() {
             "variants": ["on"], "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": {"aggregate": "average", "of": "price"},
             "name": "price"}, {"event": "c", "measure": "sessions"}], "test": "sequential", "confidence": 0.9,
             "correction": "benjamini_hochberg", "winsorize": 1, "cuped": "2 weeks", "pre_experiment_bias": true,
-            "split": {"on": 1, "off": 2}}"#,
+            "formulas": [{"formula": "A / B", "name": "each"}, {"formula": "1 - A"}],
+            "split": {"on": 1, "off": 2}, "users_of": {"variant": "on", "metric": "A"}}"#,
+    );
+    let again = Report::from_value(report.to_value());
+    assert_eq!(again, Ok(report));
+    let report = parse(
+        r#"{"report": "experiment", "experiment": "x", "experiments": "variants", "count_by": "company", "control": "off",
+            "metrics": [{"event": "Buy"}]}"#,
     );
     let again = Report::from_value(report.to_value());
     assert_eq!(again, Ok(report));

@@ -221,6 +221,15 @@ async fn t_13_the_users_behind_a_number_of_activity_and_flows_are_as_many_as_it_
     let anchors = r#""rows": 1, "breakdowns": ["genre"],
         "anchors": [{"event": "Open", "before": 1, "after": 2}, {"event": "Buy", "before": 1, "after": 1}]"#;
     assert!(all_have_their_users(&session, "flows", anchors, node).await > 20);
+    // Of a rate the total is who did it, of an average `users` who have a number.
+    let metrics = r#""exposure": "Open", "variant": "genre", "control": "rock", "metrics": [{"event": "Buy"},
+        {"event": "Open", "measure": {"aggregate": "average", "of": {"sql": "length(genre)"}}}]"#;
+    let variant = r#"'|' || '{"variant": "' || variant || '"'"#;
+    let number = format!("exposed || {variant} || '}}'");
+    assert_eq!(all_have_their_users(&session, "experiment", metrics, &number).await, 2 * 2);
+    let did = "CASE metric WHEN 'A' THEN CAST(total AS BIGINT) ELSE users END";
+    let number = format!(r#"{did} || {variant} || ', "metric": "' || metric || '"}}'"#);
+    assert_eq!(all_have_their_users(&session, "experiment", metrics, &number).await, 2 * 2);
 }
 
 /// Asks for the users behind every number of a report of 1 to 3 January; how many there are. `number` is
@@ -581,4 +590,24 @@ async fn s_90_a_formula_may_have_metrics_of_its_own_and_be_saved() {
             .push(wrong(&session, &format!(r#"{{"report": "insights", "formulas": [{formula}]}}"#)).await);
     }
     insta::assert_snapshot!(problems.join("\n"));
+}
+
+#[tokio::test]
+async fn m_72_m_4_what_is_wrong_in_formulas_and_cells_of_experiments() {
+    let dataset = dataset(&[("u1", "10:00", "Play", r#"{"genre": "rock"}"#)]).await;
+    let session = dataset.resident_session();
+    let mut errors = Vec::new();
+    for more in [
+        r#""formulas": [{"formula": "A / 2"}, {"formula": "A / B"}]"#,
+        r#""formulas": [{"formula": "A /"}]"#,
+        r#""formulas": [{"formula": "1 + 2"}]"#,
+        r#""formulas": [{"formula": "A"}], "users_of": {"variant": "on", "metric": "B"}"#,
+        r#""experiment": "x", "experiments": {"sql": "gnre"}"#,
+    ] {
+        let definition = format!(
+            r#"{{"report": "experiment", "exposure": "Play", "control": "rock", "metrics": [{{"event": "Play"}}], {more}}}"#
+        );
+        errors.push(wrong(&session, &definition).await);
+    }
+    insta::assert_snapshot!(errors.join("\n"));
 }
