@@ -432,6 +432,8 @@ struct Node {
     step: usize,
     label: Value,
     segment: Option<Value>,
+    /// Whether the next node is asked for too, and by which label.
+    next: Option<Value>,
 }
 
 fn node(anchors: usize) -> impl Strategy<Value = Option<Node>> {
@@ -447,12 +449,10 @@ fn node(anchors: usize) -> impl Strategy<Value = Option<Node>> {
         "$drop_off"
     ]));
     let segment = option::weighted(0.5, one_of(json!(["rock", "jazz", "(not set)"])));
-    let node = (0..anchors, 0_usize..8, label, segment).prop_map(|(anchor, step, label, segment)| Node {
-        anchor,
-        step,
-        label,
-        segment,
-    });
+    let next = option::weighted(0.5, one_of(json!(["Play", "Visit", "Buy", "$other", "$other"])));
+    let node = (0..anchors, 0_usize..8, label, segment, next);
+    let node =
+        node.prop_map(|(anchor, step, label, segment, next)| Node { anchor, step, label, segment, next });
     option::weighted(0.3, node)
 }
 
@@ -469,10 +469,25 @@ impl Node {
             ..0 if is_dropped => Some(json!("$other")),
             _ => Some(self.label),
         };
+        // The next step, or the next anchor.
+        let is_last = self.anchor + 1 == anchors.len();
+        let to = match self.next {
+            Some(_) if label.as_ref().is_some_and(|label| label == "$drop_off") => None,
+            Some(next) if offset < after => {
+                let is_step = offset != -1;
+                Some(object([
+                    ("offset", Some(Value::from(offset + 1))),
+                    ("label", Some(next).filter(|_| is_step)),
+                ]))
+            }
+            Some(_) if offset >= 0 && !is_last => Some(json!({"anchor": self.anchor + 2})),
+            _ => None,
+        };
         object([
             ("anchor", Some(Value::from(self.anchor + 1))),
             ("offset", Some(Value::from(offset))),
             ("label", label),
+            ("to", to),
             ("segments", self.segment.and_then(|label| list(vec![label; breakdowns]))),
         ])
     }
@@ -525,7 +540,21 @@ fn any_flows() -> BoxedStrategy<Value> {
                         (breakdowns, top, node),
                     )| {
                         let node = node.map(|node| node.among(&anchors, breakdowns.len()));
-                        let form = if node.is_some() { json!({}) } else { form };
+                        // Of a path, the anchor alone, or with a step.
+                        let called = anchors[0]["event"].as_str().filter(|_| {
+                            form["form"] == "paths" && anchors.len() == 1 && anchors[0].get("name").is_none()
+                        });
+                        let node = node.map(|node| match called {
+                            None => node,
+                            Some(called) => {
+                                let step = node.get("label").filter(|label| *label != "$drop_off");
+                                let path: Vec<Value> =
+                                    [Value::from(called)].into_iter().chain(step.cloned()).collect();
+                                json!({"path": path})
+                            }
+                        });
+                        let is_node = node.as_ref().is_some_and(|node| node.get("path").is_none());
+                        let form = if is_node { json!({}) } else { form };
                         let is_filtered_first = anchors
                             .iter()
                             .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
@@ -549,6 +578,29 @@ fn any_flows() -> BoxedStrategy<Value> {
                         merged([scope, names, form, rest])
                     },
                 )
+        })
+        .boxed()
+}
+
+/// A number of a correlation, and the candidate it is about.
+fn correlation_cell() -> BoxedStrategy<(Value, Value)> {
+    let candidate = one_of(json!([
+        [{"event": "Visit"}, "Visit"],
+        [{"event": "Visit"}, "Visit"],
+        [{"event": "Play"}, {"event": "Play", "where": {"property": "mins", "is_set": true}}],
+        [{"event": "$all_events", "property": "genre", "value": "rock"}, {"property": "genre"}],
+        [{"event": "$all_events", "property": "tags", "value": "a"}, {"property": "tags"}],
+        [{"event": "Visit", "property": "mixed", "value": "a"}, {"property": "mixed", "event": "Visit"}],
+    ]));
+    let part = option::weighted(
+        0.8,
+        one_of(json!(["users", "true_positives", "false_positives", "false_negatives", "true_negatives"])),
+    );
+    (candidate, 1_u32..3, 1_u32..16, part)
+        .prop_map(|(candidate, times, days, of)| {
+            let rest =
+                object([("times", Some(Value::from(times))), ("days", Some(Value::from(days))), ("of", of)]);
+            (merged([candidate[0].clone(), rest]), candidate[1].clone())
         })
         .boxed()
 }
@@ -594,8 +646,20 @@ fn any_correlation() -> BoxedStrategy<Value> {
         (scope(), goal_in, option::weighted(0.2, filter(of, COHORTS))),
         (event(of), birth, prop_oneof![Just(Vec::new()), vec(candidate, 1..4)]),
         (option::weighted(0.3, 1_u32..4), option::weighted(0.2, Just(true))),
+        option::weighted(0.15, correlation_cell()),
     )
-        .prop_map(|((scope, goal_in, filter), (goal, birth, candidates), (top, all_cells))| {
+        .prop_map(|((scope, goal_in, filter), (goal, birth, candidates), (top, all_cells), cell)| {
+            let is_all = candidates.is_empty();
+            // The names of the goal are no candidates among all names.
+            let is_name = |cell: &Value| cell["event"] == "Visit" && cell.get("property").is_none();
+            let is_it = |cell: &Value| !is_all || (is_name(cell) && !goal.to_string().contains("Visit"));
+            let cell = cell.filter(|(cell, _)| is_it(cell));
+            let top = top.filter(|_| cell.is_none());
+            let candidates = match &cell {
+                Some((_, candidate)) if !is_all => vec![candidate.clone()],
+                _ => candidates,
+            };
+            let cell = cell.map(|(cell, _)| cell);
             let is_filtered_first = [Some(&goal), birth.as_ref()]
                 .into_iter()
                 .flatten()
@@ -607,6 +671,7 @@ fn any_correlation() -> BoxedStrategy<Value> {
                 ("candidates", list(candidates)),
                 ("top", top.map(Value::from)),
                 ("all_cells", all_cells.map(Value::from)),
+                ("users_of", cell),
                 ("where", filter.filter(|_| !is_filtered_first)),
             ]);
             merged([scope, rest, goal_in])
@@ -617,7 +682,7 @@ fn any_correlation() -> BoxedStrategy<Value> {
 fn any_experiment() -> BoxedStrategy<Value> {
     // Groups have no sessions.
     let whose = prop_oneof![
-        4 => Just((Of::EventsAndUsers, None)),
+        5 => Just((Of::EventsAndUsers, None)),
         1 => Just((Of::Events, Some(json!("company")))),
     ];
     whose.prop_flat_map(|(of, key)| experiment_of(of, key)).boxed()
@@ -666,7 +731,7 @@ fn experiment_of(of: Of, key: Option<Value>) -> BoxedStrategy<Value> {
     );
     let exposure = prop_oneof![
         3 => one_of(json!([{"experiment": "one"}, {"experiment": "one"}, {"experiment": "two"}])),
-        2 => one_of(json!(["one", "one.and", "two"]))
+        2 => one_of(json!(["one", "one", "one", "one.and", "two"]))
             .prop_map(|experiment| json!({"experiment": experiment, "experiments": "experiments"})),
         1 => by_event,
     ];
@@ -919,7 +984,7 @@ pub fn scattered(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<
 pub fn bayesian_experiment() -> impl Strategy<Value = Value> {
     let is_saved = |definition: &Value| {
         let text = definition.to_string();
-        ["cohort", "Listen", "lookup"].iter().any(|name| text.contains(name))
+        ["cohort", "Listen", "lookup", "\"column\""].iter().any(|name| text.contains(name))
     };
     experiment().prop_filter("what is saved", move |definition| !is_saved(definition)).prop_map(
         |mut definition| {
@@ -1085,9 +1150,10 @@ mod tests {
             let dataset = Dataset::of(System::Simplified, &history.current(), NOW);
             let world = World::of(&dataset, [].into()).with_lookups(of_histories()).seen_by(&report, NOW);
             let answer = behaviour_answer(&world, &report, NOW);
-            let place = answer.columns.iter().position(|name| name == column);
+            // The users behind a number are something else.
+            let Some(place) = answer.columns.iter().position(|name| name == column) else { continue };
             answers += 1;
-            let has_value = |row: &Vec<Value>| place.is_some_and(|at| !row[at].is_null());
+            let has_value = |row: &Vec<Value>| !row[place].is_null();
             told += u32::from(answer.rows.iter().any(has_value));
         }
         f64::from(told) / f64::from(answers.max(1))

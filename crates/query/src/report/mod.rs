@@ -262,7 +262,14 @@ async fn answer(
                 experiment::answer(&asked, &report.scope, experiment).await?
             }
         }
-        Question::Correlation(of) => correlation::answer(&asked, &report.scope, of).await?,
+        Question::Correlation(correlation) => {
+            if let Some(cell) = &correlation.users_of {
+                let users = correlation::users(&asked, &report.scope, correlation, cell).await?;
+                result::users(report, &users)?
+            } else {
+                correlation::answer(&asked, &report.scope, correlation).await?
+            }
+        }
         Question::Cohort(cohort) => {
             let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;
             let members: BTreeSet<String> = members.iter().map(str::to_owned).collect();

@@ -105,7 +105,7 @@ fn is_drawn(question: &Question, schema: &Schema) -> bool {
         Question::Stickiness(stickiness) => stickiness.users_of.is_none(),
         Question::Flows(flows) => flows.users_of.is_none(),
         Question::Experiment(experiment) => experiment.users_of.is_none(),
-        Question::Correlation(_) => true,
+        Question::Correlation(correlation) => correlation.users_of.is_none(),
         Question::Cohort(_) | Question::Sessions(_) => false,
     }
 }
