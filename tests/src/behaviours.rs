@@ -901,7 +901,7 @@ fn with_computed(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
 }
 
 /// Definitions as behaviour can be asked: what users do in a time, and credit for what led to events, are
-/// of insights; groups have no first times in funnels.
+/// of insights.
 fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
     let is_of_insights = |definition: &Value| {
         let text = definition.to_string();
@@ -909,16 +909,6 @@ fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
     };
     definitions
         .prop_filter("a property that only insights have", move |definition| !is_of_insights(definition))
-        .prop_map(|mut definition| {
-            let is_of_groups = definition.get("count_by").is_some();
-            for events in ["/steps", "/compare/with"] {
-                let events = definition.pointer_mut(events).and_then(Value::as_array_mut).into_iter();
-                for event in events.flatten().filter(|_| is_of_groups).filter_map(Value::as_object_mut) {
-                    event.shift_remove("first_time");
-                }
-            }
-            definition
-        })
         .boxed()
 }
 

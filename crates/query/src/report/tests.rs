@@ -216,8 +216,8 @@ async fn t_13_the_users_behind_a_number_of_activity_and_flows_are_as_many_as_it_
         let number = format!(r#"{of} || '|' || {day}", "of": "{of}"}}'"#);
         assert_eq!(all_have_their_users(&session, "stickiness", r#""over": "week""#, &number).await, 3);
     }
-    let node = r##"count || '|' || '{"anchor": ' || anchor || ', "offset": ' || "offset" || ', "label": "' || label || '"'
-        || CASE WHEN genre = '$overall' THEN '' ELSE ', "segments": ["' || genre || '"]' END || '}'# WHERE kind = 'node'"##;
+    let node = r#"count || '|' || '{"anchor": ' || anchor || ', "offset": ' || "offset" || ', "label": "' || label || '"'
+        || CASE WHEN genre = '$overall' THEN '' ELSE ', "segments": ["' || genre || '"]' END || '}'# WHERE kind = 'node'"#;
     let anchors = r#""rows": 1, "breakdowns": ["genre"],
         "anchors": [{"event": "Open", "before": 1, "after": 2}, {"event": "Buy", "before": 1, "after": 1}]"#;
     assert!(all_have_their_users(&session, "flows", anchors, node).await > 20);

@@ -22,15 +22,15 @@ pub(in super::super) async fn users(
 ) -> Result<BTreeSet<String>> {
     let is_split = node.segments.iter().any(|label| label != OVERALL);
     let segment = is_split.then(|| node.segments.clone());
-    let what = if !node.path.is_empty() {
-        let anchors = flows.anchors.iter().map(|anchor| anchor.event.label()).collect();
-        What::Path { anchors, path: node.path.clone() }
-    } else {
+    let what = if node.path.is_empty() {
         let from = Place::try_new(asked, scope, flows, node, segment.as_deref()).await?;
         match node.end() {
             None => What::Node(from),
             Some(to) => What::Edge(from, Place::try_new(asked, scope, flows, &to, segment.as_deref()).await?),
         }
+    } else {
+        let anchors = flows.anchors.iter().map(|anchor| anchor.event.label()).collect();
+        What::Path { anchors, path: node.path.clone() }
     };
     let Prepared { scan, walk } = Prepared::try_new(asked, scope, flows).await?;
     let behind = Behind { walk, split: Split::by(&flows.breakdowns), what, segment };

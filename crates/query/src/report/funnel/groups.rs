@@ -20,7 +20,7 @@ pub(super) async fn tallies(
     let collect = Collect {
         group: walk.shape.group.unwrap_or_default(),
         sequence: walk.shape.measure_count,
-        only_of: Vec::new(),
+        only_of: walk.shape.only_of.clone(),
     };
     let groups = collect.groups(users, layout, pool).await?;
     let mut total = Partial::default();
