@@ -432,6 +432,8 @@ struct Node {
     step: usize,
     label: Value,
     segment: Option<Value>,
+    /// Whether the next node is asked for too, and by which label.
+    next: Option<Value>,
 }
 
 fn node(anchors: usize) -> impl Strategy<Value = Option<Node>> {
@@ -447,12 +449,10 @@ fn node(anchors: usize) -> impl Strategy<Value = Option<Node>> {
         "$drop_off"
     ]));
     let segment = option::weighted(0.5, one_of(json!(["rock", "jazz", "(not set)"])));
-    let node = (0..anchors, 0_usize..8, label, segment).prop_map(|(anchor, step, label, segment)| Node {
-        anchor,
-        step,
-        label,
-        segment,
-    });
+    let next = option::weighted(0.5, one_of(json!(["Play", "Visit", "Buy", "$other", "$other"])));
+    let node = (0..anchors, 0_usize..8, label, segment, next);
+    let node =
+        node.prop_map(|(anchor, step, label, segment, next)| Node { anchor, step, label, segment, next });
     option::weighted(0.3, node)
 }
 
@@ -469,10 +469,25 @@ impl Node {
             ..0 if is_dropped => Some(json!("$other")),
             _ => Some(self.label),
         };
+        // The next step, or the next anchor.
+        let is_last = self.anchor + 1 == anchors.len();
+        let to = match self.next {
+            Some(_) if label.as_ref().is_some_and(|label| label == "$drop_off") => None,
+            Some(next) if offset < after => {
+                let is_step = offset != -1;
+                Some(object([
+                    ("offset", Some(Value::from(offset + 1))),
+                    ("label", Some(next).filter(|_| is_step)),
+                ]))
+            }
+            Some(_) if offset >= 0 && !is_last => Some(json!({"anchor": self.anchor + 2})),
+            _ => None,
+        };
         object([
             ("anchor", Some(Value::from(self.anchor + 1))),
             ("offset", Some(Value::from(offset))),
             ("label", label),
+            ("to", to),
             ("segments", self.segment.and_then(|label| list(vec![label; breakdowns]))),
         ])
     }
@@ -525,7 +540,21 @@ fn any_flows() -> BoxedStrategy<Value> {
                         (breakdowns, top, node),
                     )| {
                         let node = node.map(|node| node.among(&anchors, breakdowns.len()));
-                        let form = if node.is_some() { json!({}) } else { form };
+                        // Of a path, the anchor alone, or with a step.
+                        let called = anchors[0]["event"].as_str().filter(|_| {
+                            form["form"] == "paths" && anchors.len() == 1 && anchors[0].get("name").is_none()
+                        });
+                        let node = node.map(|node| match called {
+                            None => node,
+                            Some(called) => {
+                                let step = node.get("label").filter(|label| *label != "$drop_off");
+                                let path: Vec<Value> =
+                                    [Value::from(called)].into_iter().chain(step.cloned()).collect();
+                                json!({"path": path})
+                            }
+                        });
+                        let is_node = node.as_ref().is_some_and(|node| node.get("path").is_none());
+                        let form = if is_node { json!({}) } else { form };
                         let is_filtered_first = anchors
                             .iter()
                             .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
@@ -549,6 +578,29 @@ fn any_flows() -> BoxedStrategy<Value> {
                         merged([scope, names, form, rest])
                     },
                 )
+        })
+        .boxed()
+}
+
+/// A number of a correlation, and the candidate it is about.
+fn correlation_cell() -> BoxedStrategy<(Value, Value)> {
+    let candidate = one_of(json!([
+        [{"event": "Visit"}, "Visit"],
+        [{"event": "Visit"}, "Visit"],
+        [{"event": "Play"}, {"event": "Play", "where": {"property": "mins", "is_set": true}}],
+        [{"event": "$all_events", "property": "genre", "value": "rock"}, {"property": "genre"}],
+        [{"event": "$all_events", "property": "tags", "value": "a"}, {"property": "tags"}],
+        [{"event": "Visit", "property": "mixed", "value": "a"}, {"property": "mixed", "event": "Visit"}],
+    ]));
+    let part = option::weighted(
+        0.8,
+        one_of(json!(["users", "true_positives", "false_positives", "false_negatives", "true_negatives"])),
+    );
+    (candidate, 1_u32..3, 1_u32..16, part)
+        .prop_map(|(candidate, times, days, of)| {
+            let rest =
+                object([("times", Some(Value::from(times))), ("days", Some(Value::from(days))), ("of", of)]);
+            (merged([candidate[0].clone(), rest]), candidate[1].clone())
         })
         .boxed()
 }
@@ -594,8 +646,20 @@ fn any_correlation() -> BoxedStrategy<Value> {
         (scope(), goal_in, option::weighted(0.2, filter(of, COHORTS))),
         (event(of), birth, prop_oneof![Just(Vec::new()), vec(candidate, 1..4)]),
         (option::weighted(0.3, 1_u32..4), option::weighted(0.2, Just(true))),
+        option::weighted(0.15, correlation_cell()),
     )
-        .prop_map(|((scope, goal_in, filter), (goal, birth, candidates), (top, all_cells))| {
+        .prop_map(|((scope, goal_in, filter), (goal, birth, candidates), (top, all_cells), cell)| {
+            let is_all = candidates.is_empty();
+            // The names of the goal are no candidates among all names.
+            let is_name = |cell: &Value| cell["event"] == "Visit" && cell.get("property").is_none();
+            let is_it = |cell: &Value| !is_all || (is_name(cell) && !goal.to_string().contains("Visit"));
+            let cell = cell.filter(|(cell, _)| is_it(cell));
+            let top = top.filter(|_| cell.is_none());
+            let candidates = match &cell {
+                Some((_, candidate)) if !is_all => vec![candidate.clone()],
+                _ => candidates,
+            };
+            let cell = cell.map(|(cell, _)| cell);
             let is_filtered_first = [Some(&goal), birth.as_ref()]
                 .into_iter()
                 .flatten()
@@ -607,6 +671,7 @@ fn any_correlation() -> BoxedStrategy<Value> {
                 ("candidates", list(candidates)),
                 ("top", top.map(Value::from)),
                 ("all_cells", all_cells.map(Value::from)),
+                ("users_of", cell),
                 ("where", filter.filter(|_| !is_filtered_first)),
             ]);
             merged([scope, rest, goal_in])
@@ -615,9 +680,34 @@ fn any_correlation() -> BoxedStrategy<Value> {
 }
 
 fn any_experiment() -> BoxedStrategy<Value> {
-    let of = Of::EventsAndUsers;
+    // Groups have no sessions.
+    let whose = prop_oneof![
+        5 => Just((Of::EventsAndUsers, None)),
+        1 => Just((Of::Events, Some(json!("company")))),
+    ];
+    whose.prop_flat_map(|(of, key)| experiment_of(of, key)).boxed()
+}
+
+/// Arithmetic over so many metrics.
+fn formulas(metrics: usize) -> BoxedStrategy<Vec<Value>> {
+    let formulas = match metrics {
+        1 => json!(["A", "-A * 2 + 1", "A * A", "1 / A", "A - A"]),
+        2 => json!(["A / B", "B - A", "a * (B + 1)", "(A - B) / (A + B)", "A / A + B"]),
+        _ => json!(["A / B", "C - A", "A + B * C", "(A - B) / C", "A / (B - C)", "3 - -B"]),
+    };
+    let formula = (one_of(formulas), option::weighted(0.3, Just(json!("formed"))))
+        .prop_map(|(formula, name)| object([("formula", Some(formula)), ("name", name)]));
+    prop_oneof![2 => Just(Vec::new()), 1 => vec(formula, 1..3)].boxed()
+}
+
+fn experiment_of(of: Of, key: Option<Value>) -> BoxedStrategy<Value> {
+    let words = if key.is_none() {
+        json!(["unique_users", "total_events", "sessions"])
+    } else {
+        json!(["unique_users", "total_events"])
+    };
     let measures = prop_oneof![
-        2 => one_of(json!(["unique_users", "total_events", "sessions"])),
+        2 => one_of(words),
         2 => (one_of(json!(["sum", "average"])), measured_property(of))
             .prop_map(|(aggregate, of)| json!({"aggregate": aggregate, "of": of})),
     ];
@@ -625,6 +715,10 @@ fn any_experiment() -> BoxedStrategy<Value> {
         .prop_map(|(event, measure, name)| {
             object([("event", Some(event)), ("measure", measure), ("name", name)])
         });
+    let metrics = vec(metric, 1..4).prop_flat_map(|metrics| {
+        let formulas = formulas(metrics.len());
+        (Just(metrics), formulas)
+    });
     // Experiments as `exposed` has them, or events like any other.
     let by_event = (event(of), one_of(json!(["genre", "genre", "genre", "company", "mixed"]))).prop_map(
         |(event, variant)| {
@@ -637,8 +731,12 @@ fn any_experiment() -> BoxedStrategy<Value> {
     );
     let exposure = prop_oneof![
         3 => one_of(json!([{"experiment": "one"}, {"experiment": "one"}, {"experiment": "two"}])),
+        2 => one_of(json!(["one", "one", "one", "one.and", "two"]))
+            .prop_map(|experiment| json!({"experiment": experiment, "experiments": "experiments"})),
         1 => by_event,
     ];
+    let users_of = (one_of(json!(["rock", "rock", "jazz", "none"])), option::of(Just(json!("a"))))
+        .prop_map(|(variant, metric)| object([("variant", Some(variant)), ("metric", metric)]));
     let groups = prop_oneof![
         3 => one_of(json!(["rock", "rock", "rock", "jazz", "jazz", "jazz", "Rock", "A"]))
             .prop_map(|control| json!({ "control": control })),
@@ -670,21 +768,32 @@ fn any_experiment() -> BoxedStrategy<Value> {
             let bias = Some(Value::from(bias));
             object([("winsorize", percent), ("cuped", cuped), ("pre_experiment_bias", bias)])
         });
-    let filter = option::weighted(0.15, filter(of, COHORTS));
+    let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
+    let filter = option::weighted(0.15, filter(of, cohorts));
     // Mostly long enough for several to be exposed.
     let time = prop_oneof![
         2 => time(false).prop_map(|(range, _)| json!({ "range": range })),
         6 => Just(json!({"range": "2024-03-09 to 2024-04-08", "as_of": "2024-06-01"})),
     ];
-    ((scope(), time, filter), exposure, groups, vec(metric, 1..4), tests, adjusted)
-        .prop_map(|((scope, time, filter), exposure, groups, metrics, tests, adjusted)| {
+    let what = (exposure, groups, metrics, option::weighted(0.12, users_of));
+    ((scope(), time, filter), what, tests, adjusted)
+        .prop_map(move |((scope, time, filter), what, tests, adjusted)| {
+            let (exposure, groups, (metrics, formulas), mut users_of) = what;
             let is_filtered_first = metrics
                 .iter()
                 .any(|metric| metric["event"].get("first_time").is_some_and(|first| first == "filtered"));
+            let is_compared = |of: &Value| {
+                let variants = groups.get("variants").and_then(Value::as_array);
+                of["variant"] == groups["control"] || variants.is_none_or(|all| all.contains(&of["variant"]))
+            };
+            users_of = users_of.filter(is_compared);
             let rest = object([
                 ("report", Some(json!("experiment"))),
+                ("count_by", key.clone()),
                 ("metrics", Some(Value::from(metrics))),
+                ("formulas", list(formulas)),
                 ("where", filter.filter(|_| !is_filtered_first)),
+                ("users_of", users_of),
             ]);
             merged([scope, time, rest, exposure, groups, tests, adjusted])
         })
@@ -792,7 +901,7 @@ fn with_computed(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
 }
 
 /// Definitions as behaviour can be asked: what users do in a time, and credit for what led to events, are
-/// of insights; groups have no first times in funnels.
+/// of insights.
 fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
     let is_of_insights = |definition: &Value| {
         let text = definition.to_string();
@@ -800,16 +909,6 @@ fn as_asked(definitions: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
     };
     definitions
         .prop_filter("a property that only insights have", move |definition| !is_of_insights(definition))
-        .prop_map(|mut definition| {
-            let is_of_groups = definition.get("count_by").is_some();
-            for events in ["/steps", "/compare/with"] {
-                let events = definition.pointer_mut(events).and_then(Value::as_array_mut).into_iter();
-                for event in events.flatten().filter(|_| is_of_groups).filter_map(Value::as_object_mut) {
-                    event.shift_remove("first_time");
-                }
-            }
-            definition
-        })
         .boxed()
 }
 
@@ -875,12 +974,18 @@ pub fn scattered(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<
 pub fn bayesian_experiment() -> impl Strategy<Value = Value> {
     let is_saved = |definition: &Value| {
         let text = definition.to_string();
-        ["cohort", "Listen", "lookup"].iter().any(|name| text.contains(name))
+        ["cohort", "Listen", "lookup", "\"column\""].iter().any(|name| text.contains(name))
     };
     experiment().prop_filter("what is saved", move |definition| !is_saved(definition)).prop_map(
         |mut definition| {
             if let Some(fields) = definition.as_object_mut() {
                 fields.shift_remove("correction");
+                fields.shift_remove("users_of");
+                // What is 0 whatever is drawn is distributed as nothing is.
+                let formulas = fields.get_mut("formulas").and_then(Value::as_array_mut);
+                if let Some(formulas) = formulas {
+                    formulas.retain(|formula| formula["formula"] != "A - A");
+                }
                 fields.insert("test".to_owned(), "bayesian".into());
             }
             definition
@@ -911,6 +1016,19 @@ pub fn exposed(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<Va
                 properties.insert("time".to_owned(), Value::from(time - earlier));
                 let name = if at % 8 == 0 { "two" } else { "one" };
                 properties.insert("Experiment name".to_owned(), name.into());
+                let genre = properties.get("genre").cloned().unwrap_or_default();
+                let experiments = match at / 9 % 5 {
+                    0 => json!({name: variant, "one.and": genre}),
+                    1 => json!([format!("{name}:{variant}"), "one.and:rock", genre]),
+                    2 => json!({"one": [genre, variant], "two": variant, "one.and": {"of": 1}}),
+                    3 => json!([format!("one:{variant}"), format!("two:{variant}"), "one", 5, "two:rock"]),
+                    _ => json!(format!("{name}:{variant}")),
+                };
+                properties.insert("experiments".to_owned(), experiments);
+                if at % 3 == 0 && !properties.contains_key("company") {
+                    let company = if at % 4 == 0 { json!(["A", "B"]) } else { json!("A") };
+                    properties.insert("company".to_owned(), company);
+                }
                 record["event"] = "$experiment_started".into();
             }
         }
@@ -1022,9 +1140,10 @@ mod tests {
             let dataset = Dataset::of(System::Simplified, &history.current(), NOW);
             let world = World::of(&dataset, [].into()).with_lookups(of_histories()).seen_by(&report, NOW);
             let answer = behaviour_answer(&world, &report, NOW);
-            let place = answer.columns.iter().position(|name| name == column);
+            // The users behind a number are something else.
+            let Some(place) = answer.columns.iter().position(|name| name == column) else { continue };
             answers += 1;
-            let has_value = |row: &Vec<Value>| place.is_some_and(|at| !row[at].is_null());
+            let has_value = |row: &Vec<Value>| !row[place].is_null();
             told += u32::from(answer.rows.iter().any(has_value));
         }
         f64::from(told) / f64::from(answers.max(1))

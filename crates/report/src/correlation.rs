@@ -31,6 +31,64 @@ pub struct Correlation {
     /// Whether all numbers of times and days are told, and not only the best of each candidate.
     #[serde(default)]
     pub all_cells: bool,
+    /// Instead of the numbers, the users behind one of them (M-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_of: Option<CorrelationCell>,
+}
+
+/// One number of a correlation, told as the columns of its row tell it:
+/// `{"event": "Play", "times": 3, "days": 7, "of": "true_positives"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CorrelationCell {
+    /// How the event of the candidate is called.
+    pub event: String,
+    /// How its property is called, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub property: Option<String>,
+    /// Which value of the property.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Done at least so often.
+    pub times: usize,
+    /// Within so many days after the birth.
+    pub days: usize,
+    /// Which of the numbers of users.
+    #[serde(default)]
+    pub of: CorrelationPart,
+}
+
+/// Who is counted by a number of a correlation (M-90).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CorrelationPart {
+    /// Who did it, and reaches the goal.
+    #[default]
+    TruePositives,
+    /// Who did it, and does not.
+    FalsePositives,
+    /// Who did not, and does.
+    FalseNegatives,
+    /// Who did not, and does not.
+    TrueNegatives,
+    /// All who were born.
+    Users,
+}
+
+impl CorrelationCell {
+    fn check(&self) -> Result<()> {
+        let most =
+            [("times", self.times, Correlation::FREQUENCY_MAX), ("days", self.days, Correlation::DAYS_MAX)];
+        for (field, number, most) in most {
+            if number == 0 || number > most {
+                return Err(DefinitionError::new(field, format!("1 to {most}")));
+            }
+        }
+        if self.property.is_some() != self.value.is_some() {
+            return Err(DefinitionError::new("value", "goes with property: say both, or neither"));
+        }
+        Ok(())
+    }
 }
 
 fn any_event() -> EventSelector {
@@ -199,6 +257,6 @@ impl Correlation {
         if self.top == 0 || self.top > most {
             return Err(DefinitionError::new("top", format!("1 to {most}")));
         }
-        Ok(())
+        self.users_of.iter().try_for_each(|cell| cell.check().map_err(|error| error.within("users_of")))
     }
 }

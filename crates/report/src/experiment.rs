@@ -23,13 +23,24 @@ pub struct Experiment {
     /// The property of exposures that names the variant; `Variant name` if not said.
     #[serde(default = "variant_name")]
     pub variant: Property,
+    /// Instead, the property of exposures that names the variants of many experiments at once: an object
+    /// from experiments to variants, or a list of texts `experiment:variant` (M-70).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiments: Option<Property>,
+    /// What is exposed in place of users: the values of this event property, such as `company_id`
+    /// (M-71, U-30).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count_by: Option<String>,
     /// The variant that others are compared with.
     pub control: String,
     /// These others; all there are if not said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<String>,
-    /// What is measured of those exposed.
+    /// What is measured of those exposed; lettered A, B, C … in order.
     pub metrics: Vec<ExperimentMetric>,
+    /// Arithmetic over what metrics have (M-72).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formulas: Vec<ExperimentFormula>,
     /// By which test a difference is significant.
     #[serde(default)]
     pub test: ExperimentTest,
@@ -54,6 +65,21 @@ pub struct Experiment {
     /// How users were to be divided: a weight for the control and each variant; evenly if not said (M-77).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub split: BTreeMap<String, f64>,
+    /// Instead of the numbers, the users behind one of them (M-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_of: Option<VariantOf>,
+}
+
+/// Who was exposed to a variant, or who of these has something of a metric:
+/// `{"variant": "on", "metric": "A"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VariantOf {
+    /// The variant, or the control.
+    pub variant: String,
+    /// The letter of the metric; all who were exposed if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
 }
 
 fn started() -> EventSelector {
@@ -95,6 +121,24 @@ impl ExperimentMetric {
             }
             _ => self.event.label(),
         })
+    }
+}
+
+/// Arithmetic over what metrics have: `+ - * / ( )`, numbers, and their letters (M-72, S-70).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentFormula {
+    /// Such as `A / B`.
+    pub formula: String,
+    /// What to call it in results; the formula itself if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl ExperimentFormula {
+    /// How it is called in results.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.formula)
     }
 }
 
@@ -198,7 +242,7 @@ impl Experiment {
     pub const EXPOSURE: &'static str = "$experiment_started";
     /// The property of exposures that names the experiment.
     pub const NAME: &'static str = "Experiment name";
-    /// Metrics that can be asked for.
+    /// Metrics that can be asked for, and formulas.
     pub const METRICS_MAX: usize = 50;
     /// How long an exposure counts (M-70).
     pub const DAYS: u32 = 90;
@@ -210,6 +254,14 @@ impl Experiment {
         no_first_time(&self.exposure)
             .and_then(|()| self.exposure.check(false))
             .map_err(|error| error.within("exposure"))?;
+        if self.experiments.is_some() {
+            if self.experiment.is_none() {
+                return Err(DefinitionError::new("experiment", "is missing: which of the experiments?"));
+            }
+            if self.variant != variant_name() {
+                return wrong("variant", "is said by experiments: leave it out");
+            }
+        }
         if self.experiment.is_none() && self.exposure == started() {
             return Err(DefinitionError::new("experiment", "is missing")
                 .hint("it is the name of the experiment; or say which events exposures are"));
@@ -228,6 +280,15 @@ impl Experiment {
         for (at, metric) in self.metrics.iter().enumerate() {
             let event = metric.event.check(false);
             event.map_err(|error| error.within(&format!("metrics[{at}].event")))?;
+            if self.count_by.is_some() && metric.measure == ExperimentMeasure::Sessions {
+                return wrong(
+                    &format!("metrics[{at}].measure"),
+                    "sessions are those of users, not of count_by",
+                );
+            }
+        }
+        if self.formulas.len() > Self::METRICS_MAX {
+            return wrong("formulas", &format!("at most {}", Self::METRICS_MAX));
         }
         if !(self.confidence > 0.0 && self.confidence < 1.0) {
             return wrong("confidence", "between 0 and 1, such as 0.95");
@@ -246,6 +307,13 @@ impl Experiment {
             if !millis.is_some_and(|millis| millis > 0 && millis <= i64::from(Self::DAYS) * 86_400_000) {
                 return wrong("cuped", "1 to 90 days, such as \"2 weeks\"");
             }
+        }
+        if let Some(of) = &self.users_of
+            && of.variant != self.control
+            && !self.variants.is_empty()
+            && !self.variants.contains(&of.variant)
+        {
+            return wrong("users_of.variant", "is none of the variants");
         }
         self.check_split()
     }

@@ -64,7 +64,7 @@ pub struct Flows {
 /// The label of what goes no further (W-12).
 pub const DROPPED_OFF: &str = "$drop_off";
 
-/// One node of a graph of flows (W-10).
+/// One node of a graph of flows (W-10), or the edge from it to another; or a whole path (W-20).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlowNode {
@@ -77,9 +77,30 @@ pub struct FlowNode {
     /// The label of the step: an event, `$other`, `$drop_off`; of an anchor it need not be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// The node it goes to, of an edge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<FlowEnd>,
+    /// Instead, with the form `paths`: the labels of a path, anchors among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<String>,
     /// The labels of the segment, one a breakdown; without regard to segments if not said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<String>,
+}
+
+/// Where an edge of a graph of flows goes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlowEnd {
+    /// The number of the anchor, from 1; that of the node it comes from if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<usize>,
+    /// How many steps after the anchor, negative before it; the anchor itself if not said.
+    #[serde(default)]
+    pub offset: i64,
+    /// The label of the step: an event or `$other`; of an anchor it need not be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 fn first() -> usize {
@@ -87,7 +108,39 @@ fn first() -> usize {
 }
 
 impl FlowNode {
+    /// The node that an edge goes to.
+    pub fn end(&self) -> Option<Self> {
+        let FlowEnd { anchor, offset, label } = self.to.clone()?;
+        let anchor = anchor.unwrap_or(self.anchor);
+        Some(Self { anchor, offset, label, to: None, path: Vec::new(), segments: self.segments.clone() })
+    }
+
     fn check(&self, flows: &Flows) -> Result<()> {
+        if !self.path.is_empty() {
+            let path = Self { path: self.path.clone(), segments: self.segments.clone(), ..Self::default() };
+            if *self != path {
+                return Err(DefinitionError::new("path", "is told by itself, at most with segments"));
+            }
+            return check_cell(false, &self.segments, None, &flows.breakdowns);
+        }
+        self.check_node(flows)?;
+        let Some(end) = self.end() else { return Ok(()) };
+        end.check_node(flows).map_err(|error| error.within("to"))?;
+        if [&self.label, &end.label].into_iter().flatten().any(|label| label == DROPPED_OFF) {
+            return Err(DefinitionError::new("to", "no edge goes to or from where flows drop off"));
+        }
+        // W-10: one step on; from an anchor to the steps before the next, or to the next from those after.
+        let is_next = (end.anchor, end.offset) == (self.anchor, self.offset + 1);
+        let is_over = end.anchor == self.anchor + 1
+            && ((self.offset == 0 && end.offset <= 0) || (self.offset > 0 && end.offset == 0));
+        if !is_next && !is_over {
+            let problem = format!("no edge goes there from offset {} of anchor {}", self.offset, self.anchor);
+            return Err(DefinitionError::new("to", problem));
+        }
+        Ok(())
+    }
+
+    fn check_node(&self, flows: &Flows) -> Result<()> {
         let at = self.anchor.wrapping_sub(1);
         let Some(anchor) = flows.anchors.get(at) else {
             let problem = format!("there are anchors 1 to {}", flows.anchors.len());
@@ -114,6 +167,12 @@ impl FlowNode {
             _ => {}
         }
         check_cell(false, &self.segments, None, &flows.breakdowns)
+    }
+}
+
+impl Default for FlowNode {
+    fn default() -> Self {
+        Self { anchor: 1, offset: 0, label: None, to: None, path: Vec::new(), segments: Vec::new() }
     }
 }
 
@@ -251,8 +310,15 @@ impl Flows {
         }
         Exclusion::check(&self.exclude, self.anchors.len())?;
         if let Some(node) = &self.users_of {
-            if self.form != FlowForm::Graph {
-                let problem = "users are those of a node: with users_of, leave out the form";
+            let wanted = if node.path.is_empty() { FlowForm::Graph } else { FlowForm::Paths };
+            if self.form != wanted {
+                let problem = match (self.form, wanted) {
+                    (_, FlowForm::Paths) => "users are those of a path: with users_of.path, it is paths",
+                    (FlowForm::Paths, _) => {
+                        "users are those of a node: leave out the form, or say users_of.path"
+                    }
+                    _ => "users are those of a node: with users_of, leave out the form",
+                };
                 return Err(DefinitionError::new("form", problem));
             }
             node.check(self).map_err(|error| error.within("users_of"))?;

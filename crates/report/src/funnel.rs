@@ -391,7 +391,7 @@ impl Funnel {
         let mut labels = vec![self.steps[step - 1].event.label()];
         for (at, event) in with.iter().enumerate() {
             let within = |error: DefinitionError| error.within(&format!("compare.with[{at}]"));
-            self.check_event(event).map_err(within)?;
+            event.check(false).map_err(within)?;
             if labels.contains(&event.label()) {
                 let problem = format!("\"{}\" is compared already", event.label());
                 return Err(within(DefinitionError::new("", problem).hint("give it another name")));
@@ -399,11 +399,6 @@ impl Funnel {
             labels.push(event.label());
         }
         Ok(())
-    }
-
-    fn check_event(&self, event: &EventSelector) -> Result<()> {
-        event.check(false)?;
-        if self.count_by.is_some() { crate::attempt::no_first_time(event) } else { Ok(()) }
     }
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -523,7 +518,7 @@ impl Funnel {
 
     fn check_step(&self, at: usize, step: &FunnelStep) -> Result<()> {
         let FunnelStep { event, anchored, optional, times, within } = step;
-        self.check_event(event)?;
+        event.check(false)?;
         let in_order = self.order != StepOrder::Any;
         let is_end = at == 0 || at + 1 == self.steps.len();
         if *anchored && in_order {

@@ -61,17 +61,19 @@ pub use attempt::{CountOf, Exclusion, Window, WindowUnit};
 pub use calendar::{Calendar, Instants, Unit, WeekStart};
 pub use cohort::{Cohort, CohortCondition, Did, Times};
 pub use computed::{AttributionModel, window_ms};
-pub use correlation::{Candidate, Correlation, GoalPeriod};
+pub use correlation::{Candidate, Correlation, CorrelationCell, CorrelationPart, GoalPeriod};
 pub use date_unit::{DateUnit, Recurring};
 pub use error::{DefinitionError, Result, closest};
 pub use event::{
     ALL_EVENTS, EventChoice, EventSelector, FirstTime, SESSION_END, SESSION_START, is_of_sessions,
 };
-pub use experiment::{Correction, Experiment, ExperimentMeasure, ExperimentMetric, ExperimentTest};
+pub use experiment::{
+    Correction, Experiment, ExperimentFormula, ExperimentMeasure, ExperimentMetric, ExperimentTest, VariantOf,
+};
 pub use filter::{
     CastType, CohortName, Condition, Filter, Include, Items, ListContains, Operator, Period, Scalar,
 };
-pub use flows::{Anchor, DROPPED_OFF, Expansion, FlowForm, FlowNode, Flows};
+pub use flows::{Anchor, DROPPED_OFF, Expansion, FlowEnd, FlowForm, FlowNode, Flows};
 pub use funnel::{
     Attribution, ClickhouseMode, Funnel, FunnelStep, IntervalAttempts, Reentry, Significance, StepComparison,
     StepMeasure, StepOf, StepOrder, TimeBuckets, TimeMeasure,

@@ -193,6 +193,7 @@ fn of_correlation<'a>(correlation: &'a Correlation, each: Each<'_, 'a>) -> Resul
 fn of_experiment<'a>(experiment: &'a Experiment, each: Each<'_, 'a>) -> Result<()> {
     at("exposure", [&experiment.exposure], each, selector)?;
     at("variant", [&experiment.variant], each, property)?;
+    at("experiments", &experiment.experiments, each, property)?;
     at_each("metrics", &experiment.metrics, each, |metric, each| {
         at("event", [&metric.event], each, selector)?;
         match &metric.measure {

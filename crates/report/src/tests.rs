@@ -66,7 +66,7 @@ const EVERYTHING: &str = r#"{
     "compare": {"previous": "month"}
 }"#;
 
-const BEHAVIOUR: [&str; 7] = [
+const BEHAVIOUR: [&str; 8] = [
     r#"{
         "report": "funnel",
         "steps": ["View", {"event": "Add", "where": "amount > 3", "optional": true},
@@ -93,7 +93,8 @@ const BEHAVIOUR: [&str; 7] = [
     r#"{"report": "frequency", "event": "Play", "period": "month", "cumulative": false, "birth": "Open",
         "users_of": {"time": "2024-01-01", "count": 3}}"#,
     r#"{"report": "flows", "anchors": ["Open", {"event": "Buy", "before": 2}], "breakdowns": ["country"],
-        "users_of": {"anchor": 2, "offset": -1, "label": "View", "segments": ["DE"]}}"#,
+        "users_of": {"anchor": 2, "offset": -1, "label": "View", "to": {"anchor": 2}, "segments": ["DE"]}}"#,
+    r#"{"report": "flows", "anchors": ["a"], "form": "paths", "users_of": {"path": ["a", "b"]}}"#,
     r#"{"report": "lifecycle", "unit": "month", "users_of": {"time": "2024-01-01", "status": "dormant"}}"#,
     r#"{"report": "stickiness", "over": "week", "users_of": {"time": "2024-01-01", "of": "period"}}"#,
 ];
@@ -158,6 +159,26 @@ fn errors_of_behaviour_say_where_and_what_would_be_right() {
         wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"label": "b"}}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"label": "$drop_off"}}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"segments": ["x"]}}"#),
+        wrong(
+            r#"{"report": "correlation", "goal": "a", "users_of": {"event": "b", "times": 11, "days": 1}}"#,
+        ),
+        wrong(
+            r#"{"report": "correlation", "goal": "a", "users_of": {"event": "b", "times": 1, "days": 1, "value": "c"}}"#,
+        ),
+        wrong(
+            r#"{"report": "correlation", "goal": "a", "users_of": {"event": "b", "times": 1, "days": 1, "of": "true_positive"}}"#,
+        ),
+        wrong(r#"{"report": "correlation", "goal": "a", "users_of": {"event": "b"}}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"to": {"offset": 2, "label": "b"}}}"#),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"to": {"offset": 1}}}"#),
+        wrong(
+            r#"{"report": "flows", "anchors": ["a"], "users_of": {"to": {"offset": 1, "label": "$drop_off"}}}"#,
+        ),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "users_of": {"path": ["a"]}}"#),
+        wrong(
+            r#"{"report": "flows", "anchors": ["a"], "form": "paths", "users_of": {"path": ["a"], "label": "a"}}"#,
+        ),
+        wrong(r#"{"report": "flows", "anchors": ["a"], "form": "paths", "users_of": {"label": "a"}}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "form": "tree", "users_of": {}}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "hide": ["x"], "show_only": ["y"]}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "exclude": [{"event": "x", "after_step": 1}]}"#),
@@ -224,6 +245,19 @@ fn m_70_errors_of_experiments_say_where_and_what_would_be_right() {
         of(r#""split": {"off": 1, "on": 0}"#),
         of(r#""split": {"on": 1}"#),
         of(r#""variants": ["on"], "split": {"off": 1, "on": 1, "other": 1}"#),
+        wrong(
+            r#"{"report": "experiment", "experiments": "all", "control": "off", "metrics": [{"event": "Buy"}]}"#,
+        ),
+        of(r#""experiments": "all", "variant": "v""#),
+        of(r#""experiments": {"events": "all"}"#),
+        wrong(
+            r#"{"report": "experiment", "experiment": "x", "control": "off", "count_by": "company",
+                "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": "sessions"}]}"#,
+        ),
+        of(r#""formulas": [{"formula": "A", "nam": "a"}]"#),
+        of(r#""users_of": {"metric": "A"}"#),
+        of(r#""users_of": {"variant": "on", "metrics": "A"}"#),
+        of(r#""variants": ["on"], "users_of": {"variant": "onn"}"#),
     ];
     insta::assert_snapshot!(errors.join("\n"));
 }
@@ -235,7 +269,14 @@ fn m_70_experiments_read_back_as_the_same() {
             "variants": ["on"], "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": {"aggregate": "average", "of": "price"},
             "name": "price"}, {"event": "c", "measure": "sessions"}], "test": "sequential", "confidence": 0.9,
             "correction": "benjamini_hochberg", "winsorize": 1, "cuped": "2 weeks", "pre_experiment_bias": true,
-            "split": {"on": 1, "off": 2}}"#,
+            "formulas": [{"formula": "A / B", "name": "each"}, {"formula": "1 - A"}],
+            "split": {"on": 1, "off": 2}, "users_of": {"variant": "on", "metric": "A"}}"#,
+    );
+    let again = Report::from_value(report.to_value());
+    assert_eq!(again, Ok(report));
+    let report = parse(
+        r#"{"report": "experiment", "experiment": "x", "experiments": "variants", "count_by": "company", "control": "off",
+            "metrics": [{"event": "Buy"}]}"#,
     );
     let again = Report::from_value(report.to_value());
     assert_eq!(again, Ok(report));

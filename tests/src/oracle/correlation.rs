@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tallymark_report::{
-    ALL_EVENTS, Breakdown, Candidate, Correlation, EventSelector, GoalPeriod, Question, Report, Scope,
+    ALL_EVENTS, Breakdown, Candidate, Correlation, CorrelationPart, EventSelector, GoalPeriod, Question,
+    Report, Scope,
 };
 
 use super::Table;
@@ -61,6 +62,38 @@ fn events_of<'a>(view: View<'a>, scope: &Scope, selector: &EventSelector) -> Vec
 
 /// The answer.
 pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
+    looked_at(world, report, as_of, &mut |correlation, people, candidates| {
+        table(correlation, people, candidates)
+    })
+}
+
+/// The users behind a number (M-4).
+pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
+    looked_at(world, report, as_of, &mut |correlation, people, candidates| {
+        let cell = correlation.users_of.as_ref().unwrap();
+        let is_it = |of: &&Suspect<'_>| {
+            (&of.event, &of.property, &of.value) == (&cell.event, &cell.property, &cell.value)
+        };
+        let candidate = candidates.iter().find(is_it);
+        let wanted = |user: &str, person: &Person<'_>| {
+            let did = candidate.is_some_and(|of| did(user, person, of, cell.times, cell.days as i64));
+            match cell.of {
+                CorrelationPart::TruePositives => did && person.has_reached,
+                CorrelationPart::FalsePositives => did && !person.has_reached,
+                CorrelationPart::FalseNegatives => !did && person.has_reached,
+                CorrelationPart::TrueNegatives => !did && !person.has_reached,
+                CorrelationPart::Users => true,
+            }
+        };
+        let users = people.iter().filter(|(user, person)| wanted(user, person));
+        users.map(|(user, _)| (*user).to_owned()).collect()
+    })
+}
+
+type See<'s, T> = &'s mut dyn FnMut(&Correlation, &BTreeMap<&str, Person<'_>>, &[Suspect<'_>]) -> T;
+
+/// Shows everybody who was born, and what may go with the goal.
+fn looked_at<T>(world: &World, report: &Report, as_of: i64, see: See<'_, T>) -> T {
     let Question::Correlation(correlation) = &report.question else { panic!("no correlation") };
     let view = view(world, &report.scope, as_of);
     let range = resolve(view.civil, &report.scope.range, view.now).span;
@@ -93,7 +126,7 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
         person.has_reached |= is_in_time;
     }
     let candidates = candidates(view, correlation, &people, &in_range);
-    table(correlation, &people, &candidates)
+    see(correlation, &people, &candidates)
 }
 
 fn candidates<'a>(
@@ -233,16 +266,20 @@ fn table(
     Table { columns: columns.map(str::to_owned).to_vec(), rows }
 }
 
+/// Whether a user did it so often in so many days after the birth.
+fn did(user: &str, person: &Person<'_>, candidate: &Suspect<'_>, times: usize, days: i64) -> bool {
+    let done = candidate.events.iter().filter(|event| {
+        event.user.as_deref() == Some(user)
+            && event.place >= person.birth.place
+            && event.time - person.birth.time <= days * DAY
+    });
+    done.count() >= times
+}
+
 fn counts(people: &BTreeMap<&str, Person<'_>>, candidate: &Suspect<'_>, times: usize, days: i64) -> Counts {
     let mut counts = [0; 4];
     for (user, person) in people {
-        let done = candidate.events.iter().filter(|event| {
-            event.user.as_deref() == Some(*user)
-                && event.place >= person.birth.place
-                && event.time - person.birth.time <= days * DAY
-        });
-        let did = done.count() >= times;
-        counts[match (did, person.has_reached) {
+        counts[match (did(user, person, candidate, times, days), person.has_reached) {
             (true, true) => 0,
             (true, false) => 1,
             (false, true) => 2,

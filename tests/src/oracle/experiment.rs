@@ -12,11 +12,12 @@ use tallymark_report::{
 use super::Table;
 use super::insights::breakdown::{NOT_SET, Splitter};
 use super::insights::filter::passes;
+use super::insights::formula::{Arithmetic, evaluate};
 use super::insights::measure::percentile;
 use super::insights::property::value;
 use super::insights::range::resolve;
 use super::insights::rows::view;
-use super::insights::selector::occurrences;
+use super::insights::selector::{Occurrence, occurrences};
 use super::insights::sessions::{Session, sessions};
 use super::insights::value::number_of;
 use super::insights::world::{Event, Subject, View, World};
@@ -27,44 +28,60 @@ const DAY: i64 = 24 * 3_600_000;
 #[derive(Debug, Clone, Copy)]
 struct Observed {
     value: Option<f64>,
+    /// Whether there is anything that is measured.
+    is_any: bool,
     covariate: f64,
     before: Option<f64>,
 }
 
-/// The events of a metric, each with the session it is in.
+/// The events of a metric, each with whose it is and the session it is in.
 struct Hits<'a> {
     metric: &'a ExperimentMetric,
-    events: Vec<(&'a Event, Option<usize>)>,
+    events: Vec<(Occurrence<'a>, Option<usize>)>,
 }
 
 impl Hits<'_> {
-    /// What a user's events that pass come to.
-    fn measured(&self, view: View<'_>, user: &str, is_counted: &dyn Fn(&Event) -> bool) -> Option<f64> {
-        let own: Vec<_> = self
+    /// What the events of a user, or group, that pass come to, and whether there is any.
+    fn measured(
+        &self,
+        view: View<'_>,
+        actor: &str,
+        is_counted: &dyn Fn(&Event) -> bool,
+    ) -> (Option<f64>, bool) {
+        let own: Vec<(&Event, Option<usize>)> = self
             .events
             .iter()
-            .filter(|(event, _)| event.user.as_deref() == Some(user) && is_counted(event))
+            .filter(|(one, _)| one.actors.iter().any(|of| of == actor) && is_counted(one.event))
+            .map(|(one, session)| (one.event, *session))
             .collect();
         match &self.metric.measure {
-            ExperimentMeasure::UniqueUsers => Some(if own.is_empty() { 0.0 } else { 1.0 }),
-            ExperimentMeasure::TotalEvents => Some(own.len() as f64),
+            ExperimentMeasure::UniqueUsers => (Some(if own.is_empty() { 0.0 } else { 1.0 }), !own.is_empty()),
+            ExperimentMeasure::TotalEvents => (Some(own.len() as f64), !own.is_empty()),
             ExperimentMeasure::Sessions => {
                 let sessions: BTreeSet<usize> = own.iter().filter_map(|(_, session)| *session).collect();
-                Some(sessions.len() as f64)
+                (Some(sessions.len() as f64), !sessions.is_empty())
             }
             ExperimentMeasure::OfProperty { aggregate, of } => {
                 let number = |event: &Event| number_of(&value(view, of, Subject::of_event(event))?);
                 let numbers: Vec<f64> = own.iter().filter_map(|(event, _)| number(event)).collect();
                 let sum = numbers.iter().sum::<f64>();
-                match aggregate {
+                let value = match aggregate {
                     Aggregate::Average if numbers.is_empty() => None,
                     Aggregate::Average => Some(sum / numbers.len() as f64),
                     // A sum of nothing is minus zero.
                     _ => Some(sum + 0.0),
-                }
+                };
+                (value, !numbers.is_empty())
             }
         }
     }
+}
+
+/// A user, or group, who was exposed to a variant, and what they have of each metric.
+struct Exposed {
+    actor: String,
+    variant: String,
+    metrics: Vec<Observed>,
 }
 
 /// The control, or a variant: what it is called, how many are exposed, and by metric what each of these
@@ -93,6 +110,13 @@ pub fn beliefs(world: &World, report: &Report, as_of: i64) -> Vec<Option<Belief>
             let control = Posterior::of(&values, 0, is_share);
             let variant = Posterior::of(&values, group, is_share);
             found.push(control.zip(variant).map(|(control, variant)| Belief { control, variant }));
+        }
+    }
+    for formula in &experiment.formulas {
+        let of_group = |group: usize| Posterior::of_formula(experiment, &formula.formula, &groups, group);
+        for group in 1..groups.len() {
+            found
+                .push(of_group(0).zip(of_group(group)).map(|(control, variant)| Belief { control, variant }));
         }
     }
     found
@@ -184,6 +208,44 @@ impl Posterior {
         Self { places: middles.iter().map(|at| place(*at)).collect(), below: below.collect(), weights }
     }
 
+    /// Of what metrics have that are independent of each other: every combination of some of the places of
+    /// each that are as likely as one another.
+    fn of_formula(experiment: &Experiment, formula: &str, groups: &[Group], group: usize) -> Option<Self> {
+        let named = named(experiment, formula);
+        let each = [0, 20_000, 300, 50][named.len()];
+        let mut combinations = vec![Vec::new()];
+        for at in &named {
+            let values = adjusted(experiment, *at, groups);
+            let measure = &experiment.metrics[*at].measure;
+            let is_share = *measure == ExperimentMeasure::UniqueUsers && experiment.cuped.is_none();
+            let places = Self::of(&values, group, is_share)?.likely(each);
+            let longer = |before: &Vec<f64>| {
+                places.iter().map(|place| [&before[..], &[*place]].concat()).collect::<Vec<_>>()
+            };
+            combinations = combinations.iter().flat_map(longer).collect();
+        }
+        let value = |places: &Vec<f64>| {
+            let place = |letter: &str| Some(places[named.iter().position(|at| *at == number(letter))?]);
+            evaluate::<f64>(formula, &place)
+        };
+        let mut places: Vec<f64> = combinations.iter().filter_map(value).collect();
+        if places.is_empty() {
+            return None;
+        }
+        places.sort_by(f64::total_cmp);
+        let one = 1.0 / places.len() as f64;
+        let below = (0..places.len()).map(|at| (at as f64 + 0.5) * one).collect();
+        Some(Self { weights: vec![one; places.len()], places, below })
+    }
+
+    /// So many places, of which each is as likely as the others.
+    fn likely(&self, count: usize) -> Vec<f64> {
+        let at = |below: f64| {
+            self.places[self.below.partition_point(|known| *known < below).min(self.places.len() - 1)]
+        };
+        (0..count).map(|place| at((place as f64 + 0.5) / count as f64)).collect()
+    }
+
     fn mean_of(&self, of: &dyn Fn(f64) -> f64) -> f64 {
         self.places.iter().zip(&self.weights).map(|(place, weight)| of(*place) * weight).sum()
     }
@@ -203,59 +265,94 @@ impl Posterior {
     }
 }
 
-fn groups(world: &World, report: &Report, as_of: i64) -> Vec<Group> {
+/// The users behind a number (M-4).
+pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
+    let Some(of) = &asked(report).users_of else { panic!("whose users?") };
+    let metric = of.metric.as_deref().map(number);
+    let exposed = exposed(world, report, as_of).into_iter().filter(|one| one.variant == of.variant);
+    exposed
+        .filter(|one| metric.is_none_or(|metric| one.metrics[metric].is_any))
+        .map(|one| one.actor)
+        .collect()
+}
+
+/// Which metric has this letter.
+fn number(letter: &str) -> usize {
+    let [letter] = letter.as_bytes() else { panic!("{letter} is no letter") };
+    usize::from(letter.to_ascii_uppercase() - b'A')
+}
+
+/// Everybody who was exposed, once for each variant.
+fn exposed(world: &World, report: &Report, as_of: i64) -> Vec<Exposed> {
     let experiment = asked(report);
     let view = view(world, &report.scope, as_of);
+    let key = experiment.count_by.as_deref();
     let range = resolve(view.civil, &report.scope.range, view.now).span;
-    let kept = |event: &&Event| {
-        event.user.is_some()
-            && event.time < range.to
+    let kept = |event: &Event| {
+        event.time < range.to
             && report.scope.filter.iter().all(|filter| passes(view, filter, Subject::of_event(event)))
     };
-    let exposures = exposures(view, experiment, &|event| kept(&event) && range.contains(event.time));
+    let exposures = exposures(view, experiment, &|event| kept(event) && range.contains(event.time));
     let sessions: Vec<Session<'_>> = sessions(view, &report.scope.sessions.clone().unwrap_or_default());
     let hits: Vec<Hits<'_>> = experiment
         .metrics
         .iter()
         .map(|metric| {
-            let events = occurrences(view, &metric.event, None).into_iter().map(|one| one.event);
+            let events = occurrences(view, &metric.event, key).into_iter().filter(|one| kept(one.event));
             let session = |event: &Event| sessions.iter().position(|session| session.contains(event));
-            Hits { metric, events: events.filter(kept).map(|event| (event, session(event))).collect() }
+            Hits { metric, events: events.map(|one| (one.clone(), session(one.event))).collect() }
         })
         .collect();
 
-    // By variant, then by metric: what each of those exposed has.
-    let mut groups: BTreeMap<String, (usize, Vec<Vec<Observed>>)> = BTreeMap::new();
-    let users: BTreeSet<&str> = exposures.iter().filter_map(|(event, _)| event.user.as_deref()).collect();
-    for user in users {
-        let own: Vec<&(&Event, String)> =
-            exposures.iter().filter(|(event, _)| event.user.as_deref() == Some(user)).collect();
+    let mut found = Vec::new();
+    let actors: BTreeSet<&String> = exposures.iter().flat_map(|(one, _)| &one.actors).collect();
+    for actor in actors {
+        let own: Vec<(&Event, &String)> = exposures
+            .iter()
+            .filter(|(one, _)| one.actors.contains(actor))
+            .map(|(one, variant)| (one.event, variant))
+            .collect();
         let first = own[0].0;
         // The variant an event belongs to (M-70).
         let under = |event: &Event| {
             let (exposure, variant) = own.iter().rev().find(|(exposure, _)| exposure.place <= event.place)?;
-            (event.time - exposure.time <= 90 * DAY).then_some(variant)
+            (event.time - exposure.time <= 90 * DAY).then_some(*variant)
         };
-        let variants: BTreeSet<&String> = own.iter().map(|(_, variant)| variant).collect();
+        let variants: BTreeSet<&String> = own.iter().map(|(_, variant)| *variant).collect();
         for variant in variants {
-            let (exposed, metrics) =
-                groups.entry(variant.clone()).or_insert_with(|| (0, vec![Vec::new(); hits.len()]));
-            *exposed += 1;
-            for (metric, hits) in metrics.iter_mut().zip(&hits) {
+            let of_metric = |hits: &Hits<'_>| {
                 let before = |days: i64| {
-                    hits.measured(view, user, &|event| {
-                        event.place < first.place && event.time >= first.time - days * DAY
-                    })
+                    let is_before =
+                        |event: &Event| event.place < first.place && event.time >= first.time - days * DAY;
+                    hits.measured(view, actor, &is_before).0
                 };
-                metric.push(Observed {
-                    value: hits.measured(view, user, &|event| under(event) == Some(variant)),
+                let (value, is_any) = hits.measured(view, actor, &|event| under(event) == Some(variant));
+                Observed {
+                    value,
+                    is_any,
                     covariate: experiment.cuped.and_then(|period| before(days(period))).unwrap_or(0.0),
                     before: before(14),
-                });
-            }
+                }
+            };
+            found.push(Exposed {
+                actor: actor.clone(),
+                variant: variant.clone(),
+                metrics: hits.iter().map(of_metric).collect(),
+            });
         }
     }
-    let nobody = || (0, vec![Vec::new(); hits.len()]);
+    found
+}
+
+fn groups(world: &World, report: &Report, as_of: i64) -> Vec<Group> {
+    let experiment = asked(report);
+    let nobody = || (0, vec![Vec::new(); experiment.metrics.len()]);
+    let mut groups: BTreeMap<String, (usize, Vec<Vec<Observed>>)> = BTreeMap::new();
+    for one in exposed(world, report, as_of) {
+        let (exposed, metrics) = groups.entry(one.variant).or_insert_with(nobody);
+        *exposed += 1;
+        metrics.iter_mut().zip(one.metrics).for_each(|(metric, of)| metric.push(of));
+    }
     let names: Vec<String> = if !experiment.variants.is_empty() {
         experiment.variants.clone()
     } else if !experiment.split.is_empty() {
@@ -282,27 +379,54 @@ fn exposures<'a>(
     view: View<'a>,
     experiment: &Experiment,
     is_kept: &dyn Fn(&Event) -> bool,
-) -> Vec<(&'a Event, String)> {
-    let named: Option<Filter> = experiment
-        .experiment
-        .as_ref()
-        .map(|name| serde_json::from_value(json!({"property": "Experiment name", "equals": name})).unwrap());
+) -> Vec<(Occurrence<'a>, String)> {
+    let in_object = experiment.experiments.as_ref();
+    let named: Option<Filter> =
+        experiment.experiment.as_ref().filter(|_| in_object.is_none()).map(|name| {
+            serde_json::from_value(json!({"property": "Experiment name", "equals": name})).unwrap()
+        });
     let breakdown =
         Breakdown::Property { property: experiment.variant.clone(), cast: None, buckets: None, unit: None };
     let splitter = Splitter::of(view, &breakdown, &[]);
+    let variants = |subject: Subject<'_>| match in_object {
+        None => splitter.labels(view, subject),
+        // M-70: many experiments at once.
+        Some(many) => {
+            let name = experiment.experiment.as_deref().unwrap();
+            match value(view, many, subject) {
+                Some(Value::Object(variants)) => {
+                    let variant = variants.get(name).filter(|variant| !variant.is_null());
+                    splitter.labels_of(view, variant.cloned())
+                }
+                Some(Value::Array(texts)) => {
+                    let texts = texts.iter().filter_map(|text| variant_in(text, name));
+                    texts.flat_map(|variant| splitter.labels_of(view, Some(variant))).collect()
+                }
+                Some(text) => variant_in(&text, name)
+                    .map(|variant| splitter.labels_of(view, Some(variant)))
+                    .unwrap_or_default(),
+                None => BTreeSet::new(),
+            }
+        }
+    };
     let mut found = Vec::new();
-    for one in occurrences(view, &experiment.exposure, None) {
+    for one in occurrences(view, &experiment.exposure, experiment.count_by.as_deref()) {
         let subject = Subject::of_event(one.event);
-        let labels: Vec<String> = splitter.labels(view, subject).into_iter().collect();
+        let labels: Vec<String> = variants(subject).into_iter().collect();
         if let [variant] = &labels[..]
             && variant != NOT_SET
             && is_kept(one.event)
             && named.iter().all(|filter| passes(view, filter, subject))
         {
-            found.push((one.event, variant.clone()));
+            found.push((one, variant.clone()));
         }
     }
     found
+}
+
+/// The variant in `experiment:variant`.
+fn variant_in(text: &Value, experiment: &str) -> Option<Value> {
+    Some(Value::from(text.as_str()?.strip_prefix(experiment)?.strip_prefix(':')?))
 }
 
 /// 0 where it is nothing beside numbers of that size.
@@ -340,6 +464,85 @@ fn moments(values: &[f64], measure: &ExperimentMeasure, is_adjusted: bool) -> Mo
     };
     let variance = variance.map(|variance| or_zero(variance, 1e-12 * greatest * greatest));
     Moments { count: values.len(), sum, mean: Some(mean), variance }
+}
+
+/// A number, and how it changes with what each metric has.
+#[derive(Debug, Clone)]
+struct Changing {
+    number: f64,
+    with: Vec<f64>,
+}
+
+impl Changing {
+    fn map(self, of: impl Fn(f64) -> f64) -> Self {
+        Self { number: of(self.number), with: self.with.into_iter().map(of).collect() }
+    }
+
+    /// The change of a product, or of a quotient, by those of its parts.
+    fn both(a: &Self, b: &Self, of: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+        let at = |changes: &Self, metric: usize| changes.with.get(metric).copied().unwrap_or(0.0);
+        (0..a.with.len().max(b.with.len())).map(|metric| of(at(a, metric), at(b, metric))).collect()
+    }
+}
+
+fn sum_of(a: f64, b: f64) -> f64 {
+    or_zero(a + b, f64::max(a.abs(), b.abs()))
+}
+
+impl Arithmetic for Changing {
+    fn of_number(number: f64) -> Self {
+        Self { number, with: Vec::new() }
+    }
+
+    fn negative(self) -> Self {
+        self.map(|number| -number)
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { number: sum_of(self.number, other.number), with: Self::both(&self, &other, sum_of) }
+    }
+
+    fn times(self, other: Self) -> Self {
+        let change = |of_self: f64, of_other: f64| sum_of(of_self * other.number, of_other * self.number);
+        Self { number: self.number * other.number, with: Self::both(&self, &other, change) }
+    }
+
+    fn over(self, other: Self) -> Option<Self> {
+        if other.number == 0.0 {
+            return None;
+        }
+        let quotient = self.number / other.number;
+        // (a / b)' = a' / b - a / b * b' / b
+        let change =
+            |of_self: f64, of_other: f64| sum_of(of_self / other.number, -quotient * of_other / other.number);
+        Some(Self { number: quotient, with: Self::both(&self, &other, change) })
+    }
+}
+
+/// The metrics that a formula names.
+fn named(experiment: &Experiment, formula: &str) -> Vec<usize> {
+    let is_named =
+        |at: &usize| formula.to_uppercase().contains(char::from(b'A' + u8::try_from(*at).unwrap()));
+    (0..experiment.metrics.len()).filter(is_named).collect()
+}
+
+/// What a formula comes to in a group of so many, by what each metric does (M-72): the variance is so
+/// that by the number of the group it is that of the mean.
+fn of_formula(experiment: &Experiment, formula: &str, exposed: usize, metrics: &[Moments]) -> Moments {
+    let found = evaluate::<Changing>(formula, &|letter| {
+        let at = number(letter);
+        let mut with = vec![0.0; metrics.len()];
+        with[at] = 1.0;
+        Some(Changing { number: metrics[at].mean?, with })
+    });
+    let variance = found.as_ref().and_then(|found| {
+        let mut of_mean = 0.0;
+        for at in named(experiment, formula) {
+            of_mean += found.with[at].powi(2) * metrics[at].variance? / metrics[at].count as f64;
+        }
+        Some(of_mean * exposed as f64)
+    });
+    Moments { count: exposed, sum: 0.0, mean: found.map(|found| found.number), variance }
 }
 
 /// How a group differs from the control.
@@ -516,6 +719,9 @@ fn table(experiment: &Experiment, groups: &[Group]) -> Table {
     });
 
     let mut rows: Vec<(Option<Test>, Vec<Value>, Vec<Value>)> = Vec::new();
+    // By metric, then group: what it comes to, and came to before.
+    let mut measured: Vec<[Vec<Moments>; 2]> = Vec::new();
+    let mut names = Vec::new();
     for (at, metric) in experiment.metrics.iter().enumerate() {
         let found: Vec<Moments> = adjusted(experiment, at, groups)
             .iter()
@@ -528,23 +734,39 @@ fn table(experiment: &Experiment, groups: &[Group]) -> Table {
                 moments(&values, &metric.measure, false)
             })
             .collect();
+        measured.push([found, before]);
+        names.push(metric.name.clone().unwrap_or_else(|| match &metric.measure {
+            ExperimentMeasure::OfProperty { aggregate, of } => {
+                format!("{} of {} of {}", aggregate.name(), of.label(), metric.event.label())
+            }
+            _ => metric.event.label(),
+        }));
+    }
+    let metrics = measured.clone();
+    for formula in &experiment.formulas {
+        let of = |when: usize| {
+            let of_group = |group: usize| {
+                let of_metrics: Vec<Moments> = metrics.iter().map(|metric| metric[when][group]).collect();
+                of_formula(experiment, &formula.formula, groups[group].1.0, &of_metrics)
+            };
+            (0..groups.len()).map(of_group).collect::<Vec<Moments>>()
+        };
+        measured.push([of(0), of(1)]);
+        names.push(formula.name.clone().unwrap_or_else(|| formula.formula.clone()));
+    }
+    for (at, [found, before]) in measured.iter().enumerate() {
+        let is_formula = at >= metrics.len();
         for (group, (variant, _)) in groups.iter().enumerate() {
             let compared = (group > 0).then(|| test(found[0], found[group], experiment));
-            let name = metric.name.clone().unwrap_or_else(|| match &metric.measure {
-                ExperimentMeasure::OfProperty { aggregate, of } => {
-                    format!("{} of {} of {}", aggregate.name(), of.label(), metric.event.label())
-                }
-                _ => metric.event.label(),
-            });
             let mut front = vec![
                 Value::from(char::from(b'A' + u8::try_from(at).unwrap()).to_string()),
-                Value::from(name),
+                Value::from(names[at].clone()),
                 Value::from(variant.clone()),
                 Value::from(group == 0),
                 Value::from(exposed[group]),
                 Value::from(expected[group]),
                 Value::from(found[group].count),
-                Value::from(found[group].sum),
+                if is_formula { Value::Null } else { Value::from(found[group].sum) },
                 Value::from(found[group].mean),
                 Value::from(found[group].variance),
             ];

@@ -5,11 +5,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use datafusion::logical_expr::Expr;
-use tallymark_memory::UserDirectory;
+use tallymark_memory::{Layout, UserDirectory};
 use tallymark_report::{DefinitionError, EventSelector, Instant, Instants, Measure, Metric, Scope, Unit};
 
 use super::asked::{Asked, plan_error};
-use crate::resident::by_user::{Matcher, UserEvents, UserScan};
+use super::groups::Collect;
+use crate::resident::by_user::{Collected, Matcher, UserEvents, UserScan};
 use crate::{Error, Result};
 
 impl Asked {
@@ -71,6 +72,13 @@ impl BehaviourScan {
         Ok(users.iter().map(|user| directory.ids().value(*user as usize).to_owned()).collect())
     }
 
+    /// The events that are looked at, put together as those of the groups they have (U-30).
+    pub(super) async fn groups(self, asked: &Asked, collect: Collect) -> Result<Vec<(String, Collected)>> {
+        let (scan, layout) = self.prepared(asked, |scan| scan).await?;
+        let pool = &asked.state.runtime_env().memory_pool;
+        collect.groups(scan, layout, pool).await.map_err(|source| Error::Run { source })
+    }
+
     /// As [`Self::run`], but with fewer events: see [`UserScan`].
     pub(super) async fn run_with<M: Matcher>(
         self,
@@ -78,15 +86,25 @@ impl BehaviourScan {
         matcher: M,
         with: impl FnOnce(UserScan) -> UserScan,
     ) -> Result<(M::Partial, Arc<UserDirectory>)> {
+        let (scan, layout) = self.prepared(asked, with).await?;
+        let directory = Arc::clone(layout.users());
+        let pool = &asked.state.runtime_env().memory_pool;
+        let found = scan.run(layout, matcher, pool).await.map_err(|source| Error::Run { source })?;
+        Ok((found, directory))
+    }
+
+    /// The scan, and what it goes over.
+    async fn prepared(
+        self,
+        asked: &Asked,
+        with: impl FnOnce(UserScan) -> UserScan,
+    ) -> Result<(UserScan, Arc<Layout>)> {
         let Self { within, conditions, labels, numbers } = self;
         let events = asked.events();
         let scan = UserScan::with_numbers(&asked.state, &events, conditions, labels, numbers);
         let scan = with(scan.map_err(plan_error)?);
-        let failed = |source| Error::Run { source };
-        let layout = events.layout_of(&asked.state, &[within], scan.inputs()).await.map_err(failed)?;
-        let directory = Arc::clone(layout.users());
-        let pool = &asked.state.runtime_env().memory_pool;
-        Ok((scan.run(layout, matcher, pool).await.map_err(failed)?, directory))
+        let layout = events.layout_of(&asked.state, &[within], scan.inputs()).await;
+        Ok((scan, layout.map_err(|source| Error::Run { source })?))
     }
 }
 

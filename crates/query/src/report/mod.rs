@@ -22,6 +22,7 @@ mod filter;
 mod flows;
 mod frequency;
 mod funnel;
+mod groups;
 mod insights;
 mod lifecycle;
 mod lookup;
@@ -124,11 +125,12 @@ pub(crate) use self::values::text_as_sent;
 /// the best phi of the candidate is from 0, then as candidates are said, or by users; then by times, then
 /// days.
 ///
-/// An experiment has a row for each metric and group, the control first: `metric` (Utf8: its letter), `name`
-/// (Utf8), `variant` (Utf8), `is_control` (Boolean), `exposed` (Int64: users), `expected` (Float64: of all
-/// exposed, by the planned split), `users` (Int64: those who have what is measured), `total`, `value`
-/// (Float64: the sum over users and the mean, capped and adjusted if that is asked for), `variance` (Float64,
-/// M-72; null of too few), and of variants, null of the control: `difference`, `lift` (of the control's
+/// An experiment has a row for each metric, and formula after these, and group, the control first: `metric`
+/// (Utf8: its letter), `name` (Utf8), `variant` (Utf8), `is_control` (Boolean), `exposed` (Int64: users, or
+/// with `count_by` groups), `expected` (Float64: of all exposed, by the planned split), `users` (Int64: those
+/// who have what is measured; of formulas all exposed), `total` (Float64: the sum over users; null of
+/// formulas), `value` (Float64: the mean, or the formula of means; capped and adjusted if that is asked for),
+/// `variance` (Float64, M-72; null of too few), and of variants, null of the control: `difference`, `lift` (of the control's
 /// value), `standard_error`, `low` and `high` (the difference with the confidence), `z`, `p` (two-sided,
 /// M-73), `sequential_p` (M-74) (all Float64), `is_significant` (Boolean, M-76), with
 /// Bayesian inference `chance` (that the variant has more), `lift_median`, `lift_low` and `lift_high` (Float64,
@@ -257,8 +259,22 @@ async fn answer(
                 flows::answer(&asked, &report.scope, flows).await?
             }
         }
-        Question::Experiment(of) => experiment::answer(&asked, &report.scope, of).await?,
-        Question::Correlation(of) => correlation::answer(&asked, &report.scope, of).await?,
+        Question::Experiment(experiment) => {
+            if let Some(of) = &experiment.users_of {
+                let users = experiment::users(&asked, &report.scope, experiment, of).await?;
+                result::users(report, &users)?
+            } else {
+                experiment::answer(&asked, &report.scope, experiment).await?
+            }
+        }
+        Question::Correlation(correlation) => {
+            if let Some(cell) = &correlation.users_of {
+                let users = correlation::users(&asked, &report.scope, correlation, cell).await?;
+                result::users(report, &users)?
+            } else {
+                correlation::answer(&asked, &report.scope, correlation).await?
+            }
+        }
         Question::Cohort(cohort) => {
             let members = asked.members_of(cohort, &cohorts, &mut Vec::new()).await?;
             let members: BTreeSet<String> = members.iter().map(str::to_owned).collect();

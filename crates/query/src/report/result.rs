@@ -22,8 +22,12 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         Question::Retention(retention) if retention.users_of.is_none() => {
             return super::retention::schema(&report.scope, retention);
         }
-        Question::Experiment(experiment) => return Ok(super::experiment::schema(experiment)),
-        Question::Correlation(_) => return Ok(super::correlation::schema()),
+        Question::Experiment(experiment) if experiment.users_of.is_none() => {
+            return Ok(super::experiment::schema(experiment));
+        }
+        Question::Correlation(correlation) if correlation.users_of.is_none() => {
+            return Ok(super::correlation::schema());
+        }
         Question::Flows(flows) if flows.users_of.is_none() => return Ok(super::flows::schema(flows)),
         Question::Frequency(frequency) if frequency.users_of.is_none() => {
             return super::frequency::schema(&report.scope);
@@ -44,6 +48,8 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         | Question::Lifecycle(_)
         | Question::Stickiness(_)
         | Question::Flows(_)
+        | Question::Experiment(_)
+        | Question::Correlation(_)
         | Question::Cohort(_) => {
             return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));
         }

@@ -241,10 +241,20 @@ impl Asked {
         unit: Option<DateUnit>,
         automatic: Option<Ranges>,
     ) -> Result<Segment> {
-        let sent = self.shown_values(property)?;
-        let is_set = sent.is_set();
-        let values = sent.cast_if(to, self.calendar);
         let labelled = Labels { to, buckets, unit, automatic, calendar: self.calendar };
+        self.labelled(self.shown_values(property)?, &labelled)
+    }
+
+    /// What values are called that come from somewhere else than a property.
+    pub(super) fn segment_of(&self, values: Values) -> Result<Segment> {
+        let labelled =
+            Labels { to: None, buckets: None, unit: None, automatic: None, calendar: self.calendar };
+        self.labelled(values, &labelled)
+    }
+
+    fn labelled(&self, sent: Values, labelled: &Labels<'_>) -> Result<Segment> {
+        let is_set = sent.is_set();
+        let values = sent.cast_if(labelled.to, self.calendar);
         let scalar = labelled.scalar(&values, &is_set);
         if values.lists.is_empty() {
             let label = first_set([scalar, utf8(NOT_SET)]).unwrap_or_else(none);
@@ -255,7 +265,7 @@ impl Asked {
         let mut of_items = Vec::new();
         for (item, list) in &values.lists {
             arguments.push(list.clone());
-            of_items.push(self.item_labels(*item, &labelled)?);
+            of_items.push(self.item_labels(*item, labelled)?);
         }
         let name = format!("labels({labelled:?})");
         let label = call(name, list_of_text(), arguments, move |args| labels_of_rows(args, &of_items));

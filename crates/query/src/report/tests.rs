@@ -217,20 +217,52 @@ async fn t_13_the_users_behind_a_number_of_activity_and_flows_are_as_many_as_it_
         assert_eq!(all_have_their_users(&session, "stickiness", r#""over": "week""#, &number).await, 3);
     }
     let node = r#"count || '|' || '{"anchor": ' || anchor || ', "offset": ' || "offset" || ', "label": "' || label || '"'
-        || CASE WHEN genre = '$overall' THEN '' ELSE ', "segments": ["' || genre || '"]' END || '}'"#;
+        || CASE WHEN genre = '$overall' THEN '' ELSE ', "segments": ["' || genre || '"]' END || '}'# WHERE kind = 'node'"#;
     let anchors = r#""rows": 1, "breakdowns": ["genre"],
         "anchors": [{"event": "Open", "before": 1, "after": 2}, {"event": "Buy", "before": 1, "after": 1}]"#;
     assert!(all_have_their_users(&session, "flows", anchors, node).await > 20);
+    let segment = r#"CASE WHEN genre = '$overall' THEN '' ELSE ', "segments": ["' || genre || '"]' END"#;
+    let end = r#"', "to": {"anchor": ' || to_anchor || ', "offset": ' || to_offset || ', "label": "' || to_label || '"}'"#;
+    let edge = format!(
+        r#"count || '|' || '{{"anchor": ' || anchor || ', "offset": ' || "offset" || ', "label": "' || label || '"' || {end}
+            || {segment} || '}}'# WHERE kind = 'edge'"#
+    );
+    assert!(all_have_their_users(&session, "flows", anchors, &edge).await > 10);
+    let paths = r#""anchors": ["Open"], "breakdowns": ["genre"], "form": "paths""#;
+    let path = format!(
+        r#"count || '|' || '{{"path": ["' || array_to_string(path, '", "') || '"]' || {segment} || '}}'"#
+    );
+    assert!(all_have_their_users(&session, "flows", paths, &path).await > 5);
+    let more = r#""goal": "Buy", "all_cells": true, "candidates": ["Open", {"property": "genre"}]"#;
+    for of in ["users", "true_positives", "false_positives", "false_negatives", "true_negatives"] {
+        let number = format!(
+            r#"{of} || '|' || '{{"event": "' || event || '", "times": ' || times || ', "days": ' || days
+                || CASE WHEN value IS NULL THEN '' ELSE ', "property": "genre", "value": "' || value || '"' END
+                || ', "of": "{of}"}}'"#
+        );
+        let some = " WHERE times <= 2 AND days IN (1, 2)";
+        let found = all_have_their_users(&session, "correlation", more, &format!("{number}#{some}")).await;
+        assert_eq!(found, 3 * 2 * 2);
+    }
+    // Of a rate the total is who did it, of an average `users` who have a number.
+    let metrics = r#""exposure": "Open", "variant": "genre", "control": "rock", "metrics": [{"event": "Buy"},
+        {"event": "Open", "measure": {"aggregate": "average", "of": {"sql": "length(genre)"}}}]"#;
+    let variant = r#"'|' || '{"variant": "' || variant || '"'"#;
+    let number = format!("exposed || {variant} || '}}'");
+    assert_eq!(all_have_their_users(&session, "experiment", metrics, &number).await, 2 * 2);
+    let did = "CASE metric WHEN 'A' THEN CAST(total AS BIGINT) ELSE users END";
+    let number = format!(r#"{did} || {variant} || ', "metric": "' || metric || '"}}'"#);
+    assert_eq!(all_have_their_users(&session, "experiment", metrics, &number).await, 2 * 2);
 }
 
 /// Asks for the users behind every number of a report of 1 to 3 January; how many there are. `number` is
-/// the number and the definition of its cell, in SQL.
+/// the number and the definition of its cell, in SQL, perhaps with `#` and which rows are meant.
 async fn all_have_their_users(session: &SessionContext, kind: &str, more: &str, number: &str) -> usize {
     let report = |cell: &str| {
         format!(r#"{kind}('{{"range": "2024-01-01 to 2024-01-03", "as_of": "2024-01-03", {more}{cell}}}')"#)
     };
-    let nodes = if kind == "flows" { " WHERE kind = 'node'" } else { "" };
-    let numbers = rows(session, &format!("SELECT {number} FROM {}{nodes}", report(""))).await;
+    let (number, some) = number.split_once('#').unwrap_or((number, ""));
+    let numbers = rows(session, &format!("SELECT {number} FROM {}{some}", report(""))).await;
     for number in &numbers {
         let (count, cell) = number.split_once('|').unwrap();
         let cell = format!(r#", "users_of": {cell}"#);
@@ -581,4 +613,30 @@ async fn s_90_a_formula_may_have_metrics_of_its_own_and_be_saved() {
             .push(wrong(&session, &format!(r#"{{"report": "insights", "formulas": [{formula}]}}"#)).await);
     }
     insta::assert_snapshot!(problems.join("\n"));
+}
+
+#[tokio::test]
+async fn m_72_m_4_what_is_wrong_in_formulas_and_cells_of_experiments() {
+    let dataset = dataset(&[("u1", "10:00", "Play", r#"{"genre": "rock"}"#)]).await;
+    let session = dataset.resident_session();
+    let mut errors = Vec::new();
+    for more in [
+        r#""formulas": [{"formula": "A / 2"}, {"formula": "A / B"}]"#,
+        r#""formulas": [{"formula": "A /"}]"#,
+        r#""formulas": [{"formula": "1 + 2"}]"#,
+        r#""formulas": [{"formula": "A"}], "users_of": {"variant": "on", "metric": "B"}"#,
+        r#""experiment": "x", "experiments": {"sql": "gnre"}"#,
+    ] {
+        let definition = format!(
+            r#"{{"report": "experiment", "exposure": "Play", "control": "rock", "metrics": [{{"event": "Play"}}], {more}}}"#
+        );
+        errors.push(wrong(&session, &definition).await);
+    }
+    for cell in [r#""event": "Ply""#, r#""event": "Play", "property": "genre", "value": "rock""#] {
+        let definition = format!(
+            r#"{{"report": "correlation", "goal": "Buy", "candidates": ["Play"], "users_of": {{{cell}, "times": 1, "days": 1}}}}"#
+        );
+        errors.push(wrong(&session, &definition).await);
+    }
+    insta::assert_snapshot!(errors.join("\n"));
 }

@@ -6,6 +6,22 @@ const VALUES: &str =
     "a: V0{on=web} G1h; b: V0{on=web} V1h{on=[\"app\",\"tv\"]}; c: V0{on=app} G2h; d: V0; e: V0{on=web} G1h";
 
 super::behaviour_cases! {
+    m_4_who_did_it_and_reaches_the_goal:
+        VALUES, r#"{"report": "correlation", "goal": "G", "candidates": [{"property": "on"}],
+            "users_of": {"event": "$all_events", "property": "on", "value": "web", "times": 1, "days": 1}}"#
+        => "user_id" ["a", "e"];
+    m_4_who_does_not_reach_it:
+        VALUES, r#"{"report": "correlation", "goal": "G", "candidates": ["V", {"property": "on"}],
+            "users_of": {"event": "V", "times": 2, "days": 15, "of": "true_negatives"}}"#
+        => "user_id" ["d"];
+    m_4_who_did_it_too_late:
+        "a: V0 A1d A2d G3d; b: V0 A1d A1d0.001s G3d; c: V0 A1h A2h", r#"{"report": "correlation", "goal": "G",
+            "users_of": {"event": "A", "times": 2, "days": 1, "of": "false_negatives"}}"#
+        => "user_id" ["a", "b"];
+    m_4_who_was_born:
+        VALUES, r#"{"report": "correlation", "goal": "G", "birth": "G",
+            "users_of": {"event": "V", "times": 1, "days": 1, "of": "users"}}"#
+        => "user_id" ["a", "c", "e"];
     m_90_the_example:
         HUNDRED, r#"{"report": "correlation", "goal": "G", "candidates": ["A"]}"#
         => "event property value times days is_best users true_positives false_positives false_negatives true_negatives phi precision false_omission recall fall_out" [

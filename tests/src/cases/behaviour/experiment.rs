@@ -9,7 +9,90 @@ const SHOP: &str = "a: E0{v=c} P1h{x=10} P1h5m{x=20} P5h{x=3}; b: E0{v=c} P1h; c
 const BEFORE: &str = "a: G1 E1d{v=c} G2d G2d; b: G1 G2 G3 E1d{v=c} G2d G2d G2d G2d G2d;
     c: G1 G2 E1d{v=t} G2d G2d G2d G2d; d: G1 G2 G3 G4 E1d{v=t} G2d G2d G2d G2d G2d G2d";
 
+/// Exposures to experiments as objects.
+const AS_OBJECT: &str = r#"a: E0{all={"x":"c","y":"t"}} G1h; b: E0{all={"y":"c"}} G1h; d: E0{all={"x":"t"}};
+    e: E0{all={"x":null}}; f: E0{all={"x":["c","t"]}}; g: E0{all={"x":["t","t"]}}; h: E0{all={"x":true,"x.z":"c"}};
+    i: E0{all={"x":""}}; j: E0; k: E0{all={"x":5}}"#;
+/// As lists, and as one text.
+const AS_LIST: &str = r#"a: E0{all=["x:c","y:t"]} G1h; b: E0{all=["y:c"]}; d: E0{all=["x:t","x:t"]};
+    e: E0{all=["x:c","x:t"]}; f: E0{all=x:t:u}; g: E0{all=["xx:c","x",5,"X:c"]} G1h; h: E0{all=[]};
+    i: E0{all=["x:"]} G1h"#;
+/// Of two companies, by several users and by nobody.
+const COMPANIES: &str = r#"u: E0{v=c,company=A} G1h{company=A,x=1} G2h{x=50}; w: G3h{company=["A","B"],x=2} E4h{v=t,company=A}
+    G5h{company=A,x=4}; -: E1h{v=t,company=["B","C"]} G6h{company=B,x=8}; y: E0{v=c} G1h; z: G0{company=B,x=16}"#;
+/// Two metrics of two variants: purchases, and what they cost.
+const PRICES: &str = "a: E0{v=c} P1h{x=2} P2h{x=4}; b: E0{v=c}; d: E0{v=t} P1h{x=3}; e: E0{v=t} P1h{x=9}";
+
 super::behaviour_cases! {
+    m_70_many_experiments_in_an_object:
+        AS_OBJECT, r#"{"report": "experiment", "exposure": "E", "experiment": "x", "experiments": "all", "control": "c",
+            "metrics": [{"event": "G"}]}"#
+        => "variant exposed total" ["c 1 1", "(empty string) 1 0", "5 1 0", "t 2 0", "true 1 0"];
+    m_70_the_name_of_an_experiment_is_no_path:
+        AS_OBJECT, r#"{"report": "experiment", "exposure": "E", "experiment": "x.z", "experiments": "all", "control": "c",
+            "metrics": [{"event": "G"}]}"#
+        => "variant exposed" ["c 1"];
+    m_70_many_experiments_in_a_list:
+        AS_LIST, r#"{"report": "experiment", "exposure": "E", "experiment": "x", "experiments": "all", "control": "c",
+            "metrics": [{"event": "G"}]}"#
+        => "variant exposed total" ["c 1 1", "(empty string) 1 1", "t 1 0", "t:u 1 0"];
+    m_70_one_of_many_experiments_counts:
+        r#"u: E0{all={"x":"c","y":"c"}} G1h E2h{all={"y":"t"}} G3h E4h{all=["x:t"]} G5h"#,
+        r#"{"report": "experiment", "exposure": "E", "experiment": "x", "experiments": "all", "control": "c",
+            "metrics": [{"event": "G", "measure": "total_events"}]}"#
+        => "variant exposed total" ["c 1 2", "t 1 1"];
+    m_71_exposed_groups:
+        COMPANIES, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c", "count_by": "company",
+            "metrics": [{"event": "G"}, {"event": "G", "measure": "total_events"}, {"event": "G", "measure": {"aggregate": "sum", "of": "x"}},
+            {"event": "G", "measure": {"aggregate": "average", "of": "x"}}]}"#
+        => "metric variant exposed users total" [
+            "A c 1 1 1", "A t 3 3 2", "B c 1 1 2", "B t 3 3 3", "C c 1 1 3", "C t 3 3 14", "D c 1 1 1.5", "D t 3 2 9"];
+    m_71_before_the_exposure_of_a_group:
+        COMPANIES, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c", "count_by": "company",
+            "metrics": [{"event": "G", "measure": {"aggregate": "sum", "of": "x"}}], "cuped": "1 day"}"#
+        => "variant total value" ["c 4.91666667 4.91666667", "t 12.0833333 4.02777778"];
+    m_71_the_first_time_of_a_group:
+        r#"u: E0{v=c,company=["A","B"]} G1h{company=A}; w: G2h{company=["A","B"]} G3h{company=["A","B"]}"#,
+        r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c", "count_by": "company",
+            "metrics": [{"event": {"event": "G", "first_time": "ever"}, "measure": "total_events"}]}"#
+        => "variant exposed total" ["c 2 2"];
+    m_72_a_formula:
+        PRICES, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
+            "metrics": [{"event": "P", "measure": "total_events"}, {"event": "P", "measure": {"aggregate": "sum", "of": "x"}}],
+            "formulas": [{"formula": "B / A", "name": "price"}, {"formula": "A * A - 1"}]}"#
+        => "metric name variant users total value variance difference lift standard_error z" [
+            "A P c 2 2 1 2 null null null null", "A P t 2 2 1 0 0 0 1 0",
+            "B sum of x of P c 2 6 3 18 null null null null", "B sum of x of P t 2 12 6 18 3 1 4.24264069 0.707106781",
+            "C price c 2 null 3 36 null null null null", "C price t 2 null 6 18 3 1 5.19615242 0.577350269",
+            "D A * A - 1 c 2 null 0 8 null null null null", "D A * A - 1 t 2 null 0 0 0 null 2 0"];
+    m_72_a_formula_of_what_not_all_have:
+        "a: E0{v=c} P1h{x=2}; b: E0{v=c} P1h{x=4}; d: E0{v=c}; e: E0{v=c}; f: E0{v=t}",
+        r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
+            "metrics": [{"event": "P", "measure": {"aggregate": "average", "of": "x"}}, {"event": "P"}],
+            "formulas": [{"formula": "2 * A"}, {"formula": "A / B"}, {"formula": "1 / B"}]}"#
+        => "metric variant users value variance" [
+            "A c 2 3 2", "A t 0 null null", "B c 4 0.5 0.25", "B t 1 0 0",
+            "C c 4 6 16", "C t 1 null null", "D c 4 6 52", "D t 1 null null", "E c 4 2 4", "E t 1 null null"];
+    m_76_formulas_are_compared_too:
+        TWENTY, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c", "metrics": [{"event": "G"}],
+            "formulas": [{"formula": "A * 2"}], "confidence": 0.34, "correction": "bonferroni"}"#
+        => "metric variant p is_significant" [
+            "A c null null", "A t 0.651446247 false", "B c null null", "B t 0.651446247 false"];
+    m_4_who_was_exposed:
+        SHOP, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c", "metrics": [{"event": "P"}], "users_of": {"variant": "c"}}"#
+        => "user_id" ["a", "b"];
+    m_4_who_of_them_has_something:
+        SHOP, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
+            "metrics": [{"event": "P"}, {"event": "P", "measure": {"aggregate": "sum", "of": "x"}}], "users_of": {"variant": "c", "metric": "B"}}"#
+        => "user_id" ["a"];
+    m_4_under_that_variant:
+        "u: E0{v=c} G1h E2h{v=t}; w: E0{v=c} E1h{v=t} G2h", r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
+            "metrics": [{"event": "G"}], "users_of": {"variant": "t", "metric": "A"}}"#
+        => "user_id" ["w"];
+    m_4_groups_that_were_exposed:
+        COMPANIES, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c", "count_by": "company", "metrics": [{"event": "G"}],
+            "users_of": {"variant": "t"}}"#
+        => "user_id" ["A", "B", "C"];
     m_73_the_example:
         TWENTY, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c", "metrics": [{"event": "G", "name": "reached"}]}"#
         => "metric name variant is_control exposed expected users total value variance difference lift standard_error low high z p sequential_p is_significant sample_ratio_p" [

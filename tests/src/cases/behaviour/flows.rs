@@ -122,6 +122,28 @@ super::behaviour_cases! {
     m_4_who_did_something_else:
         FIVE, r#"{"report": "flows", "anchors": [{"event": "A", "after": 2}], "rows": 1, "users_of": {"offset": 1, "label": "$other"}}"#
         => "user_id" ["u5"];
+    w_2_what_is_hidden_may_be_the_first_time:
+        "A0 B1; u2: B0 A1", r#"{"report": "flows", "hide": ["A"], "anchors": [{"event": "$all_events", "first_time": "filtered", "after": 0}]}"#
+        => "kind label count" ["node $all_events 1"];
+    m_4_who_took_an_edge:
+        "A0 x1 y2; u2: A0 y1 y2; u3: A0 x1 z2; u4: A0 x1; u5: x0 A1 x2 x3 y4",
+        r#"{"report": "flows", "anchors": [{"event": "A", "after": 2}], "users_of": {"offset": 1, "label": "x", "to": {"offset": 2, "label": "y"}}}"#
+        => "user_id" ["u1"];
+    m_4_who_came_to_an_anchor:
+        "x0 A1; u2: y0 A1; u3: x0 y1 A2; u4: A0 x1", r#"{"report": "flows", "anchors": [{"event": "A", "before": 1}],
+            "users_of": {"offset": -1, "label": "x", "to": {}}}"#
+        => "user_id" ["u1"];
+    m_4_who_went_from_one_anchor_to_the_next:
+        "A0 B1; u2: A0 x1 B2; u3: A0 x1 y2 B3; u4: A0", r#"{"report": "flows", "anchors": [{"event": "A", "after": 1}, {"event": "B", "after": 0}],
+            "users_of": {"offset": 1, "label": "x", "to": {"anchor": 2}}}"#
+        => "user_id" ["u2"];
+    m_4_who_took_an_edge_to_others:
+        "A0 x1; u2: A0 x1; u3: A0 y1; u4: A0", r#"{"report": "flows", "anchors": [{"event": "A", "after": 1}], "rows": 1,
+            "users_of": {"to": {"offset": 1, "label": "$other"}}}"#
+        => "user_id" ["u3"];
+    m_4_who_took_a_path:
+        "A0 x1 y2; u2: A0 x1; u3: A0 x1 y2 z3 z4; u4: A0 x1 y2 z3", r#"{"report": "flows", "anchors": ["A"], "form": "paths", "users_of": {"path": ["A", "x", "y", "z"]}}"#
+        => "user_id" ["u3", "u4"];
     m_4_who_was_there_before:
         FIVE, r#"{"report": "flows", "anchors": [{"event": "A", "before": 2, "after": 0}], "users_of": {"offset": -1, "label": "x"}}"#
         => "user_id" ["u5"];

@@ -305,6 +305,14 @@ super::behaviour_cases! {
         HUNDRED, r#"{"report": "funnel", "steps": ["A", "B"], "breakdowns": ["s"], "significance": {"control": ["b"]}}"#
         => "s confidence significant" ["$overall null null", "$overall null null", "b null null", "b null null",
             "a null null", "a 0.99899171 true"];
+    s_52_the_first_time_of_a_group:
+        r#"u1: A0{company=["x","y"]} B1{company=["x","y"]}; u2: A2{company=["y","z"]} B3{company=["x","z"]}; -: B@2023-12-31{company=y}"#,
+        r#"{"report": "funnel", "steps": [{"event": "A", "first_time": "ever"}, {"event": "B", "first_time": "ever"}], "count_by": "company", "users_of": {"step": 2}}"#
+        => "user_id" ["x", "z"];
+    s_52_other_times_of_a_group_are_no_step:
+        r#"u1: A0{company=x} B1{company=x}; u2: A2{company=["x","y"]} B3{company=["x","y"]}; u3: A4{company=["x","y"]} B5{company=y}"#,
+        r#"{"report": "funnel", "steps": [{"event": "A", "first_time": "ever"}, "B"], "count": "totals", "count_by": "company"}"#
+        => "count" ["2", "2"];
     u_30_companies:
         "A0{company=c}; u2: B1{company=c}", r#"{"report": "funnel", "steps": ["A", "B"], "count_by": "company"}"# => "count" ["1", "1"];
     m_4_who_converted:

@@ -85,7 +85,13 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
             users(oracle::flows::behind(world, report, as_of))
         }
         Question::Flows(_) => oracle::flows::answer(world, report, as_of),
+        Question::Experiment(experiment) if experiment.users_of.is_some() => {
+            users(oracle::experiment::behind(world, report, as_of))
+        }
         Question::Experiment(_) => oracle::experiment::answer(world, report, as_of),
+        Question::Correlation(correlation) if correlation.users_of.is_some() => {
+            users(oracle::correlation::behind(world, report, as_of))
+        }
         Question::Correlation(_) => oracle::correlation::answer(world, report, as_of),
         Question::Stickiness(stickiness) if stickiness.users_of.is_some() => {
             users(oracle::retention::active_behind(world, report, as_of))

@@ -31,7 +31,7 @@ pub(super) struct Graph {
     pub(super) edges: BTreeMap<(Node, Node), usize>,
 }
 
-/// The users behind a node (M-4): of flows that count, those that have it.
+/// The users behind a node, an edge, or a path (M-4): of flows that count, those that have it.
 pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
     let Question::Flows(flows) = &report.question else { panic!("no flows") };
     let wanted = flows.users_of.as_ref().unwrap();
@@ -48,17 +48,31 @@ pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
         });
     }
     count_once(flows, &mut own);
-    let label = wanted.label.clone().unwrap_or_else(|| flows.anchors[wanted.anchor - 1].event.label());
-    let node = Node { anchor: wanted.anchor, offset: wanted.offset, label };
+    let node = |anchor: usize, offset: i64, label: &Option<String>| {
+        let label = label.clone().unwrap_or_else(|| flows.anchors[anchor - 1].event.label());
+        Node { anchor, offset, label }
+    };
+    let from = node(wanted.anchor, wanted.offset, &wanted.label);
+    let to = wanted.to.as_ref().map(|to| node(to.anchor.unwrap_or(wanted.anchor), to.offset, &to.label));
     let shown = shown_nodes(flows, &own);
-    // A label that a column does not show is asked for by its name too.
-    let has_node = |(flow, events): &(&&Flow<'_>, Vec<Vec<Node>>)| {
+    let has_it = |(flow, events): &(&&Flow<'_>, Vec<Vec<Node>>)| {
+        if !wanted.path.is_empty() {
+            return path_of(flows, flow) == wanted.path;
+        }
+        // A label that a column does not show is asked for by its name too.
         let named = nodes_of(flows, flow);
-        events.iter().chain(&named).flatten().any(|other| *other == node)
-            || drop_offs(flows, flow).contains(&node)
+        let has = |event: usize, node: &Node| events[event].contains(node) || named[event].contains(node);
+        match &to {
+            None => {
+                (0..events.len()).any(|event| has(event, &from)) || drop_offs(flows, flow).contains(&from)
+            }
+            Some(to) => {
+                is_edge(&from, to) && (1..events.len()).any(|event| has(event - 1, &from) && has(event, to))
+            }
+        }
     };
     let streams = streams(view, &report.scope, None);
-    let behind = own.iter().zip(shown).filter(has_node);
+    let behind = own.iter().zip(shown).filter(has_it);
     behind.map(|(flow, _)| streams[flow.user].actor.clone()).collect()
 }
 
@@ -240,13 +254,17 @@ fn graph_rows(flows: &Flows, own: &[&Flow<'_>]) -> Vec<Vec<Value>> {
     rows
 }
 
+/// The labels of a flow, one an event (W-20).
+fn path_of(flows: &Flows, flow: &Flow<'_>) -> Vec<String> {
+    let events = nodes_of(flows, flow);
+    events.iter().filter_map(|nodes| nodes.first()).map(|node| node.label.clone()).collect()
+}
+
 /// The most frequent paths, and how many flows took them (W-20).
 fn paths(flows: &Flows, own: &[&Flow<'_>]) -> Vec<(Vec<String>, usize)> {
     let mut counts: BTreeMap<Vec<String>, usize> = BTreeMap::new();
     for flow in own {
-        let events = nodes_of(flows, flow);
-        let path = events.iter().filter_map(|nodes| nodes.first()).map(|node| node.label.clone());
-        *counts.entry(path.collect()).or_default() += 1;
+        *counts.entry(path_of(flows, flow)).or_default() += 1;
     }
     let mut paths: Vec<(Vec<String>, usize)> = counts.into_iter().collect();
     paths.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -1,20 +1,55 @@
 //! Arithmetic over metrics (S-70, S-71).
 
+/// What formulas are worked out with.
+pub(in crate::oracle) trait Arithmetic: Sized {
+    fn of_number(number: f64) -> Self;
+    fn negative(self) -> Self;
+    fn plus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+    /// `None` of a division by 0.
+    fn over(self, other: Self) -> Option<Self>;
+}
+
+impl Arithmetic for f64 {
+    fn of_number(number: f64) -> Self {
+        number
+    }
+
+    fn negative(self) -> Self {
+        -self
+    }
+
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
+
+    fn times(self, other: Self) -> Self {
+        self * other
+    }
+
+    fn over(self, other: Self) -> Option<Self> {
+        (other != 0.0).then(|| self / other)
+    }
+}
+
 /// The value of a formula, where letters have these values: null where one is null, or something is
 /// divided by 0.
-pub(in crate::oracle) fn evaluate(formula: &str, letters: &dyn Fn(&str) -> Option<f64>) -> Option<f64> {
+pub(in crate::oracle) fn evaluate<N: Arithmetic>(
+    formula: &str,
+    letters: &dyn Fn(&str) -> Option<N>,
+) -> Option<N> {
     let mut reader = Reader { text: formula, letters };
     let value = reader.sum();
     assert!(reader.text.trim().is_empty(), "{} is left of {formula}", reader.text);
     value
 }
 
-struct Reader<'a> {
+struct Reader<'a, N> {
     text: &'a str,
-    letters: &'a dyn Fn(&str) -> Option<f64>,
+    letters: &'a dyn Fn(&str) -> Option<N>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a, N: Arithmetic> Reader<'a, N> {
     fn take(&mut self, wanted: char) -> bool {
         let rest = self.text.trim_start().strip_prefix(wanted);
         self.text = rest.unwrap_or(self.text);
@@ -28,37 +63,37 @@ impl<'a> Reader<'a> {
         &text[..end]
     }
 
-    fn sum(&mut self) -> Option<f64> {
+    fn sum(&mut self) -> Option<N> {
         let mut sum = self.product();
         loop {
-            let sign = match (self.take('+'), self.take('-')) {
-                (true, _) => 1.0,
-                (_, true) => -1.0,
+            let is_taken_off = match (self.take('+'), self.take('-')) {
+                (true, _) => false,
+                (_, true) => true,
                 _ => return sum,
             };
-            let next = self.product();
-            sum = sum.zip(next).map(|(sum, next)| sum + sign * next);
+            let next = self.product().map(|next| if is_taken_off { next.negative() } else { next });
+            sum = sum.zip(next).map(|(sum, next)| sum.plus(next));
         }
     }
 
-    fn product(&mut self) -> Option<f64> {
+    fn product(&mut self) -> Option<N> {
         let mut product = self.factor();
         loop {
             if self.take('*') {
                 let next = self.factor();
-                product = product.zip(next).map(|(product, next)| product * next);
+                product = product.zip(next).map(|(product, next)| product.times(next));
             } else if self.take('/') {
-                let next = self.factor().filter(|next| *next != 0.0);
-                product = product.zip(next).map(|(product, next)| product / next);
+                let next = self.factor();
+                product = product.zip(next).and_then(|(product, next)| product.over(next));
             } else {
                 return product;
             }
         }
     }
 
-    fn factor(&mut self) -> Option<f64> {
+    fn factor(&mut self) -> Option<N> {
         if self.take('-') {
-            return self.factor().map(|value| -value);
+            return self.factor().map(N::negative);
         }
         if self.take('(') {
             let value = self.sum();
@@ -69,7 +104,7 @@ impl<'a> Reader<'a> {
         if !letter.is_empty() {
             return (self.letters)(letter);
         }
-        Some(self.take_while(|c| c.is_ascii_digit() || c == '.').parse().unwrap())
+        Some(N::of_number(self.take_while(|c| c.is_ascii_digit() || c == '.').parse().unwrap()))
     }
 }
 

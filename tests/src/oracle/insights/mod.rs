@@ -48,7 +48,7 @@ pub(in crate::oracle) mod breakdown;
 pub(in crate::oracle) mod civil;
 mod cohort;
 pub(in crate::oracle) mod filter;
-mod formula;
+pub(in crate::oracle) mod formula;
 mod lookup;
 mod matching;
 pub(in crate::oracle) mod measure;

@@ -1,4 +1,4 @@
-//! Experiments: a table for each metric, a line a group.
+//! Experiments: a table for each metric and formula, a line a group.
 
 use std::io::{self, Write};
 
@@ -20,19 +20,21 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let answer = Answer(rows);
-    let groups = rows.num_rows() / experiment.metrics.len().max(1);
+    let measured = experiment.metrics.len() + experiment.formulas.len();
+    let groups = rows.num_rows() / measured.max(1);
     let (p, p_name) = match experiment.test {
         ExperimentTest::Frequentist => ("p", "p"),
         ExperimentTest::Sequential => ("sequential_p", "sequential p"),
         ExperimentTest::Bayesian => ("chance", "chance to beat"),
     };
     let mut shown = 0;
-    for (at, metric) in experiment.metrics.iter().enumerate() {
+    for at in 0..measured {
         if shown >= page.style.rows_max {
             break;
         }
         let of_metric = at * groups..(at + 1) * groups;
-        let is_share = metric.measure == ExperimentMeasure::UniqueUsers && experiment.cuped.is_none();
+        let measure = experiment.metrics.get(at).map(|metric| &metric.measure);
+        let is_share = measure == Some(&ExperimentMeasure::UniqueUsers) && experiment.cuped.is_none();
         let values = of_metric.clone().filter_map(|row| answer.number("value", row));
         let places = decimals(values).max(2);
         let value = |value: Option<f64>| match value {
@@ -68,7 +70,8 @@ pub(super) fn write(
     }
     let mut notes = Vec::new();
     if let Some(p) = answer.number("sample_ratio_p", 0).filter(|p| *p < UNLIKELY) {
-        notes.push(format!("users are not divided as planned (p {})", probability(Some(p))));
+        let who = experiment.count_by.as_deref().map_or("users".to_owned(), |key| format!("groups by {key}"));
+        notes.push(format!("{who} are not divided as planned (p {})", probability(Some(p))));
     }
     page.footer(shown, rows.num_rows(), "line", notes, out)
 }

@@ -104,7 +104,8 @@ fn is_drawn(question: &Question, schema: &Schema) -> bool {
         Question::Lifecycle(lifecycle) => lifecycle.users_of.is_none(),
         Question::Stickiness(stickiness) => stickiness.users_of.is_none(),
         Question::Flows(flows) => flows.users_of.is_none(),
-        Question::Correlation(_) | Question::Experiment(_) => true,
+        Question::Experiment(experiment) => experiment.users_of.is_none(),
+        Question::Correlation(correlation) => correlation.users_of.is_none(),
         Question::Cohort(_) | Question::Sessions(_) => false,
     }
 }

@@ -13,6 +13,7 @@ use super::*;
 const HOUR_MS: i64 = 3_600_000;
 
 /// A cell of an answer.
+#[derive(Clone)]
 enum Cell {
     Text(&'static str),
     Time(i64),
@@ -460,7 +461,8 @@ fn experiments_are_a_table_a_metric() {
             let [exposed, total, value, variance] = numbers;
             let mut cells = vec![Text(metric), Text(name), Text(variant)];
             cells.extend([f64::from(u8::from(compared.is_none())), exposed, 5000.0, exposed].map(Number));
-            cells.extend([total, value, variance].map(Number));
+            cells.push(if total.is_nan() { Nothing } else { Number(total) });
+            cells.extend([value, variance].map(Number));
             match compared {
                 Some(compared) => cells.extend(compared.map(Number)),
                 None => cells.extend([(); 8].map(|()| Nothing)),
@@ -485,6 +487,23 @@ fn experiments_are_a_table_a_metric() {
     let definition = r#"{"report": "experiment", "experiment": "green button", "control": "off",
         "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": {"aggregate": "sum", "of": "price"}}]}"#;
     insta::assert_snapshot!("experiment", form(definition, &rows, 100, 40));
+    let formula = [
+        variant("C", "price", "off", [5200.0, f64::NAN, 50.0, 900.0], None, false),
+        variant(
+            "C",
+            "price",
+            "on",
+            [4800.0, f64::NAN, 40.75, 810.0],
+            Some([-9.25, -0.185, 0.58, -10.4, -8.1, -15.8, 0.0, 0.0]),
+            true,
+        ),
+    ];
+    let of_groups = definition.replace(
+        "\"control\"",
+        r#""formulas": [{"formula": "B / A", "name": "price"}], "count_by": "company", "control""#,
+    );
+    let with_formula: Vec<Vec<Cell>> = rows.iter().cloned().chain(formula).collect();
+    insta::assert_snapshot!("experiment_with_a_formula", form(&of_groups, &with_formula, 100, 40));
     // The chance comes before the last column.
     let bayesian: Vec<Vec<Cell>> = rows
         .into_iter()

@@ -4,8 +4,10 @@
 //! 2. [`rank`]: where candidates are all names of events, or all values of a property, those with most
 //!    users; a first look at the events of users.
 //! 3. [`tally`]: a second look counts who did each candidate how often within how many days.
-//! 4. [`rows`]: the coefficients of each table of two by two, and the best of them.
+//! 4. [`rows`]: the coefficients of each table of two by two, and the best of them; or the users
+//!    [`behind`] one.
 
+mod behind;
 mod rank;
 mod rows;
 mod tally;
@@ -18,6 +20,7 @@ use tallymark_report::{
     ALL_EVENTS, Candidate, Correlation, DefinitionError, EventSelector, GoalPeriod, Instants, Scope,
 };
 
+pub(super) use self::behind::users;
 use self::rank::Ranked;
 pub(super) use self::rows::schema;
 use self::tally::Tallied;

@@ -9,6 +9,8 @@ use rand_chacha::rand_core::SeedableRng as _;
 use rand_distr::{Beta, Distribution as _, StudentT};
 
 use super::compare::Summary;
+use super::formula;
+use crate::report::insights::formula::Formula;
 
 /// Numbers that are drawn from each group.
 const DRAWS: usize = 50_000;
@@ -33,19 +35,37 @@ pub(super) struct Believed {
 }
 
 impl Believed {
-    /// `groups` are what all groups have of the metric, the control and the variant among them.
-    pub(super) fn between(
-        groups: &[Summary],
-        control: usize,
+    /// `groups` are what all groups have of the metric, the control first, the variant among them.
+    pub(super) fn between(groups: &[Summary], variant: usize, is_share: bool, mass: f64) -> Self {
+        let draws = |group: usize| Some(Belief::of(groups, group, is_share)?.draws(group as u64));
+        Self::of_draws(draws(0), draws(variant), mass)
+    }
+
+    /// The same of a formula, whose metrics are independent of each other: `metrics` are what all groups
+    /// have of each, and whether it is a share.
+    pub(super) fn of_formula(
+        formula: &Formula,
+        metrics: &[(&[Summary], bool)],
         variant: usize,
-        is_share: bool,
         mass: f64,
     ) -> Self {
-        let belief = |group: usize| Belief::of(groups, group, is_share);
-        let (Some(of_control), Some(of_variant)) = (belief(control), belief(variant)) else {
-            return Self::default();
+        let draws = |group: usize| {
+            let mut of_metrics = vec![Vec::new(); metrics.len()];
+            for metric in formula::metrics(formula) {
+                let (groups, is_share) = metrics[metric];
+                // Other numbers than those of the other metrics.
+                let stream = (metric as u64 + 1) << 32 | group as u64;
+                of_metrics[metric] = Belief::of(groups, group, is_share)?.draws(stream);
+            }
+            let value = |at: usize| formula.value(&|metric| of_metrics[metric].get(at).copied());
+            (0..DRAWS).map(value).collect()
         };
-        let (controls, variants) = (of_control.draws(0), of_variant.draws(variant as u64));
+        Self::of_draws(draws(0), draws(variant), mass)
+    }
+
+    /// By numbers drawn from the control and from the variant; `None` where nothing is believed.
+    fn of_draws(controls: Option<Vec<f64>>, variants: Option<Vec<f64>>, mass: f64) -> Self {
+        let (Some(controls), Some(variants)) = (controls, variants) else { return Self::default() };
         let pairs = || controls.iter().zip(&variants);
         let more = pairs().filter(|(control, variant)| variant > control).count();
         let chance = Some(more as f64 / DRAWS as f64);

@@ -1,7 +1,6 @@
 //! Means and their errors, and how sure it is that two differ.
 
 use statrs::distribution::{ChiSquared, ContinuousCDF as _, Normal};
-use statrs::function::erf::erfc;
 use tallymark_report::Correction;
 
 /// How a variance is estimated (M-72).
@@ -54,7 +53,7 @@ impl Summary {
 const CHANCE: f64 = 1e-3;
 
 /// 0 for what is nothing but rounding, beside numbers of this size.
-fn settled(number: f64, size: f64) -> f64 {
+pub(super) fn settled(number: f64, size: f64) -> f64 {
     if number.abs() <= size.abs() * 1e-12 { 0.0 } else { number }
 }
 
@@ -107,7 +106,7 @@ impl Difference {
         if error > 0.0 {
             let z = difference / error;
             found.z = Some(z);
-            found.p = Some(settled(erfc(z.abs() / std::f64::consts::SQRT_2), CHANCE));
+            found.p = Some(settled(libm::erfc(z.abs() / std::f64::consts::SQRT_2), CHANCE));
             found.sequential_p = Some(sequential_p(difference, error, expected_effect * of_control));
         }
         found

@@ -93,6 +93,15 @@ impl Did {
         }
     }
 
+    /// Whether there is anything of the metric: an event, in a session, or with a number.
+    fn is_any(&self, measured: Measured) -> bool {
+        match measured {
+            Measured::Whether | Measured::Events => self.events > 0,
+            Measured::Sessions => self.sessions > 0,
+            Measured::Property { .. } => self.numbers > 0,
+        }
+    }
+
     /// `None` for the average of nothing.
     fn value(&self, measured: Measured) -> Option<f64> {
         match measured {
@@ -108,7 +117,7 @@ impl Did {
 }
 
 /// What was observed of many users.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Observed {
     groups: IndexMap<String, Group>,
     /// The places of variants by the codes of their labels.
@@ -206,24 +215,19 @@ fn session_of(sessions: &[u32], at: usize) -> u32 {
     sessions.get(at).copied().unwrap_or(NO_SESSION)
 }
 
-impl Matcher for Observe {
-    type Partial = Observed;
-
-    fn start(&self) -> Observed {
-        Observed { groups: IndexMap::new(), codes: Vec::new(), of_user: Vec::new(), sessions: Vec::new() }
-    }
-
-    fn user(&self, user: &UserEvents<'_>, observed: &mut Observed) {
+impl Observe {
+    /// What a user did under each variant (M-70), kept in `of_user`, and the sessions of the events; where
+    /// among the events the first exposure is, `None` without any.
+    pub(super) fn walk(&self, user: &UserEvents<'_>, observed: &mut Observed) -> Option<usize> {
         let records = user.records;
-        let first = (0..records.len()).find(|at| self.variant(user, &records[*at], observed).is_some());
-        let Some(first) = first else { return };
+        let first = (0..records.len()).find(|at| self.variant(user, &records[*at], observed).is_some())?;
         let mut sessions = std::mem::take(&mut observed.sessions);
         if let Some(walk) = &self.walk {
             walk.numbers(user, NO_SESSION, &mut sessions);
         }
         let mut of_user = std::mem::take(&mut observed.of_user);
         of_user.clear();
-        // M-70: the last exposure, which variant it was to and when.
+        // The last exposure, which variant it was to and when.
         let (mut under, mut since) = (0, i64::MIN);
         for (at, record) in records.iter().enumerate().skip(first) {
             if let Some(variant) = self.variant(user, record, observed) {
@@ -238,6 +242,30 @@ impl Matcher for Observe {
                 self.add(user, record, session_of(&sessions, at), &mut of_user[under].1);
             }
         }
+        observed.of_user = of_user;
+        observed.sessions = sessions;
+        Some(first)
+    }
+
+    /// Whether the user walked last was exposed to a variant, and has something of a metric under it.
+    pub(super) fn has(&self, observed: &Observed, variant: &str, metric: Option<usize>) -> bool {
+        let is_it = |at: usize| observed.groups.get_index(at).is_some_and(|(name, _)| name == variant);
+        let did = observed.of_user.iter().find(|(variant, _)| is_it(*variant));
+        did.is_some_and(|(_, did)| metric.is_none_or(|metric| did[metric].is_any(self.measured[metric])))
+    }
+}
+
+impl Matcher for Observe {
+    type Partial = Observed;
+
+    fn start(&self) -> Observed {
+        Observed::default()
+    }
+
+    fn user(&self, user: &UserEvents<'_>, observed: &mut Observed) {
+        let Some(first) = self.walk(user, observed) else { return };
+        let sessions = std::mem::take(&mut observed.sessions);
+        let of_user = std::mem::take(&mut observed.of_user);
         let covariates = self.cuped_ms.map(|window| self.before(user, first, window, &sessions));
         let before = self.bias_ms.map(|window| self.before(user, first, window, &sessions));
         for (variant, did) in &of_user {

@@ -6,12 +6,13 @@ use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tallymark_report::{Experiment, ExperimentMeasure, ExperimentTest};
 
-use super::adjust;
 use super::believe::Believed;
 use super::compare::{Difference, Spread, Summary, sample_ratio_p, significant};
 use super::observe::{Group, Observations};
+use super::{adjust, formula};
 use crate::Result;
 use crate::report::asked::arrow_error;
+use crate::report::insights::formula::Formula;
 use crate::report::insights::letter;
 
 /// The columns: see [`crate::report_schema`].
@@ -25,10 +26,10 @@ pub(in super::super) fn schema(experiment: &Experiment) -> SchemaRef {
         Field::new("exposed", DataType::Int64, false),
         number("expected"),
         Field::new("users", DataType::Int64, false),
-        Field::new("total", DataType::Float64, false),
     ];
     fields.extend(
         [
+            "total",
             "value",
             "variance",
             "difference",
@@ -53,11 +54,14 @@ pub(in super::super) fn schema(experiment: &Experiment) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// One metric of one group; of variants how it differs from the control.
+/// One metric, or formula, of one group; of variants how it differs from the control.
 struct Row<'a> {
+    /// Which, the formulas after the metrics.
     metric: usize,
     group: &'a Group,
     expected: Option<f64>,
+    /// Null of formulas.
+    total: Option<f64>,
     summary: Summary,
     difference: Option<Difference>,
     believed: Option<Believed>,
@@ -65,15 +69,48 @@ struct Row<'a> {
     is_significant: Option<bool>,
 }
 
+/// What all groups have of a metric, or of a formula.
+struct Measured {
+    summaries: Vec<Summary>,
+    /// What they had before their exposure.
+    before: Vec<Summary>,
+    is_share: bool,
+}
+
 /// `groups` begin with the control.
-pub(super) fn batch(experiment: &Experiment, groups: &[Group]) -> Result<RecordBatch> {
+pub(super) fn batch(experiment: &Experiment, formulas: &[Formula], groups: &[Group]) -> Result<RecordBatch> {
     let exposed: Vec<u64> = groups.iter().map(|group| group.exposed).collect();
     let expected = expected(experiment, groups);
     let sample_ratio_p = sample_ratio_p(&exposed, &expected);
+    let metrics: Vec<Measured> =
+        (0..experiment.metrics.len()).map(|metric| of_metric(experiment, groups, metric)).collect();
+    let of_formulas = formulas.iter().map(|formula| of_formula(formula, groups, &metrics));
+    let of_formulas: Vec<Measured> = of_formulas.collect();
+    let of_metrics: Vec<(&[Summary], bool)> =
+        metrics.iter().map(|metric| (&metric.summaries[..], metric.is_share)).collect();
+    let confidence = experiment.confidence;
+    let between = |control: &Summary, variant: &Summary| {
+        Difference::between(control, variant, confidence, experiment.expected_effect)
+    };
     let mut rows: Vec<Row<'_>> = Vec::new();
-    for metric in 0..experiment.metrics.len() {
-        let observed: Vec<Observations> = groups.iter().map(|group| group.metrics[metric].clone()).collect();
-        rows.extend(of_metric(experiment, groups, &expected, metric, observed));
+    for (metric, of) in metrics.iter().chain(&of_formulas).enumerate() {
+        let formula = metric.checked_sub(metrics.len()).map(|at| &formulas[at]);
+        let believed = |at: usize| match formula {
+            None => Believed::between(&of.summaries, at, of.is_share, confidence),
+            Some(formula) => Believed::of_formula(formula, &of_metrics, at, confidence),
+        };
+        let is_bayesian = experiment.test == ExperimentTest::Bayesian;
+        rows.extend((0..groups.len()).map(|at| Row {
+            metric,
+            group: &groups[at],
+            expected: Some(expected[at]),
+            total: if formula.is_some() { None } else { Some(of.summaries[at].total) },
+            summary: of.summaries[at],
+            difference: (at > 0).then(|| between(&of.summaries[0], &of.summaries[at])),
+            believed: (at > 0 && is_bayesian).then(|| believed(at)),
+            bias_p: if at > 0 { between(&of.before[0], &of.before[at]).p } else { None },
+            is_significant: None,
+        }));
     }
     let p = |row: &Row<'_>| {
         row.difference.and_then(|difference| match experiment.test {
@@ -104,13 +141,13 @@ pub(super) fn batch(experiment: &Experiment, groups: &[Group]) -> Result<RecordB
     };
     let mut columns = vec![
         texts(&|row| letter(row.metric)),
-        texts(&|row| experiment.metrics[row.metric].label()),
+        texts(&|row| name(experiment, row.metric)),
         texts(&|row| row.group.variant.clone()),
         flags(&|row| Some(row.difference.is_none())),
         counts(&|row| row.group.exposed),
         numbers(&|row| row.expected),
         counts(&|row| row.summary.count),
-        numbers(&|row| Some(row.summary.total)),
+        numbers(&|row| row.total),
         numbers(&|row| row.summary.mean),
         numbers(&|row| row.summary.variance),
         differences(|of| of.amount),
@@ -139,22 +176,22 @@ pub(super) fn batch(experiment: &Experiment, groups: &[Group]) -> Result<RecordB
     RecordBatch::try_new(schema(experiment), columns).map_err(arrow_error)
 }
 
-/// The rows of a metric, of all groups.
-fn of_metric<'a>(
-    experiment: &Experiment,
-    groups: &'a [Group],
-    expected: &[f64],
-    metric: usize,
-    mut observed: Vec<Observations>,
-) -> Vec<Row<'a>> {
+/// How a metric, or a formula after these, is called.
+fn name(experiment: &Experiment, metric: usize) -> String {
+    match experiment.metrics.get(metric) {
+        Some(metric) => metric.label(),
+        None => experiment.formulas[metric - experiment.metrics.len()].label().to_owned(),
+    }
+}
+
+/// What all groups have of a metric.
+fn of_metric(experiment: &Experiment, groups: &[Group], metric: usize) -> Measured {
+    let mut observed: Vec<Observations> = groups.iter().map(|group| group.metrics[metric].clone()).collect();
     let measure = &experiment.metrics[metric].measure;
     let spread = match measure {
         ExperimentMeasure::UniqueUsers => Spread::Share,
         ExperimentMeasure::Sessions => Spread::Poisson,
         ExperimentMeasure::TotalEvents | ExperimentMeasure::OfProperty { .. } => Spread::Sample,
-    };
-    let between = |control: &Summary, variant: &Summary| {
-        Difference::between(control, variant, experiment.confidence, experiment.expected_effect)
     };
     let before: Vec<Summary> = observed.iter().map(|of| Summary::of(&of.before, spread)).collect();
     if let Some(percent) = experiment.winsorize.filter(|_| *measure != ExperimentMeasure::UniqueUsers) {
@@ -168,22 +205,18 @@ fn of_metric<'a>(
         spread
     };
     let summaries: Vec<Summary> = observed.iter().map(|of| Summary::of(&of.values, spread)).collect();
-    let believed = |at: usize| {
-        let is_share = spread == Spread::Share;
-        Believed::between(&summaries, 0, at, is_share, experiment.confidence)
+    Measured { summaries, before, is_share: spread == Spread::Share }
+}
+
+/// What all groups have of a formula, by what they have of each of the metrics.
+fn of_formula(formula: &Formula, groups: &[Group], metrics: &[Measured]) -> Measured {
+    let of = |summaries: fn(&Measured) -> &Vec<Summary>| {
+        let of_group = |(at, group): (usize, &Group)| {
+            formula::of_group(formula, group.exposed, &|metric| summaries(&metrics[metric])[at])
+        };
+        groups.iter().enumerate().map(of_group).collect()
     };
-    let is_bayesian = experiment.test == ExperimentTest::Bayesian;
-    let row = |at: usize| Row {
-        metric,
-        group: &groups[at],
-        expected: Some(expected[at]),
-        summary: summaries[at],
-        difference: (at > 0).then(|| between(&summaries[0], &summaries[at])),
-        believed: (at > 0 && is_bayesian).then(|| believed(at)),
-        bias_p: if at > 0 { between(&before[0], &before[at]).p } else { None },
-        is_significant: None,
-    };
-    (0..groups.len()).map(row).collect()
+    Measured { summaries: of(|of| &of.summaries), before: of(|of| &of.before), is_share: false }
 }
 
 /// How many users each group was to have, of all that are exposed.

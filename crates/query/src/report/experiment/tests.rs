@@ -2,6 +2,8 @@ use tallymark_report::Correction;
 
 use super::believe::Believed;
 use super::compare::{Difference, Spread, Summary, sample_ratio_p, significant};
+use super::formula::of_group;
+use crate::report::insights::formula::Formula;
 
 fn close(found: Option<f64>, expected: f64, within: f64) {
     assert!(found.is_some_and(|found| (found - expected).abs() < within), "{found:?} {expected}");
@@ -22,6 +24,18 @@ fn m_73_the_example_of_the_rules() {
     // 1.959964 errors to each side.
     close(found.low, 0.1 - 0.433_861, 1e-5);
     close(found.high, 0.1 + 0.433_861, 1e-5);
+}
+
+/// To the last digits.
+#[test]
+fn m_73_p_is_exact() {
+    let of =
+        |mean: f64| Summary { count: 1, total: mean, mean: Some(mean), variance: Some(0.5), ..share(1, 2) };
+    for (z, p) in
+        [(0.5, 0.617_075_077_451_973_8), (0.9, 0.368_120_250_693_519), (2.0, 0.045_500_263_896_358_42)]
+    {
+        close(Difference::between(&of(0.0), &of(z), 0.95, 0.1).p, p, 1e-14);
+    }
 }
 
 #[test]
@@ -93,19 +107,19 @@ fn m_72_variances() {
 #[test]
 fn m_75_the_chance_to_beat_the_control() {
     let shares = [share(5, 10), share(6, 10)];
-    let found = Believed::between(&shares, 0, 1, true, 0.95);
+    let found = Believed::between(&shares, 1, true, 0.95);
     close(found.chance, 0.6728, 0.01);
-    assert_eq!(found, Believed::between(&shares, 0, 1, true, 0.95));
+    assert_eq!(found, Believed::between(&shares, 1, true, 0.95));
     assert_eq!(found.is_a_difference(), Some(false));
     let of = |values: &[f64]| Summary::of(values, Spread::Sample);
     let means = [of(&[1.0, 2.0, 3.0, 4.0, 5.0]), of(&[3.0, 4.0, 5.0, 6.0, 7.0])];
-    close(Believed::between(&means, 0, 1, false, 0.95).chance, 0.9444, 0.01);
+    close(Believed::between(&means, 1, false, 0.95).chance, 0.9444, 0.01);
 }
 
 #[test]
 fn m_75_many_users_leave_little_to_believe() {
     let shares = [share(500, 10_000), share(600, 10_000)];
-    let found = Believed::between(&shares, 0, 1, true, 0.95);
+    let found = Believed::between(&shares, 1, true, 0.95);
     // Like the interval of the ratio of two normal ones.
     close(found.lift, 0.2, 0.01);
     close(found.low, 0.07, 0.02);
@@ -117,8 +131,52 @@ fn m_75_many_users_leave_little_to_believe() {
 #[test]
 fn m_75_of_nobody_and_of_all_alike_nothing_is_believed() {
     let nobody = Summary::of(&[], Spread::Share);
-    assert_eq!(Believed::between(&[share(5, 10), nobody], 0, 1, true, 0.95), Believed::default());
-    assert_eq!(Believed::between(&[share(0, 10), share(0, 5)], 0, 1, true, 0.95), Believed::default());
+    assert_eq!(Believed::between(&[share(5, 10), nobody], 1, true, 0.95), Believed::default());
+    assert_eq!(Believed::between(&[share(0, 10), share(0, 5)], 1, true, 0.95), Believed::default());
     let alike = Summary::of(&[2.0; 7], Spread::Sample);
-    assert_eq!(Believed::between(&[alike, alike], 0, 1, false, 0.95), Believed::default());
+    assert_eq!(Believed::between(&[alike, alike], 1, false, 0.95), Believed::default());
+}
+
+fn formed(text: &str, metrics: &[Summary], exposed: u64) -> Summary {
+    let formula = Formula::parse(text, metrics.len());
+    formula.map_or_else(|error| panic!("{error}"), |formula| of_group(&formula, exposed, &|at| metrics[at]))
+}
+
+#[test]
+fn m_72_the_variance_of_a_formula() {
+    let metrics = [Summary::of(&[1.0, 2.0, 6.0], Spread::Sample), share(3, 4)];
+    // A has the mean 3 and the variance 7 of three, B 0.75 and 0.1875 of four.
+    let ratio = formed("A / B", &metrics, 4);
+    close(ratio.mean, 4.0, 1e-12);
+    let (by_a, by_b) = (1.0 / 0.75, 3.0 / 0.75 / 0.75);
+    close(ratio.variance, 4.0 * (by_a * by_a * 7.0 / 3.0 + by_b * by_b * 0.1875 / 4.0), 1e-9);
+    // A named twice is one metric: 2A.
+    close(formed("A + A", &metrics, 3).variance, 4.0 * 7.0, 1e-9);
+    close(formed("A * A", &metrics, 3).variance, 36.0 * 7.0, 1e-9);
+    close(formed("A - A + 2", &metrics, 3).variance, 0.0, 1e-12);
+    // The variance of the metric itself.
+    close(formed("a", &metrics, 3).variance, 7.0, 1e-12);
+    assert_eq!(formed("A / (B - 0.75)", &metrics, 3), Summary { count: 3, ..Summary::default() });
+    let of_one = [Summary::of(&[1.0], Spread::Sample), share(3, 4)];
+    close(formed("A * B", &of_one, 4).mean, 0.75, 1e-12);
+    assert_eq!(formed("A * B", &of_one, 4).variance, None);
+}
+
+#[test]
+fn m_75_what_is_believed_of_a_formula() {
+    let (few, more) = ([share(500, 10_000), share(600, 10_000)], [share(250, 10_000), share(250, 10_000)]);
+    let metrics: [(&[Summary], bool); 2] = [(&few, true), (&more, true)];
+    let believed = |text: &str| {
+        let formula = Formula::parse(text, 2);
+        formula.map(|formula| Believed::of_formula(&formula, &metrics, 1, 0.95))
+    };
+    // The lift of A over a B that is the same, but not known exactly: like two normal ones.
+    let found = believed("A / B").unwrap_or_default();
+    close(found.lift, 0.2, 0.01);
+    let error = 1.2 * (0.95 / 500.0 + 0.94 / 600.0 + 2.0 * 0.975 / 250.0_f64).sqrt();
+    close(found.high.zip(found.low).map(|(high, low)| high - low), 2.0 * 1.96 * error, 0.03);
+    // The same metric is drawn once, and another one by itself.
+    assert_eq!(believed("A - A").unwrap_or_default().chance, Some(0.0));
+    close(believed("B").unwrap_or_default().chance, 0.5, 0.01);
+    assert_eq!(believed("A / B"), believed("A / B"));
 }

@@ -4,7 +4,7 @@
 //! 2. [`walk`]: the events of one user → flows. Anchors follow each other as the steps of a
 //!    [`funnel`](super::funnel) do.
 //! 3. [`tally`]: flows → nodes, edges and paths for each segment, added up over users.
-//! 4. [`rows`]: the answer: a graph, paths, or a tree; or [`behind`] a node of it, users.
+//! 4. [`rows`]: the answer: a graph, paths, or a tree; or [`behind`] a node or edge of it, or a path, users.
 
 mod behind;
 mod rows;
@@ -81,7 +81,11 @@ impl Prepared {
         let hidden_events = asked.hidden_events.iter().chain(&flows.hide).cloned().collect();
         let hiding = Asked { hidden_events: Arc::new(hidden_events), ..asked.clone() };
         for anchor in &flows.anchors {
-            let mut is_anchor = hiding.happened(&anchor.event, scope, &range, None).await?;
+            let mut is_anchor = asked.happened(&anchor.event, scope, &range, None).await?;
+            if !flows.hide.is_empty() {
+                // What is hidden may be a first time, and then no later event is one.
+                is_anchor = is_anchor.and(hiding.selects(&anchor.event)?);
+            }
             let mut shown = asked.is_shown(flows);
             // What is named in an anchor counts, whatever it is and wherever it happens.
             if anchor.event.any_of.iter().any(|choice| !choice.is_all()) {

@@ -44,7 +44,13 @@ pub(super) struct FlowSet {
 
 impl FlowSet {
     /// Adds a flow; labels have been given their numbers of this partial result.
-    fn add(&mut self, flow: &Flow, form: FlowForm, anchor_count: usize, label: &impl Fn(u32) -> u32) {
+    pub(super) fn add(
+        &mut self,
+        flow: &Flow,
+        form: FlowForm,
+        anchor_count: usize,
+        label: &impl Fn(u32) -> u32,
+    ) {
         self.reached.resize(anchor_count, 0);
         for anchor in 0..flow.legs.len() {
             self.reached[anchor] += 1;

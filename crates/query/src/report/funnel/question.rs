@@ -8,8 +8,8 @@ use arrow::compute::cast;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Case, Expr, lit};
 use tallymark_report::{
-    Aggregate, Attribution, Breakdown, ClickhouseMode, CountOf, EventChoice, EventSelector, Funnel, Instants,
-    Measure, PerUser, Property, Reentry, Scope, StepOrder, Window,
+    Aggregate, Attribution, Breakdown, ClickhouseMode, CountOf, DefinitionError, EventChoice, EventSelector,
+    Funnel, Instants, Measure, PerUser, Property, Reentry, Scope, StepOrder, Window,
 };
 
 use super::super::asked::{Asked, plan_error};
@@ -72,6 +72,9 @@ pub(super) struct Shape {
     pub(super) filter: Option<AttemptFilter>,
     /// The label that says which group an event is of.
     pub(super) group: Option<usize>,
+    /// Conditions of first times of groups, each with the label that names the groups whose first it is
+    /// (S-52).
+    pub(super) only_of: Vec<(usize, usize)>,
     pub(super) sessions: Option<SessionWalk>,
     pub(super) range: Instants,
     pub(super) buckets: Vec<i64>,
@@ -145,6 +148,10 @@ impl<'a> Asking<'a> {
             asking.labels.extend(session_id);
         }
         asking.take_times(&mut shape)?;
+        if !shape.only_of.is_empty() && asking.conditions.len() > CONDITIONS_MAX {
+            let problem = "so many steps go without first times of groups";
+            return Err(DefinitionError::new("steps", problem).into());
+        }
         asking.put_together(&mut shape, session_condition_count);
         shape.buckets.clone_from(&asking.buckets);
         shape.is_independent = is_independent(funnel);
@@ -176,12 +183,16 @@ impl<'a> Asking<'a> {
         let mut starts = Vec::new();
         for (at, step) in funnel.steps.iter().enumerate() {
             let mut selected = asked.selects(&step.event)?;
+            let metric = metric_of(&step.event, funnel.count_by.as_deref());
             if let Some(first_time) = step.event.first_time {
-                let metric = metric_of(&step.event, funnel.count_by.as_deref());
                 selected = selected.and(asked.is_first(&metric, first_time).await?);
             }
             self.steps.push(selected.clone());
             let condition = self.condition(selected);
+            if step.event.first_time.is_some() && funnel.count_by.is_some() {
+                shape.only_of.push((condition, self.labels.len()));
+                self.labels.push(asked.counted(&metric).await?.label);
+            }
             starts.push(steps.len());
             let within = step.within.and_then(Window::millis).map(|millis| (millis, steps.len()));
             for _ in 0..step.times {
@@ -512,6 +523,7 @@ impl Shape {
             held: 0..0,
             filter: None,
             group: None,
+            only_of: Vec::new(),
             sessions: None,
             range,
             buckets: Vec::new(),

@@ -10,7 +10,7 @@ use super::series::{Point, Series};
 
 /// A formula that was read.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Formula {
+pub(in super::super) enum Formula {
     Number(f64),
     /// The metric at that position.
     Metric(usize),
@@ -19,7 +19,7 @@ pub(super) enum Formula {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operation {
+pub(in super::super) enum Operation {
     Plus,
     Minus,
     Times,
@@ -28,7 +28,7 @@ pub(super) enum Operation {
 
 impl Formula {
     /// Reads a formula over so many metrics.
-    pub(super) fn parse(text: &str, metric_count: usize) -> Result<Self, DefinitionError> {
+    pub(in super::super) fn parse(text: &str, metric_count: usize) -> Result<Self, DefinitionError> {
         let wrong = |problem: String| {
             DefinitionError::new("", problem)
                 .hint("a formula has letters of metrics, numbers, + - * / and ( )")
@@ -112,7 +112,7 @@ impl Formula {
     }
 
     /// The metrics it reads.
-    fn metrics(&self, found: &mut Vec<usize>) {
+    pub(in super::super) fn metrics(&self, found: &mut Vec<usize>) {
         match self {
             Self::Number(_) => {}
             Self::Metric(at) => found.push(*at),
@@ -125,7 +125,7 @@ impl Formula {
     }
 
     /// Its value where metrics have these; null of null, and of a division by 0 (S-71).
-    fn value(&self, metric: &impl Fn(usize) -> Option<f64>) -> Option<f64> {
+    pub(in super::super) fn value(&self, metric: &impl Fn(usize) -> Option<f64>) -> Option<f64> {
         Some(match self {
             Self::Number(number) => *number,
             Self::Metric(at) => metric(*at)?,

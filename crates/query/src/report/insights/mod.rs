@@ -14,7 +14,7 @@ pub(super) mod actors;
 mod behaviour;
 mod combinations;
 mod compare;
-mod formula;
+pub(super) mod formula;
 pub(super) mod measure;
 mod profiles;
 mod series;

@@ -1,0 +1,57 @@
+//! The users behind a number of an experiment (M-4).
+
+use std::collections::BTreeSet;
+
+use tallymark_report::{DefinitionError, Experiment, Scope, VariantOf};
+
+use super::Prepared;
+use super::observe::{Observe, Observed};
+use crate::Result;
+use crate::report::asked::Asked;
+use crate::report::insights::letter;
+use crate::resident::by_user::{Matcher as _, UserEvents};
+
+/// Who was exposed to a variant, or who of these has something of a metric; groups if these are exposed.
+pub(in super::super) async fn users(
+    asked: &Asked,
+    scope: &Scope,
+    experiment: &Experiment,
+    of: &VariantOf,
+) -> Result<BTreeSet<String>> {
+    super::formula::parsed(experiment)?;
+    let metric = of.metric.as_ref().map(|name| metric(experiment, name)).transpose()?;
+    let variant = of.variant.clone();
+    let Prepared { scan, observe, collect } = Prepared::try_new(asked, scope, experiment).await?;
+    let Some(collect) = collect else {
+        return scan.users(asked, move |user, seen| is_behind(&observe, user, seen, &variant, metric)).await;
+    };
+    let mut found = BTreeSet::new();
+    for (name, events) in scan.groups(asked, collect).await? {
+        let mut seen = observe.start();
+        let mut is_it = false;
+        events.in_order(0, |group| is_it = is_behind(&observe, group, &mut seen, &variant, metric));
+        if is_it {
+            found.insert(name);
+        }
+    }
+    Ok(found)
+}
+
+fn is_behind(
+    observe: &Observe,
+    user: &UserEvents<'_>,
+    seen: &mut Observed,
+    variant: &str,
+    metric: Option<usize>,
+) -> bool {
+    observe.walk(user, seen).is_some() && observe.has(seen, variant, metric)
+}
+
+fn metric(experiment: &Experiment, name: &str) -> Result<usize, DefinitionError> {
+    let count = experiment.metrics.len();
+    let wrong = |problem: String| DefinitionError::new("users_of.metric", problem);
+    (0..count).find(|at| letter(*at) == name.to_uppercase()).ok_or_else(|| {
+        let error = wrong(format!("there is no metric {name}; there are A to {}", letter(count - 1)));
+        error.hint("a formula has no users of its own")
+    })
+}
