@@ -22,6 +22,8 @@ pub(super) struct Units {
     ends: Vec<i64>,
     /// Up to where the table goes.
     to: i64,
+    /// How many begin in a millisecond, on average.
+    pieces_per_ms: f64,
 }
 
 impl Units {
@@ -29,8 +31,14 @@ impl Units {
     pub(super) fn new(calendar: Calendar, unit: Unit, from: i64, to: i64) -> Self {
         let to = to.max(from + 1);
         let to = to.max(calendar.next_bucket(to - 1, unit));
-        let mut table =
-            Self { begins: Vec::new(), of_pieces: Vec::new(), starts: Vec::new(), ends: Vec::new(), to };
+        let mut table = Self {
+            begins: Vec::new(),
+            of_pieces: Vec::new(),
+            starts: Vec::new(),
+            ends: Vec::new(),
+            to,
+            pieces_per_ms: 0.0,
+        };
         let key = |piece: i64| match unit {
             Unit::Minute | Unit::Hour => piece,
             _ => {
@@ -63,6 +71,8 @@ impl Units {
         if let Some(last) = table.of_pieces.last() {
             table.ends[*last as usize] = to;
         }
+        let first = table.begins.first().copied().unwrap_or(to);
+        table.pieces_per_ms = table.begins.len() as f64 / (to - first).max(1) as f64;
         table
     }
 
@@ -92,26 +102,22 @@ impl Units {
     }
 
     fn piece(&self, time: i64, near: &mut usize) -> Option<usize> {
-        // Mostly it is the same as of the last one, or the next.
-        let from = (*near).min(self.begins.len());
-        if let [begin, next, ..] = self.begins[from..]
-            && begin <= time
-            && time < next
-        {
-            return Some(from);
-        }
-        if let [_, begin, next, ..] = self.begins[from..]
-            && begin <= time
-            && time < next
-        {
-            *near = from + 1;
-            return Some(*near);
-        }
-        if time >= self.to {
+        let (first, last) = (*self.begins.first()?, self.begins.len() - 1);
+        if time < first || time >= self.to {
             return None;
         }
-        let piece = self.begins.partition_point(|begin| *begin <= time).checked_sub(1)?;
-        *near = piece;
+        let mut piece = (*near).min(last);
+        if self.begins[piece] > time || self.begins.get(piece + 1).is_some_and(|next| *next <= time) {
+            // Pieces are about equally long: what is left of a guess is a step or two.
+            piece = (((time - first) as f64 * self.pieces_per_ms) as usize).min(last);
+            while self.begins[piece] > time {
+                piece -= 1;
+            }
+            while self.begins.get(piece + 1).is_some_and(|next| *next <= time) {
+                piece += 1;
+            }
+            *near = piece;
+        }
         Some(piece)
     }
 }

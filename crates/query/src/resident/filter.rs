@@ -17,6 +17,7 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 use super::codes::{ListedCodes, WantedCodes};
 use super::expr::{BoundExpr, SegmentExpr};
 use super::inputs::{BoundSegment, Inputs, NOBODY, Rows, UserRuns};
+use super::user_values::UserValues;
 
 /// A conjunction of predicates over [`Inputs`].
 #[derive(Debug, Clone, Default)]
@@ -109,6 +110,16 @@ impl BoundFilter {
     /// Whether every row of the segment passes.
     pub(crate) fn is_everything(&self) -> bool {
         !self.nothing && self.parts.is_empty()
+    }
+
+    /// Of how many rows of the segment one may pass, where that is known without looking at them.
+    pub(crate) fn rows_for_one(&self, segment: &BoundSegment) -> usize {
+        let passing = match self.parts.first() {
+            Some(Part::Ranges(ranges)) => ranges.iter().map(Range::len).sum(),
+            Some(Part::Table { codes: TableCodes::Listed(codes), .. }) => codes.count,
+            _ => return 1,
+        };
+        (segment.segment().row_count() / passing.max(1)).max(1)
     }
 
     /// How many of a range of rows pass, where those that do are known already.
@@ -467,17 +478,40 @@ fn times_of_users(time: &SegmentExpr, segment: &BoundSegment, ordinals: &[u32]) 
 
 /// Those of a range of rows that are at the time an expression has for their user, ascending.
 fn rows_at_times(time: &SegmentExpr, segment: &BoundSegment, range: Range<usize>) -> Result<Vec<u32>> {
-    let runs = UserRuns::of(segment, &Rows::Range(range.clone()));
     let times = segment.segment().times();
     let mut chosen = Vec::new();
+    let mut choose = |wanted: u32, rows: Range<usize>| {
+        let before = times[rows.clone()].partition_point(|time| *time < wanted);
+        let found = rows.skip(before).take_while(|row| times[*row] == wanted);
+        chosen.extend(found.map(|row| row as u32));
+    };
+    let known = UserValues::of_expr(time.physical(), segment.directory());
+    if let Some(known) = known.as_ref().and_then(|known| known.times()) {
+        let (users, starts) = (segment.segment().users(), segment.segment().starts());
+        let start = segment.segment().day().start().millis();
+        let of_day = start..start + i64::from(DAY_MS);
+        // Nobody has a first time.
+        let first = starts.partition_point(|start| (*start as usize) <= range.start).saturating_sub(1);
+        for (user, rows) in users.iter().zip(starts.windows(2)).skip(first) {
+            let rows = range.start.max(rows[0] as usize)..range.end.min(rows[1] as usize);
+            if rows.start >= range.end {
+                break;
+            }
+            let user = *user as usize;
+            if user < known.len() && known.is_valid(user) && of_day.contains(&known.value(user)) {
+                choose((known.value(user) - start) as u32, rows);
+            }
+        }
+        return Ok(chosen);
+    }
+    let runs = UserRuns::of(segment, &Rows::Range(range.clone()));
     let mut first = range.start;
     for (wanted, length) in times_of_users(time, segment, &runs.ordinals)?.into_iter().zip(&runs.lengths) {
         let rows = first..first + *length as usize;
         first = rows.end;
-        let Some(wanted) = wanted else { continue };
-        let before = times[rows.clone()].partition_point(|time| *time < wanted);
-        let found = rows.skip(before).take_while(|row| times[*row] == wanted);
-        chosen.extend(found.map(|row| row as u32));
+        if let Some(wanted) = wanted {
+            choose(wanted, rows);
+        }
     }
     Ok(chosen)
 }

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray as _, UInt32Array};
+use arrow::array::{ArrayRef, AsArray as _, TimestampMillisecondArray, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, Result};
@@ -41,6 +41,11 @@ impl UserValues {
         let function = expr.downcast_ref::<ScalarFunctionExpr>()?;
         let values = &function.fun().inner().downcast_ref::<UserValuesFunction>()?.values;
         Arc::ptr_eq(&values.users, users).then(|| Arc::clone(values))
+    }
+
+    /// The values, if they are times.
+    pub(super) fn times(&self) -> Option<&TimestampMillisecondArray> {
+        self.values.as_primitive_opt()
     }
 
     /// The values of these users, and null for numbers that no user has.

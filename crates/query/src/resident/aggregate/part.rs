@@ -21,7 +21,7 @@ use super::accumulate::{Accumulator, Aggregate, AggregateKind, Block, BoundAggre
 use super::groups::{BoundKey, Groups, KeyPlace, NumberedKeys};
 use super::plan::Plan;
 
-/// Rows looked at in one go: what they need fits the second-level cache.
+/// Rows that pass and are looked at in one go: what they need fits the second-level cache.
 const BLOCK_ROWS: usize = 16 << 10;
 /// Users of a morsel, while groups are few.
 const MORSEL_USERS: u32 = 16 << 10;
@@ -315,13 +315,14 @@ impl<'a> PartWork<'a> {
                 }
             }
         }
-        for start in range.clone().step_by(BLOCK_ROWS) {
-            let block = start..(start + BLOCK_ROWS).min(range.end);
+        let block_rows = BLOCK_ROWS.saturating_mul(prepared.filter.rows_for_one(&prepared.segment));
+        for start in range.clone().step_by(block_rows) {
+            let block = start..start.saturating_add(block_rows).min(range.end);
             let rows = prepared.filter.select(&prepared.segment, Rows::Range(block))?;
             if rows.count() > 0 {
                 self.block(prepared, keys, &rows)?;
             }
-            if range.end - start > BLOCK_ROWS {
+            if range.end - start > block_rows {
                 tokio::task::yield_now().await;
             }
         }

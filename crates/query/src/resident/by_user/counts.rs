@@ -56,7 +56,7 @@ impl UserCounts {
             .map(|bound| bound.map(|(filter, segment)| (segment, filter)))
             .collect::<Result<_>>()?;
         let work = Arc::new((segments, test));
-        let mut found = stream::iter(ranges(&layout, RANGE_ROWS))
+        let mut found = stream::iter(ranges(&layout, RANGE_ROWS, RANGE_ROWS / 32))
             .map(|users| {
                 let work = Arc::clone(&work);
                 SpawnedTask::spawn(async move {

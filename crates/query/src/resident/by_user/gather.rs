@@ -240,6 +240,8 @@ impl Gathered {
     /// looked at.
     fn add_few(&mut self, users: &[u32], starts: &[u32], times: &[u32], once: &OnceADay, few: &FewRows) {
         let mut more = few.more.iter().peekable();
+        // Whether a day of rows that all meet the same has one that says something new, its first.
+        let is_plain = once.cuts.is_empty() && few.all != 0 && once.rows_of_news(few.all) == 1;
         for (user, rows) in users.iter().zip(starts.windows(2)) {
             let is_done = &mut self.is_done[(user - self.users.start) as usize];
             if *is_done {
@@ -248,6 +250,12 @@ impl Gathered {
             let (mut row, end) = (rows[0], rows[1]);
             // Those of users who are done.
             while more.next_if(|(marked, _)| *marked < row).is_some() {}
+            if is_plain && more.peek().is_none_or(|(marked, _)| *marked >= end) {
+                self.listed.put(row, few.all, true);
+                *is_done = once.is_ever;
+                self.runs.push(Run { user: user - self.users.start, rows: 1 });
+                continue;
+            }
             let before = self.listed.len;
             let mut cuts = once.cuts.iter();
             while row < end {
@@ -257,7 +265,7 @@ impl Gathered {
                 });
                 let mut seen = Seen::default();
                 // Those before it are looked at: what is new is a first row, or comes after one.
-                let mut near = row + once.rows_of_news();
+                let mut near = row + once.rows_of_news(few.all);
                 while row < piece_end {
                     if row >= near {
                         match more.peek().filter(|(marked, _)| *marked < piece_end) {
@@ -266,10 +274,10 @@ impl Gathered {
                         }
                     }
                     let marked = more.next_if(|(marked, _)| *marked == row).map(|(_, mask)| mask);
-                    if marked.is_some() {
-                        near = row + once.rows_of_news();
-                    }
                     let mask = few.all | marked.copied().unwrap_or_default();
+                    if marked.is_some() {
+                        near = near.max(row + once.rows_of_news(mask));
+                    }
                     self.listed.put(row, mask, seen.has_new(mask, once.then));
                     row += 1;
                 }
@@ -463,9 +471,9 @@ impl OnceADay {
         Self { cuts, then: once.then, is_ever: once.is_ever }
     }
 
-    /// How many rows from one on that meets something new may say something new for that.
-    fn rows_of_news(&self) -> u32 {
-        if self.then.is_some() { 2 } else { 1 }
+    /// How many rows from one on with this mask may say something new for that.
+    fn rows_of_news(&self, mask: u64) -> u32 {
+        if self.then.is_some_and(|then| mask & then.first != 0) { 2 } else { 1 }
     }
 }
 

@@ -51,6 +51,9 @@ const RANGE_ROWS: usize = 32 << 10;
 const SEGMENT_ROWS: usize = 1 << 10;
 /// Ranges that one partial result is made of.
 const SHARE_RANGES: usize = 8;
+/// How many times as many rows a range has where most say nothing new: it is as much work as others
+/// then, and looking into segments is a smaller part of it.
+const ONCE_ROWS: usize = 8;
 /// Rows that are looked at without letting others run.
 const YIELD_ROWS: usize = 64 << 10;
 /// Conditions a scan can have.
@@ -253,7 +256,10 @@ impl UserScan {
         let segments =
             segments.into_iter().filter_map(|segment| Bound::try_new(&self, segment, &mut known).transpose());
         let segments = segments.collect::<Result<Vec<_>>>()?;
-        let ranges = ranges(&layout, self.range_rows);
+        // Of rows alone, whatever threads there are: P1.
+        let (rows_times, share_ranges) =
+            if self.once.is_some() { (ONCE_ROWS, SHARE_RANGES / ONCE_ROWS) } else { (1, SHARE_RANGES) };
+        let ranges = ranges(&layout, self.range_rows * rows_times, SEGMENT_ROWS * rows_times);
         let work = Arc::new(Work {
             scan: self,
             known: known.into_iter().map(Arc::new).collect(),
@@ -262,7 +268,7 @@ impl UserScan {
         });
         let reservation = MemoryConsumer::new("UserScan").register(pool);
         let mut shares: Vec<Share> =
-            ranges.chunks(SHARE_RANGES).map(|ranges| Share::Users(ranges.to_vec())).collect();
+            ranges.chunks(share_ranges).map(|ranges| Share::Users(ranges.to_vec())).collect();
         shares.extend(work.scan.and_nobody.then_some(Share::Nobody));
         let mut partials = stream::iter(shares)
             .map(|share| {
@@ -303,11 +309,12 @@ async fn bound_segments(
     Ok((segments, beyond))
 }
 
-/// Ranges of users that have about so many rows each, by the number of all rows and segments alone.
-fn ranges(layout: &Layout, range_rows: usize) -> Vec<Range<u32>> {
+/// Ranges of users that have about so many rows each, and of a segment not much less than so many, by
+/// the number of all rows and segments alone.
+fn ranges(layout: &Layout, range_rows: usize, segment_rows: usize) -> Vec<Range<u32>> {
     let users = layout.users().len() as u32;
     let rows: usize = layout.segments().iter().map(|segment| segment.row_count()).sum();
-    let of_each = SEGMENT_ROWS.min(range_rows);
+    let of_each = segment_rows.min(range_rows);
     let count = (rows / range_rows.max(layout.segments().len() * of_each)).max(1) as u64;
     let bound = |at: u64| (u64::from(users) * at / count) as u32;
     (0..count).map(|at| bound(at)..bound(at + 1)).filter(|range| !range.is_empty()).collect()
