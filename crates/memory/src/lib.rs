@@ -9,7 +9,8 @@
 //!    in order, nothing of it is read until somebody asks.
 //! 2. [`UserDirectory`]: the users of all segments, numbered by the byte order of their ids, so
 //!    that order by number is order by id.
-//! 3. [`Layout::load`]: any other column of a segment, read when it is first asked for.
+//! 3. [`Layout::load`]: any other column of a segment, read when it is first asked for. Event names
+//!    that are asked for again come with the rows of each ([`RowsByCode`]).
 //! 4. [`Layout::profile_column`]: a property of the users' profiles, one value per user.
 //! 5. [`UserSet`]: a set of users as a bitmap.
 //!
