@@ -32,7 +32,9 @@ impl RowsByCode {
         };
         for (block, codes) in codes.chunks(BLOCK_ROWS).enumerate() {
             let mut counts = [0u32; CODES];
-            codes.iter().for_each(|code| counts[usize::from(*code)] += 1);
+            for code in codes {
+                counts[usize::from(*code)] += 1;
+            }
             let mut next = [0u32; CODES];
             let mut start = (block * BLOCK_ROWS) as u32;
             for code in 0..code_count {

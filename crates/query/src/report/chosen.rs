@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::utils::split_conjunction_owned;
 use tallymark_memory::{Layout, UserDirectory};
 use tallymark_report::{DefinitionError, EventSelector, Instant, Instants, Measure, Metric, Scope, Unit};
 
@@ -45,7 +46,7 @@ impl Asked {
 
 /// Which events a report of behaviour looks at, and what it has to know of each: see [`UserScan`].
 pub(super) struct BehaviourScan {
-    /// All events that are looked at lie in this time.
+    /// All events that are looked at lie in this time, or pass what else is said here.
     pub(super) within: Expr,
     pub(super) conditions: Vec<Expr>,
     pub(super) labels: Vec<Expr>,
@@ -103,7 +104,7 @@ impl BehaviourScan {
         let events = asked.events();
         let scan = UserScan::with_numbers(&asked.state, &events, conditions, labels, numbers);
         let scan = with(scan.map_err(plan_error)?);
-        let layout = events.layout_of(&asked.state, &[within], scan.inputs()).await;
+        let layout = events.layout_of(&asked.state, &split_conjunction_owned(within), scan.inputs()).await;
         Ok((scan, layout.map_err(|source| Error::Run { source })?))
     }
 }

@@ -3,7 +3,6 @@
 //! Over segments, users are numbers and a set is bits, so that nothing is looked up by id; over
 //! files, a set is one of ids.
 
-use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -11,15 +10,14 @@ use arrow::array::{ArrayRef, AsArray as _, BooleanArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, Result};
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
-use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::PhysicalExpr;
 use hashbrown::HashSet;
 use tallymark_event::columns::USER_ID;
 use tallymark_memory::{UserDirectory, UserSet};
 
 use super::inputs::{BoundSegment, NOBODY};
+use crate::functions::made::{about, call_about};
 
 /// A set of users: by their numbers those that a directory has, by their ids all others.
 #[derive(Debug, Clone, Default)]
@@ -114,10 +112,9 @@ impl UserIds {
 /// Whether the event's user is one of these; null for nobody. `name` tells it from other sets in a
 /// plan.
 pub(crate) fn is_among(name: String, users: Arc<UserIds>) -> Expr {
-    let among = Among { users, by_id: OnceLock::new(), bits: OnceLock::new() };
-    let function =
-        AmongFunction { name, signature: Signature::any(1, Volatility::Immutable), among: Arc::new(among) };
-    ScalarUDF::new_from_impl(function).call(vec![Expr::Column(Column::from_name(USER_ID))])
+    let among = Arc::new(Among { users, by_id: OnceLock::new(), bits: OnceLock::new() });
+    let user = vec![Expr::Column(Column::from_name(USER_ID))];
+    call_about(name, DataType::Boolean, user, among, |among, args| Ok(Arc::new(among.of_ids(&args[0])?)))
 }
 
 /// A set of users that is asked about.
@@ -133,9 +130,7 @@ pub(crate) struct Among {
 impl Among {
     /// The set that an expression asks about, if that is all it does.
     pub(super) fn of_expr(expr: &Arc<dyn PhysicalExpr>) -> Option<Arc<Self>> {
-        let function = expr.downcast_ref::<ScalarFunctionExpr>()?;
-        let among = function.fun().inner().downcast_ref::<AmongFunction>()?;
-        Some(Arc::clone(&among.among))
+        about(expr)
     }
 
     /// Whether the users of a directory with these numbers are in the set; null for nobody.
@@ -183,46 +178,5 @@ impl Among {
         let ids = cast(ids, &DataType::Utf8View)?;
         let by_id = self.by_id.get_or_init(|| self.users.iter().map(str::to_owned).collect());
         Ok(ids.as_string_view().iter().map(|id| id.map(|id| by_id.contains(id))).collect())
-    }
-}
-
-#[derive(Debug)]
-struct AmongFunction {
-    name: String,
-    signature: Signature,
-    among: Arc<Among>,
-}
-
-/// Two of one name are the same.
-impl PartialEq for AmongFunction {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for AmongFunction {}
-
-impl Hash for AmongFunction {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
-    }
-}
-
-impl ScalarUDFImpl for AmongFunction {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Boolean)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let ids = args.args[0].clone().into_array(args.number_rows)?;
-        Ok(ColumnarValue::Array(Arc::new(self.among.of_ids(&ids)?)))
     }
 }

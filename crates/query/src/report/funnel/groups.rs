@@ -1,28 +1,20 @@
 //! Attempts of groups (U-30, F-23).
 
-use std::sync::Arc;
-
-use datafusion::common::Result;
-use datafusion::execution::memory_pool::MemoryPool;
-use tallymark_memory::Layout;
-
 use super::tally::{Partial, Tallies, Walk};
+use crate::Result;
+use crate::report::asked::Asked;
+use crate::report::chosen::BehaviourScan;
 use crate::report::groups::Collect;
-use crate::resident::by_user::{Matcher as _, UserScan};
+use crate::resident::by_user::Matcher as _;
 
 /// What all groups come to.
-pub(super) async fn tallies(
-    walk: Walk,
-    users: UserScan,
-    layout: Arc<Layout>,
-    pool: &Arc<dyn MemoryPool>,
-) -> Result<Tallies> {
+pub(super) async fn tallies(asked: &Asked, scan: BehaviourScan, walk: Walk) -> Result<Tallies> {
     let collect = Collect {
         group: walk.shape.group.unwrap_or_default(),
         sequence: walk.shape.measure_count,
         only_of: walk.shape.only_of.clone(),
     };
-    let groups = collect.groups(users, layout, pool).await?;
+    let groups = scan.groups(asked, collect).await?;
     let mut total = Partial::default();
     let mut names = Vec::with_capacity(groups.len());
     for (at, (name, events)) in groups.into_iter().enumerate() {

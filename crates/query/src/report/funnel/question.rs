@@ -13,7 +13,7 @@ use tallymark_report::{
 };
 
 use super::super::asked::{Asked, plan_error};
-use super::super::chosen::metric_of;
+use super::super::chosen::{BehaviourScan, metric_of};
 use super::super::convert::{self, TEXT};
 use super::super::filter::utf8;
 use super::super::insights::{chooses_ranges, ranges_among};
@@ -26,11 +26,11 @@ use super::explain::{Explain, Explained};
 use super::filter::{AttemptFilter, Conditions, Whose};
 use super::tally::{Tallies, Walk, Wanted};
 use super::{buckets, groups, is_independent};
+use crate::Result;
 use crate::functions::made::call;
 use crate::functions::window_funnel;
 use crate::resident::among::UserIds;
-use crate::resident::by_user::{CONDITIONS_MAX, UserScan};
-use crate::{Error, Result};
+use crate::resident::by_user::CONDITIONS_MAX;
 
 /// A funnel that is asked.
 pub(super) struct Asking<'a> {
@@ -465,36 +465,30 @@ impl<'a> Asking<'a> {
         let is_user = super::super::asked::column(tallymark_event::columns::USER_ID).eq(utf8(user));
         let conditions = self.conditions.iter().map(|condition| condition.clone().and(is_user.clone()));
         let event_label = self.labels.len();
-        let labels = self.labels.iter().cloned().chain([asked.event_name()]).collect();
-        let events = asked.events();
-        let users = UserScan::try_new(&asked.state, &events, conditions.collect(), labels);
-        let users = users.map_err(plan_error)?;
-        let failed = |source| Error::Run { source };
-        let filters = [self.within.clone(), is_user];
-        let layout = events.layout_of(&asked.state, &filters, users.inputs()).await.map_err(failed)?;
+        let scan = BehaviourScan {
+            within: self.within.clone().and(is_user.clone()),
+            conditions: conditions.collect(),
+            labels: self.labels.iter().cloned().chain([asked.event_name()]).collect(),
+            numbers: Vec::new(),
+        };
         let walk = Walk { shape: Arc::clone(&self.shape), wanted: Wanted::default() };
         let explain = Explain { walk, event_label, as_of: asked.as_of };
-        users.run(layout, explain, &asked.state.runtime_env().memory_pool).await.map_err(failed)
+        Ok(scan.run(asked, explain).await?.0)
     }
 
     /// What all actors come to.
     pub(super) async fn tallies(&self, wanted: Wanted) -> Result<Tallies> {
-        let asked = self.asked;
-        let events = asked.events();
-        let (conditions, labels) = (self.conditions.clone(), self.labels.clone());
-        let numbers = self.numbers.clone();
-        let users = UserScan::with_numbers(&asked.state, &events, conditions, labels, numbers);
-        let users = users.map_err(plan_error)?;
-        let failed = |source| Error::Run { source };
-        let layout = events.layout_of(&asked.state, std::slice::from_ref(&self.within), users.inputs()).await;
-        let layout = layout.map_err(failed)?;
+        let scan = BehaviourScan {
+            within: self.within.clone(),
+            conditions: self.conditions.clone(),
+            labels: self.labels.clone(),
+            numbers: self.numbers.clone(),
+        };
         let walk = Walk { shape: Arc::clone(&self.shape), wanted };
-        let pool = &asked.state.runtime_env().memory_pool;
         if self.shape.group.is_some() {
-            return groups::tallies(walk, users, layout, pool).await.map_err(failed);
+            return groups::tallies(self.asked, scan, walk).await;
         }
-        let directory = Arc::clone(layout.users());
-        let partial = users.run(layout, walk, pool).await.map_err(failed)?;
+        let (partial, directory) = scan.run(self.asked, walk).await?;
         let id = |actor: u32| directory.ids().value(actor as usize).to_owned();
         Ok(partial.finish(id))
     }

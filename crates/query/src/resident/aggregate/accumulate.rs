@@ -351,7 +351,9 @@ fn count_rows(counts: &mut [i64], block: &Block<'_>, mask: Option<&BooleanArray>
             groups.iter().zip(mask.values()).for_each(|(group, wanted)| counts[*group] += i64::from(wanted));
         }
         (RowGroups::Users { users, first }, None) => {
-            users.iter().for_each(|user| counts[first + *user as usize] += 1);
+            for user in users {
+                counts[first + *user as usize] += 1;
+            }
         }
         (RowGroups::Users { users, first }, Some(mask)) => {
             let counts = &mut counts[first..];

@@ -373,7 +373,9 @@ impl<'a> PartWork<'a> {
             let number = if user == NOBODY { nobody } else { user - users.start } as usize;
             rows += count as usize;
             present[number] |= count > 0;
-            counts.iter_mut().for_each(|counts| counts[number] += i64::from(count));
+            for counts in &mut counts {
+                counts[number] += i64::from(count);
+            }
         })?;
         self.rows += rows;
         Ok(())
