@@ -26,6 +26,11 @@ pub(super) struct Birth<'a> {
     pub(super) segments: BTreeSet<Segment>,
 }
 
+/// Whether the same events are chosen, in whatever order and however often each is named.
+fn is_same<T: PartialEq>(one: &[T], other: &[T]) -> bool {
+    one.iter().all(|choice| other.contains(choice)) && other.iter().all(|choice| one.contains(choice))
+}
+
 /// A unit of time, and who was born in it.
 #[derive(Debug, Clone)]
 pub(super) struct Cohort<'a> {
@@ -93,7 +98,7 @@ pub(super) fn cohorts<'a>(
                 births.push(Birth {
                     actor: actor.clone(),
                     event,
-                    is_return: retention.birth.any_of == retention.return_event.any_of,
+                    is_return: is_same(&retention.birth.any_of, &retention.return_event.any_of),
                     returns: theirs.into_iter().filter(|own| place(own) > place(event)).collect(),
                     bounds: brackets
                         .iter()
