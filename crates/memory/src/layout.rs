@@ -53,7 +53,8 @@ pub struct LoadedSegment {
     /// distinct values and nulls among the keys only, or Utf8View where more than half of the
     /// rows are different; everything else has the type of its lane.
     pub columns: Vec<ArrayRef>,
-    /// Which rows each event name has, by its code, where an earlier query asked for `event` too, its codes are of one byte, and there was room for it.
+    /// Which rows each event name has, by its code, where an earlier query asked for `event` too, its
+    /// codes are of one byte, and there was room for it.
     pub rows_by_event: Option<Arc<RowsByCode>>,
     /// How many bytes had to be read from storage for it now; 0 if all was resident.
     pub loaded_bytes: u64,

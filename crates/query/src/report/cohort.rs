@@ -15,7 +15,7 @@ use datafusion::functions::core::expr_fn::named_struct;
 use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::{Case, Expr, LogicalPlanBuilder, lit};
 use tallymark_event::columns::{EVENT, SEQUENCE, TIME, USER_ID, timestamp_type};
-use tallymark_memory::UserSet;
+use tallymark_memory::{Layout, UserSet};
 use tallymark_report::{
     Aggregate, Cohort, CohortCondition, DateRange, DefinitionError, Did, EventSelector, Filter, Instants,
     Measure, Metric, Property, Times,
@@ -29,9 +29,11 @@ use super::computed::History;
 use super::convert::TEXT;
 use super::insights::measure::{USER, over_column};
 use super::segments::Segment;
+use crate::events_table::EventsTable;
 use crate::functions::time_bucket;
 use crate::resident::among::UserIds;
 use crate::resident::by_user::{Matcher, Record, UserCounts, UserEvents, UserScan};
+use crate::resident::inputs::Inputs;
 use crate::{Error, Result};
 
 /// Everyone with an event up to now, or a profile (C-2): found when first asked for.
@@ -158,6 +160,20 @@ impl Asked {
         Ok(found.into_iter().collect())
     }
 
+    /// The events of a range with some columns; `None` if these have no room in memory.
+    async fn layout_in_memory(
+        &self,
+        events: &EventsTable,
+        range: &Instants,
+        inputs: &Inputs,
+    ) -> Result<Option<Arc<Layout>>> {
+        let failed = |source| Error::Run { source };
+        match events.segments(&self.state, &[self.within(range)], inputs).map_err(failed)? {
+            Some(segments) => segments.layout().await.map(Some).map_err(failed),
+            None => Ok(None),
+        }
+    }
+
     /// The users with so many events of a range that meet a condition as pass a test; users without any
     /// do not pass. `None` if the events have no room in memory.
     async fn users_counting(
@@ -168,14 +184,13 @@ impl Asked {
     ) -> Result<Option<UserIds>> {
         let events = self.events();
         let counts = UserCounts::try_new(&self.state, &events, condition).map_err(plan_error)?;
-        let within = [self.within(range)];
-        let failed = |source| Error::Run { source };
-        let segments = events.segments(&self.state, &within, counts.inputs()).map_err(failed)?;
-        let Some(segments) = segments else { return Ok(None) };
-        let layout = segments.layout().await.map_err(failed)?;
+        let Some(layout) = self.layout_in_memory(&events, range, counts.inputs()).await? else {
+            return Ok(None);
+        };
         let users = Arc::clone(layout.users());
         let pool = &self.state.runtime_env().memory_pool;
-        let passing = counts.users_where(layout, test, pool).await.map_err(failed)?;
+        let passing = counts.users_where(layout, test, pool).await;
+        let passing = passing.map_err(|source| Error::Run { source })?;
         Ok(Some(UserSet::from_ordinals(users, passing).into()))
     }
 
@@ -189,14 +204,13 @@ impl Asked {
     ) -> Result<Option<UserIds>> {
         let events = self.events();
         let scan = UserScan::try_new(&self.state, &events, conditions, Vec::new()).map_err(plan_error)?;
-        let within = [self.within(range)];
-        let failed = |source| Error::Run { source };
-        let segments = events.segments(&self.state, &within, scan.inputs()).map_err(failed)?;
-        let Some(segments) = segments else { return Ok(None) };
-        let layout = segments.layout().await.map_err(failed)?;
+        let Some(layout) = self.layout_in_memory(&events, range, scan.inputs()).await? else {
+            return Ok(None);
+        };
         let users = Arc::clone(layout.users());
         let pool = &self.state.runtime_env().memory_pool;
-        let passing = scan.run(layout, Passing { test }, pool).await.map_err(failed)?;
+        let passing = scan.run(layout, Passing { test }, pool).await;
+        let passing = passing.map_err(|source| Error::Run { source })?;
         Ok(Some(UserSet::from_ordinals(users, passing).into()))
     }
 

@@ -52,8 +52,10 @@ impl UserCounts {
         let (bound, _held) = bound_segments(&self.inputs, &layout, pool).await?;
         let segments: Vec<(BoundSegment, BoundFilter)> = bound
             .into_iter()
-            .map(|segment| Ok((self.condition.bind(&segment)?, segment)))
-            .map(|bound| bound.map(|(filter, segment)| (segment, filter)))
+            .map(|segment| {
+                let filter = self.condition.bind(&segment)?;
+                Ok((segment, filter))
+            })
             .collect::<Result<_>>()?;
         let work = Arc::new((segments, test));
         let mut found = stream::iter(ranges(&layout, RANGE_ROWS, RANGE_ROWS / 32))
