@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{Array, ArrayRef};
 use arrow::error::ArrowError;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use hashbrown::HashMap;
@@ -17,7 +16,7 @@ use crate::pool::Pool;
 use crate::rows_by_code::RowsByCode;
 use crate::segment::Core;
 use crate::source::{SourceColumn, SourceTimes};
-use crate::{ColumnId, Error, Result};
+use crate::{ColumnId, Error, Result, SegmentColumn};
 
 /// How many sources are read at a time.
 const READS: usize = 8;
@@ -40,7 +39,7 @@ pub(crate) struct Columns {
 #[derive(Debug)]
 pub(crate) struct Slot {
     name: String,
-    cell: OnceCell<ArrayRef>,
+    cell: OnceCell<SegmentColumn>,
     used_at: AtomicU64,
     /// How often it was asked for.
     uses: AtomicU32,
@@ -49,7 +48,7 @@ pub(crate) struct Slot {
 /// Columns of the segment that another was made from, until it needs them.
 #[derive(Debug)]
 pub(crate) struct Inherited {
-    columns: HashMap<Key, ArrayRef>,
+    columns: HashMap<Key, SegmentColumn>,
     /// How many sources they are of: the first ones.
     sources: usize,
     /// Where each row is among those of the former segment, and of the further sources after them.
@@ -61,12 +60,12 @@ pub(crate) struct Inherited {
 pub(crate) struct Resident {
     key: Key,
     pub(crate) name: String,
-    pub(crate) array: ArrayRef,
+    pub(crate) values: SegmentColumn,
     pub(crate) used_at: u64,
 }
 
 impl Slot {
-    pub(crate) fn array(&self) -> Option<&ArrayRef> {
+    pub(crate) fn values(&self) -> Option<&SegmentColumn> {
         self.cell.get()
     }
 
@@ -84,8 +83,8 @@ impl Slot {
 impl Columns {
     /// Those of a segment made from another one: `sources` are how many the other has.
     pub(crate) fn inheriting(from: &Self, sources: usize, order: Option<Arc<RowOrder>>) -> Self {
-        let columns: HashMap<Key, ArrayRef> =
-            from.resident().into_iter().map(|column| (column.key, column.array)).collect();
+        let columns: HashMap<Key, SegmentColumn> =
+            from.resident().into_iter().map(|column| (column.key, column.values)).collect();
         let inherited = (!columns.is_empty()).then_some(Inherited { columns, sources, order });
         Self { inherited: Mutex::new(inherited), ..Self::default() }
     }
@@ -140,7 +139,7 @@ impl Columns {
                 Some(Resident {
                     key: *key,
                     name: slot.name.clone(),
-                    array: Arc::clone(slot.array()?),
+                    values: slot.values()?.clone(),
                     used_at: slot.used_at.load(Ordering::Relaxed),
                 })
             })
@@ -179,7 +178,7 @@ impl Columns {
     /// Bytes of inherited columns nobody asked for yet.
     pub(crate) fn inherited_bytes(&self) -> usize {
         self.inherited().as_ref().map_or(0, |inherited| {
-            inherited.columns.values().map(Array::get_array_memory_size).sum::<usize>()
+            inherited.columns.values().map(SegmentColumn::bytes).sum::<usize>()
                 + inherited.order.as_ref().map_or(0, |order| order.bytes())
         })
     }
@@ -190,11 +189,11 @@ impl Columns {
     }
 
     /// An inherited column, of how many sources it is, and the order to bring it to.
-    fn inherit(&self, column: &Column) -> Option<(ArrayRef, usize, Option<Arc<RowOrder>>)> {
+    fn inherit(&self, column: &Column) -> Option<(SegmentColumn, usize, Option<Arc<RowOrder>>)> {
         let mut inherited = self.inherited();
         let from = inherited.as_mut()?;
-        let array = from.columns.remove(&(column.id, column.kind))?;
-        let taken = (array, from.sources, from.order.clone());
+        let values = from.columns.remove(&(column.id, column.kind))?;
+        let taken = (values, from.sources, from.order.clone());
         if from.columns.is_empty() {
             *inherited = None;
         }
@@ -205,7 +204,7 @@ impl Columns {
 /// A column of a segment that was just asked for.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    pub(crate) array: ArrayRef,
+    pub(crate) values: SegmentColumn,
     /// Bytes read from storage for it now.
     pub(crate) read_bytes: u64,
     /// Whether it was made now.
@@ -240,17 +239,16 @@ pub(crate) async fn load_times(pool: &Pool, core: &Core) -> Result<Option<u64>> 
 /// does.
 pub(crate) async fn load(pool: &Pool, core: &Arc<Core>, column: &Column, slot: &Slot) -> Result<Loaded> {
     let mut made = None;
-    let array = slot
+    let values = slot
         .cell
         .get_or_try_init(|| async {
-            let (array, loaded_bytes) = read(pool, core, column).await?;
+            let (values, loaded_bytes) = read(pool, core, column).await?;
             made = Some(loaded_bytes);
-            Ok::<_, Error>(array)
+            Ok::<_, Error>(values)
         })
         .await?;
-    let array = Arc::clone(array);
     Ok(Loaded {
-        array,
+        values: values.clone(),
         read_bytes: made.unwrap_or(0),
         is_new: made.is_some(),
         is_used_again: slot.is_used_again(),
@@ -258,10 +256,13 @@ pub(crate) async fn load(pool: &Pool, core: &Arc<Core>, column: &Column, slot: &
 }
 
 /// Makes a column, and says how many bytes were read for it.
-pub(crate) async fn read(pool: &Pool, core: &Arc<Core>, column: &Column) -> Result<(ArrayRef, u64)> {
+pub(crate) async fn read(pool: &Pool, core: &Arc<Core>, column: &Column) -> Result<(SegmentColumn, u64)> {
     let inherited = core.columns.inherit(column);
+    let failed = |source| Error::Column { column: column.name.clone(), day: core.day, source };
     let (mut parts, from, order) = match inherited {
-        Some((array, sources, order)) => (vec![Part::Values(array)], sources, order),
+        Some((values, sources, order)) => {
+            (vec![Part::Values(values.to_array().map_err(failed)?)], sources, order)
+        }
         None => (Vec::new(), 0, core.order.clone()),
     };
     let reads: Vec<_> =
@@ -269,13 +270,12 @@ pub(crate) async fn read(pool: &Pool, core: &Arc<Core>, column: &Column) -> Resu
     let read: Vec<SourceColumn> = stream::iter(reads).buffered(READS).try_collect().await?;
     let loaded_bytes = read.iter().map(|column| column.loaded_bytes).sum();
     parts.extend(read.into_iter().flat_map(|column| column.parts));
-    let (day, data_type) = (core.day, column.data_type.clone());
-    let array = pool
+    let data_type = column.data_type.clone();
+    let values = pool
         .run(move || {
             let order = order.map(|order| order.rows());
-            assemble(&data_type, &parts, order.as_ref())
+            SegmentColumn::of(assemble(&data_type, &parts, order.as_ref())?)
         })
         .await?;
-    let array = array.map_err(|source| Error::Column { column: column.name.clone(), day, source })?;
-    Ok((array, loaded_bytes))
+    Ok((values.map_err(failed)?, loaded_bytes))
 }

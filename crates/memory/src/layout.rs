@@ -13,7 +13,7 @@ use tallymark_storage::Snapshot;
 use crate::columns::{self, Loaded};
 use crate::profiles;
 use crate::resident::Inner;
-use crate::{ColumnId, Result, RowsByCode, Segment, UserDirectory};
+use crate::{ColumnId, Result, RowsByCode, Segment, SegmentColumn, UserDirectory};
 
 /// What a query wants to know of the rows of a layout besides columns: what nobody wants is not
 /// read.
@@ -51,8 +51,9 @@ pub struct LoadedSegment {
     ///
     /// Text (Utf8View in the catalog) is `Dictionary(UInt8 | UInt16 | UInt32, Utf8View)` with
     /// distinct values and nulls among the keys only, or Utf8View where more than half of the
-    /// rows are different; everything else has the type of its lane.
-    pub columns: Vec<ArrayRef>,
+    /// rows are different; everything else has the type of its lane. Where few rows have a value that is
+    /// not text, they alone are held ([`SegmentColumn::Sparse`]).
+    pub columns: Vec<SegmentColumn>,
     /// Which rows each event name has, by its code, where an earlier query asked for `event` too, its
     /// codes are of one byte, and there was room for it.
     pub rows_by_event: Option<Arc<RowsByCode>>,
@@ -103,20 +104,25 @@ impl Layout {
         let loaded_bytes = loaded.iter().map(|column| column.read_bytes).sum();
         let events = columns.iter().zip(&loaded).find(|(id, _)| **id == ColumnId::EVENT);
         let rows_by_event = match events {
-            Some((_, events)) if events.is_used_again => self.rows_by_event(segment, &events.array).await?,
+            Some((_, events)) if events.is_used_again => self.rows_by_event(segment, &events.values).await?,
             _ => None,
         };
-        let columns = loaded.into_iter().map(|column| column.array).collect();
+        let columns = loaded.into_iter().map(|column| column.values).collect();
         Ok(LoadedSegment { segment: Arc::clone(segment), columns, rows_by_event, loaded_bytes })
     }
 
     /// Which rows each event name has; made now if there is room and nobody did.
-    async fn rows_by_event(&self, segment: &Segment, events: &ArrayRef) -> Result<Option<Arc<RowsByCode>>> {
+    async fn rows_by_event(
+        &self,
+        segment: &Segment,
+        events: &SegmentColumn,
+    ) -> Result<Option<Arc<RowsByCode>>> {
         let core = &segment.core;
         if let Some(known) = core.columns.rows_by_event() {
             return Ok(Some(known));
         }
-        let Some(names) = events.as_dictionary_opt::<UInt8Type>().filter(|names| names.null_count() == 0)
+        let SegmentColumn::Dense(names) = events else { return Ok(None) };
+        let Some(names) = names.as_dictionary_opt::<UInt8Type>().filter(|names| names.null_count() == 0)
         else {
             return Ok(None);
         };
@@ -158,15 +164,15 @@ impl Layout {
             ColumnId::TIME => {
                 let read_bytes = self.times(segment).await?;
                 return Ok(Loaded {
-                    array: segment.time_array(rows),
+                    values: SegmentColumn::Dense(segment.time_array(rows)),
                     read_bytes,
                     is_new: false,
                     is_used_again: false,
                 });
             }
             ColumnId::USER_ID => {
-                let array = segment.user_id_array(&self.users, rows);
-                return Ok(Loaded { array, read_bytes: 0, is_new: false, is_used_again: false });
+                let values = SegmentColumn::Dense(segment.user_id_array(&self.users, rows));
+                return Ok(Loaded { values, read_bytes: 0, is_new: false, is_used_again: false });
             }
             ColumnId::System(_) | ColumnId::Lane(_) => {}
         }

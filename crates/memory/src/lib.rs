@@ -9,8 +9,9 @@
 //!    in order, nothing of it is read until somebody asks.
 //! 2. [`UserDirectory`]: the users of all segments, numbered by the byte order of their ids, so
 //!    that order by number is order by id.
-//! 3. [`Layout::load`]: any other column of a segment, read when it is first asked for. Event names
-//!    that are asked for again come with the rows of each ([`RowsByCode`]).
+//! 3. [`Layout::load`]: any other column of a segment, read when it is first asked for, and held as
+//!    a value for each row or the few there are ([`SegmentColumn`]). Event names that are asked for
+//!    again come with the rows of each ([`RowsByCode`]).
 //! 4. [`Layout::profile_column`]: a property of the users' profiles, one value per user.
 //! 5. [`UserSet`]: a set of users as a bitmap.
 //!
@@ -44,6 +45,7 @@ mod resident;
 mod rows_by_code;
 mod segment;
 mod source;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -59,6 +61,7 @@ pub use layout::{Layout, LayoutNeeds, LoadedSegment};
 pub use resident::ResidentEvents;
 pub use rows_by_code::RowsByCode;
 pub use segment::Segment;
+pub use sparse::{SegmentColumn, SparseColumn};
 pub use usage::{
     AttachedUsage, ColumnUsage, Encoding, Estimate, MemoryUsage, ProfileColumnUsage, SegmentUsage,
 };

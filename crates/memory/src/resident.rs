@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::Array;
 use arrow::datatypes::DataType;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use tallymark_event::{Day, PropertyCatalog};
@@ -259,7 +258,7 @@ impl Inner {
             self.counters.hits.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let bytes = loaded.array.get_array_memory_size();
+        let bytes = loaded.values.bytes();
         let fits = bytes <= self.budget.bytes;
         if !fits {
             core.columns.forget(column, slot);
@@ -307,7 +306,7 @@ impl Victim {
     /// How many bytes go with it; `None` where others may go as well.
     pub(crate) fn bytes(&self) -> Option<usize> {
         match self {
-            Self::Column(_, column) => Some(column.array.get_array_memory_size()),
+            Self::Column(_, column) => Some(column.values.bytes()),
             Self::ProfileColumn(slot) => Some(slot.bytes()),
             Self::Segment(_) => None,
         }
@@ -401,6 +400,6 @@ impl State {
 /// Bytes of a segment with its columns.
 pub(crate) fn segment_bytes(segment: &Segment) -> usize {
     let columns = &segment.core.columns;
-    let resident: usize = columns.resident().iter().map(|column| column.array.get_array_memory_size()).sum();
+    let resident: usize = columns.resident().iter().map(|column| column.values.bytes()).sum();
     segment.bytes() + resident + columns.inherited_bytes() + columns.rows_by_event_bytes()
 }

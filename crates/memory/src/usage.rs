@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::DataType;
 use serde::Serialize;
 use tallymark_event::columns::EVENT;
@@ -15,7 +15,8 @@ use crate::attached::AttachedFiles;
 use crate::column::Column;
 use crate::resident::Inner;
 use crate::source::SourceKey;
-use crate::{ColumnId, Segment};
+use crate::sparse::is_sparse;
+use crate::{ColumnId, Segment, SegmentColumn};
 
 /// What it takes to have some columns of some days in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -138,6 +139,11 @@ pub enum Encoding {
     },
     /// Values as Arrow holds them.
     Plain,
+    /// The values of those rows that have one, and which rows they are.
+    Sparse {
+        /// How many have one.
+        values: u64,
+    },
 }
 
 /// A column of the users' profiles that is resident.
@@ -185,20 +191,23 @@ fn segment_usage(segment: &Segment) -> SegmentUsage {
         time_bytes: core.time_bytes() as u64,
         order_bytes: core.order_bytes() as u64,
         inherited_bytes: core.columns.inherited_bytes() as u64,
-        columns: columns.map(|column| column_usage(&column.name, &column.array)).collect(),
+        columns: columns.map(|column| column_usage(&column.name, &column.values)).collect(),
         rows_by_event_bytes: core.columns.rows_by_event_bytes() as u64,
     }
 }
 
-fn column_usage(name: &str, array: &ArrayRef) -> ColumnUsage {
-    let encoding = match (array.data_type(), array.as_any_dictionary_opt()) {
-        (DataType::Dictionary(key, _), Some(dictionary)) => Encoding::Dictionary {
-            key_bytes: key.primitive_width().unwrap_or_default() as u8,
-            values: dictionary.values().len() as u64,
+fn column_usage(name: &str, column: &SegmentColumn) -> ColumnUsage {
+    let encoding = match column {
+        SegmentColumn::Sparse(sparse) => Encoding::Sparse { values: sparse.values().len() as u64 },
+        SegmentColumn::Dense(array) => match (array.data_type(), array.as_any_dictionary_opt()) {
+            (DataType::Dictionary(key, _), Some(dictionary)) => Encoding::Dictionary {
+                key_bytes: key.primitive_width().unwrap_or_default() as u8,
+                values: dictionary.values().len() as u64,
+            },
+            _ => Encoding::Plain,
         },
-        _ => Encoding::Plain,
     };
-    ColumnUsage { column: name.to_owned(), bytes: array.get_array_memory_size() as u64, encoding }
+    ColumnUsage { column: name.to_owned(), bytes: column.bytes() as u64, encoding }
 }
 
 /// What it would take to have these columns of these days.
@@ -255,7 +264,7 @@ pub(crate) fn estimate(
         let loaded = segment.map(|segment| segment.core.columns.resident()).unwrap_or_default();
         for column in &columns {
             match loaded.iter().find(|known| known.name == column.name) {
-                Some(known) => estimate.resident_bytes += known.array.get_array_memory_size() as u64,
+                Some(known) => estimate.resident_bytes += known.values.bytes() as u64,
                 None => {
                     estimate.missing_bytes += match attached {
                         Some(attached) => attached.column_bytes(column, files, rows),
@@ -310,8 +319,11 @@ fn column_bytes(column: &Column, files: &[&DataFile], rows: u64) -> u64 {
         (ColumnId::System(_), _) => rows * 8,
         (ColumnId::Lane(_), Some(LaneKind::String)) => rows * 2,
         (ColumnId::Lane(_), Some(LaneKind::Json)) => rows * 4 + lane_rows * TEXT_BYTES,
-        (ColumnId::Lane(_), Some(kind)) if kind.is_list() => rows * 4 + lane_rows * ITEM_BYTES,
+        (ColumnId::Lane(_), Some(kind)) if kind.is_list() => {
+            lane_rows * ITEM_BYTES + if is_sparse(lane_rows, rows) { lane_rows * 8 } else { rows * 4 }
+        }
         (ColumnId::Lane(_), Some(LaneKind::Bool | LaneKind::Null)) => rows / 4,
+        (ColumnId::Lane(_), _) if is_sparse(lane_rows, rows) => lane_rows * 12,
         (ColumnId::Lane(_), _) => rows * 8 + rows / 8,
     }
 }

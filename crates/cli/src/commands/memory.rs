@@ -16,6 +16,7 @@ struct Total {
     bytes: u64,
     values_max: u64,
     key_bytes_max: u8,
+    sparse_values: u64,
     is_plain: bool,
 }
 
@@ -25,6 +26,7 @@ impl Total {
         self.bytes += column.bytes;
         match column.encoding {
             Encoding::Plain => self.is_plain = true,
+            Encoding::Sparse { values } => self.sparse_values += values,
             Encoding::Dictionary { key_bytes, values } => {
                 self.values_max = self.values_max.max(values);
                 self.key_bytes_max = self.key_bytes_max.max(key_bytes);
@@ -33,6 +35,9 @@ impl Total {
     }
 
     fn encoding(&self) -> String {
+        if self.sparse_values > 0 && !self.is_plain {
+            return format!("plain, the {} there are", counted(self.sparse_values, "value"));
+        }
         if self.key_bytes_max == 0 || self.is_plain {
             return "plain".to_owned();
         }

@@ -118,7 +118,8 @@ async fn found(layout: &Layout) -> Vec<(i64, Option<String>, i64)> {
     let mut all = Vec::new();
     for (at, segment) in layout.segments().iter().enumerate() {
         let columns = layout.load(at, &[NUMBER]).await.unwrap().columns;
-        let numbers = columns[0].as_primitive::<Int64Type>();
+        let numbers = columns[0].to_array().unwrap();
+        let numbers = numbers.as_primitive::<Int64Type>();
         let users = segment.user_id_array(layout.users(), 0..segment.row_count());
         let users = users.as_string_view();
         for row in 0..segment.row_count() {

@@ -180,7 +180,12 @@ pub(super) async fn sequences(cache: &Inner, draft: &Draft) -> Result<Vec<i64>> 
         let slot = base.segment.core.columns.slot(&column);
         let loaded = columns::load(&cache.pool, &base.segment.core, &column, &slot).await?;
         cache.loaded(&base.segment.core, &column, &slot, &loaded);
-        parts.push(Part::Values(loaded.array));
+        let values = loaded.values.to_array();
+        parts.push(Part::Values(values.map_err(|source| Error::Column {
+            column: SEQUENCE.to_owned(),
+            day: draft.day,
+            source,
+        })?));
     }
     for source in &draft.sources {
         parts.extend(source.column(&cache.pool, &column).await?.parts);

@@ -20,6 +20,7 @@ use tallymark_storage::{
 };
 use tallymark_users::IdentitySystem;
 
+use super::arrays;
 use crate::{ColumnId, Layout};
 
 /// The columns every event has: positions of those that are compared as they are.
@@ -163,9 +164,10 @@ pub(super) async fn found(layout: &Layout) -> Vec<(Day, Row)> {
     let mut rows = Vec::new();
     for (index, segment) in layout.segments().iter().enumerate() {
         let loaded = layout.load(index, &columns).await.unwrap();
-        assert!(loaded.columns.iter().all(|column| column.len() == segment.row_count()));
-        let users = loaded.columns[USER_ID].as_string_view();
-        for (row, mut texts) in texts(&loaded.columns).into_iter().enumerate() {
+        assert!(loaded.columns.iter().all(|column| column.row_count() == segment.row_count()));
+        let columns = arrays(&loaded);
+        let users = columns[USER_ID].as_string_view();
+        for (row, mut texts) in texts(&columns).into_iter().enumerate() {
             texts[USER_ID] = format!("{:?}", users.is_valid(row).then(|| users.value(row)));
             rows.push((segment.day(), texts));
         }
@@ -180,7 +182,7 @@ pub(super) async fn found_without_users(layout: &Layout) -> Vec<(Day, Row)> {
     let mut rows = Vec::new();
     for (index, segment) in layout.segments().iter().enumerate() {
         let loaded = layout.load(index, &columns).await.unwrap();
-        rows.extend(texts(&loaded.columns).into_iter().map(|row| (segment.day(), row)));
+        rows.extend(texts(&arrays(&loaded)).into_iter().map(|row| (segment.day(), row)));
     }
     rows
 }

@@ -16,7 +16,8 @@ async fn five_days() -> Dataset {
     .await;
     let lines: String = (0..500)
         .map(|row| {
-            let properties = format!("\"n\": {row}, \"city\": \"city {}\"", row % 3);
+            let rare = if row / 5 % 10 == 3 { ", \"rare\": 0.5, \"tags\": [\"a\", null]" } else { "" };
+            let properties = format!("\"n\": {row}, \"city\": \"city {}\"{rare}", row % 3);
             line("a", &format!("user {}", row % 20), row % 5, row, &properties)
         })
         .collect();
@@ -144,6 +145,10 @@ async fn usage_says_what_is_held_and_how() {
     assert_eq!(segment.columns[0].encoding, Encoding::Dictionary { key_bytes: 1, values: 1 });
     let n = segment.columns.iter().find(|column| column.column == "n").unwrap();
     assert_eq!(n.encoding, Encoding::Plain);
+    for (column, values) in [("rare", 10), ("tags", 10)] {
+        let rare = segment.columns.iter().find(|known| known.column == column).unwrap();
+        assert_eq!(rare.encoding, Encoding::Sparse { values });
+    }
     let parts: u64 = usage
         .segments
         .iter()
@@ -155,4 +160,9 @@ async fn usage_says_what_is_held_and_how() {
         .sum();
     assert_eq!(usage.used_bytes, usage.directory_bytes + parts);
     assert!(serde_json::to_string(&usage).unwrap().contains("\"kind\":\"dictionary\""));
+
+    // Few values are taken over by the next segment of the day too.
+    dataset.append(&line("b", "user 3", 1, 7, "\"rare\": 7, \"tags\": [\"b\"]")).await;
+    let layout = events.layout(&dataset.snapshot(), None).await.unwrap();
+    check(&dataset, &layout).await;
 }

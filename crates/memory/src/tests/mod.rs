@@ -7,11 +7,11 @@ mod limits;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{concat, take};
 
 use self::dataset::{Dataset, TIME, USER_ID, expected, found};
-use crate::{ColumnId, Layout, MemoryConfig, ResidentEvents};
+use crate::{ColumnId, Layout, LoadedSegment, MemoryConfig, ResidentEvents};
 
 fn resident(budget_bytes: usize) -> ResidentEvents {
     ResidentEvents::new(MemoryConfig { budget_bytes, threads: 2 })
@@ -42,7 +42,7 @@ async fn check_segments(layout: &Layout) {
         assert_eq!(segment.times().len(), count);
 
         let all = [ColumnId::System(TIME), ColumnId::System(USER_ID), ColumnId::EVENT];
-        let columns = layout.load(index, &all).await.unwrap().columns;
+        let columns = arrays(&layout.load(index, &all).await.unwrap());
         assert_eq!((columns[2].len(), columns[2].logical_null_count()), (count, 0));
         let mut ordinals = Vec::new();
         segment.ordinals(0..count, &mut ordinals);
@@ -66,6 +66,11 @@ async fn check_segments(layout: &Layout) {
         assert_eq!(segment.users_in(0..u32::MAX), 0..segment.users().len());
         assert!(segment.users_in(0..0).is_empty());
     }
+}
+
+/// A value or null for each row of each column.
+fn arrays(loaded: &LoadedSegment) -> Vec<ArrayRef> {
+    loaded.columns.iter().map(|column| column.to_array().unwrap()).collect()
 }
 
 /// An event of `user` at a time of 2024-02-28 + `day`, as a line.
@@ -148,9 +153,10 @@ async fn text_is_held_by_the_distinct_values_of_the_day() {
     let city = snapshot.catalog.property("city").unwrap().lanes[0];
     let layout = resident(LARGE).layout(&snapshot, None).await.unwrap();
     let loaded = layout.load(0, &[ColumnId::Lane(city), ColumnId::System(5)]).await.unwrap();
-    let cities = loaded.columns[0].as_dictionary::<arrow::datatypes::UInt8Type>();
+    let columns = arrays(&loaded);
+    let cities = columns[0].as_dictionary::<arrow::datatypes::UInt8Type>();
     assert_eq!(cities.values().len(), 3);
-    assert!(loaded.columns[1].as_string_view_opt().is_some(), "no two insert ids are equal");
+    assert!(columns[1].as_string_view_opt().is_some(), "no two insert ids are equal");
     assert!(loaded.loaded_bytes > 0);
     assert_eq!(layout.load(0, &[ColumnId::Lane(city)]).await.unwrap().loaded_bytes, 0);
 

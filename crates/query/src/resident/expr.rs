@@ -23,7 +23,7 @@ use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column, Liter
 use datafusion::physical_expr::utils::{Guarantee, LiteralGuarantee, collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use tallymark_event::columns::{TIME, USER_ID};
-use tallymark_memory::{RowsByCode, UserDirectory};
+use tallymark_memory::{RowsByCode, SparseColumn, UserDirectory};
 
 use super::among::Among;
 use super::inputs::{
@@ -164,6 +164,19 @@ impl SegmentExpr {
             }
         }
         Ok(BoundExpr::ByRow)
+    }
+
+    /// The column that decides alone, if few rows have a value in it.
+    pub(crate) fn sparse_input<'a>(&self, segment: &'a BoundSegment) -> Option<&'a SparseColumn> {
+        match self.inputs[..] {
+            [input] if self.sets.is_empty() && self.by_user.is_empty() => segment.sparse(input),
+            _ => None,
+        }
+    }
+
+    /// Its values where [`SegmentExpr::sparse_input`] has one, and last the one for null.
+    pub(crate) fn of_sparse(&self, column: &SparseColumn) -> Result<ArrayRef> {
+        self.on(vec![values_and_null(column.values())?])
     }
 
     /// Its values at some rows.

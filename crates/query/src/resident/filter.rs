@@ -49,10 +49,10 @@ impl RowFilter {
         for predicate in &self.predicates {
             bound.add(predicate, segment)?;
         }
+        bound.find_values(segment);
         // What is cheap to decide goes first and leaves fewer rows to the rest.
         bound.parts.sort_by_key(|part| match part {
-            Part::Ranges(users) => (0, users.iter().map(Range::len).sum()),
-            Part::Table { codes: TableCodes::Listed(codes), .. } => (0, codes.count),
+            Part::Ranges(_) | Part::Table { codes: TableCodes::Listed(_), .. } => (0, part.rows_known()),
             Part::TimeOfUser(_) => (1, 0),
             Part::Times(_) => (2, 0),
             Part::Table { .. } => (3, 0),
@@ -76,7 +76,7 @@ pub(crate) type Table = (BoundExpr, Vec<bool>);
 #[derive(Debug)]
 enum Part {
     /// The row is among these: ranges in ascending order, those of users that were found by name or
-    /// are in a set.
+    /// are in a set, or those of values that were looked at.
     Ranges(Vec<Range<u32>>),
     /// The time is the one the expression has for the row's user.
     TimeOfUser(SegmentExpr),
@@ -114,11 +114,7 @@ impl BoundFilter {
 
     /// Of how many rows of the segment one may pass, where that is known without looking at them.
     pub(crate) fn rows_for_one(&self, segment: &BoundSegment) -> usize {
-        let passing = match self.parts.first() {
-            Some(Part::Ranges(ranges)) => ranges.iter().map(Range::len).sum(),
-            Some(Part::Table { codes: TableCodes::Listed(codes), .. }) => codes.count,
-            _ => return 1,
-        };
+        let passing = self.parts.first().map_or(usize::MAX, Part::rows_known);
         (segment.segment().row_count() / passing.max(1)).max(1)
     }
 
@@ -257,6 +253,28 @@ impl BoundFilter {
         Ok(())
     }
 
+    /// Finds the rows that have wanted values where few have any, unless it is less work to look at the
+    /// rows that are left by then.
+    fn find_values(&mut self, segment: &BoundSegment) {
+        let left = self.parts.iter().map(Part::rows_known).min().unwrap_or(usize::MAX);
+        for part in &mut self.parts {
+            let Part::ByRow(predicate) = &*part else { continue };
+            let Some(column) = predicate.sparse_input(segment).filter(|column| column.rows().len() <= left)
+            else {
+                continue;
+            };
+            // If it fails, it may not for the rows that others leave.
+            let Ok(values) = predicate.of_sparse(column) else { continue };
+            let mut accepted = accepted(&values);
+            if accepted.pop() == Some(false) {
+                let wanted = column.rows().values().iter().zip(accepted).filter(|(_, accepted)| *accepted);
+                let rows: Vec<Range<u32>> = wanted.map(|(row, _)| *row..*row + 1).collect();
+                self.nothing |= rows.is_empty();
+                *part = Part::Ranges(rows);
+            }
+        }
+    }
+
     /// What is left of a range of rows where those at either end cannot pass: found without looking
     /// at rows.
     pub(crate) fn narrow(&self, rows: Range<usize>) -> Range<usize> {
@@ -336,6 +354,15 @@ impl Part {
             None => rare().map_or(TableCodes::Any, TableCodes::Rare),
         };
         Self::Table { expr, accepted, codes }
+    }
+
+    /// How many rows of the segment pass, where that is known; as many as there can be where not.
+    fn rows_known(&self) -> usize {
+        match self {
+            Self::Ranges(ranges) => ranges.iter().map(Range::len).sum(),
+            Self::Table { codes: TableCodes::Listed(codes), .. } => codes.count,
+            _ => usize::MAX,
+        }
     }
 
     fn select(&self, segment: &BoundSegment, rows: &Rows) -> Result<Rows> {

@@ -13,7 +13,10 @@ use arrow::datatypes::{
 };
 use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::logical_expr::Expr;
-use tallymark_memory::{ColumnId, Layout, LayoutNeeds, LoadedSegment, RowsByCode, Segment, UserDirectory};
+use tallymark_memory::{
+    ColumnId, Layout, LayoutNeeds, LoadedSegment, RowsByCode, Segment, SegmentColumn, SparseColumn,
+    UserDirectory,
+};
 
 use crate::error::not_loaded;
 use crate::events_table::{EventColumn, EventsTable};
@@ -145,6 +148,8 @@ enum Source {
     User,
     Day,
     Column(ArrayRef),
+    /// Few rows have a value.
+    Sparse(Arc<SparseColumn>),
 }
 
 /// A segment with the columns of a query.
@@ -169,7 +174,7 @@ impl BoundSegment {
             .map(|(column, field)| {
                 Ok(match (load_of(*column), column) {
                     (Some(_), _) => match columns.next() {
-                        Some(array) => Source::Column(as_in_table(array, field.data_type())?),
+                        Some(column) => source_of(column, field.data_type())?,
                         None => return internal_err!("column {} was not loaded", field.name()),
                     },
                     (None, EventColumn::Day) => Source::Day,
@@ -198,6 +203,7 @@ impl BoundSegment {
     pub(crate) fn bytes(&self) -> usize {
         let of_source = |source: &Source| match source {
             Source::Column(array) => array.get_array_memory_size(),
+            Source::Sparse(column) => column.bytes(),
             Source::Time | Source::User | Source::Day => 0,
         };
         self.segment.bytes() + self.sources.iter().map(of_source).sum::<usize>()
@@ -212,7 +218,15 @@ impl BoundSegment {
     pub(crate) fn dictionary(&self, input: usize) -> Option<Dictionary<'_>> {
         match &self.sources[input] {
             Source::Column(array) => Dictionary::of(array),
-            Source::Time | Source::User | Source::Day => None,
+            Source::Sparse(_) | Source::Time | Source::User | Source::Day => None,
+        }
+    }
+
+    /// The values of an input of which few rows have one.
+    pub(crate) fn sparse(&self, input: usize) -> Option<&SparseColumn> {
+        match &self.sources[input] {
+            Source::Sparse(column) => Some(column),
+            _ => None,
         }
     }
 
@@ -239,7 +253,9 @@ impl BoundSegment {
         match &self.sources[input] {
             Source::User => user_ids(&self.users, ordinals),
             Source::Day => Ok(Arc::new(Date32Array::from_value(self.segment.day().days(), ordinals.len()))),
-            Source::Time | Source::Column(_) => internal_err!("rows of one user differ in an input"),
+            Source::Time | Source::Column(_) | Source::Sparse(_) => {
+                internal_err!("rows of one user differ in an input")
+            }
         }
     }
 
@@ -260,6 +276,10 @@ impl BoundSegment {
     pub(crate) fn array(&self, input: usize, rows: &Rows) -> Result<ArrayRef> {
         match &self.sources[input] {
             Source::Column(array) => plain(array, rows),
+            Source::Sparse(column) => Ok(match rows {
+                Rows::Range(range) => column.range(range.clone())?,
+                Rows::List(rows) => column.take(rows)?,
+            }),
             Source::Day => Ok(Arc::new(Date32Array::from_value(self.segment.day().days(), rows.count()))),
             Source::Time => Ok(match rows {
                 Rows::Range(range) => self.segment.time_array(range.clone()),
@@ -377,6 +397,17 @@ pub(crate) fn user_ids(users: &UserDirectory, ordinals: &[u32]) -> Result<ArrayR
     let ordinals: UInt32Array =
         ordinals.iter().map(|ordinal| (*ordinal != NOBODY).then_some(*ordinal)).collect();
     Ok(take(users.ids(), &ordinals, None)?)
+}
+
+fn source_of(column: SegmentColumn, data_type: &DataType) -> Result<Source> {
+    Ok(match column {
+        SegmentColumn::Dense(array) => Source::Column(as_in_table(array, data_type)?),
+        SegmentColumn::Sparse(column) if column.values().data_type() == data_type => Source::Sparse(column),
+        SegmentColumn::Sparse(column) => {
+            let values = as_in_table(Arc::clone(column.values()), data_type)?;
+            Source::Sparse(Arc::new(column.with_values(values)?))
+        }
+    })
 }
 
 /// A column whose values, those of its dictionary if it is kept as one, are of the type the table

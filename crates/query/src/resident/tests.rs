@@ -50,7 +50,15 @@ fn events(draw: &mut Draw, count: usize) -> Vec<Event<'static>> {
         let tags = ["", r#""tags": ["a", "b"],"#, r#""tags": [],"#][draw.below(3) as usize];
         let since = ["", r#""since": "2024-02-29","#, r#""since": "1969-12-31","#][draw.below(3) as usize];
         let price = draw.below(4000) as f64 / 4.0;
-        let properties = format!("{{{plan}{seats}{flag}{tags}{since}\"price\": {price}}}");
+        // Few rows have these.
+        let rare = match draw.below(60) {
+            0..4 => format!("\"refund\": {},", draw.below(40) as f64 / 4.0 - 3.0),
+            4..8 => format!("\"left\": {}, \"due\": \"2024-04-0{}\",", draw.below(3), 1 + draw.below(4)),
+            8 => r#""rated": true, "seen": ["x", "y"],"#.to_owned(),
+            9 => r#""rated": false, "seen": [],"#.to_owned(),
+            _ => String::new(),
+        };
+        let properties = format!("{{{plan}{seats}{flag}{tags}{since}{rare}\"price\": {price}}}");
         all.push(event(draw.one_of(&names), &user, &time, &properties));
     }
     all
@@ -126,6 +134,24 @@ const QUESTIONS: &[&str] = &[
     "SELECT user_id, day, count(DISTINCT user_id), max(plan), count(*) FILTER (WHERE flag) FROM events GROUP BY user_id, day",
     "SELECT day, user_id, window_funnel(86400, time, event = 'Play', event = 'Buy') FROM events GROUP BY day, user_id",
     "SELECT user_id, count(*) AS a, count(1) + 1 AS b FROM events WHERE event = 'Share' GROUP BY user_id",
+    // Columns of few values.
+    "SELECT sum(refund), count(refund), min(due), bool_or(rated), max(\"left\") FROM events",
+    "SELECT event, day, sum(refund), count(\"left\"), avg(refund) FROM events GROUP BY event, day",
+    "SELECT event, sum(refund), max(due) FROM events WHERE event IN ('Buy', 'Quit') AND price > 300 GROUP BY event",
+    "SELECT count(*), count(DISTINCT user_id), sum(price) FROM events WHERE refund > 1",
+    "SELECT user_id, count(*), sum(refund) FROM events WHERE refund > 0 AND event = 'Buy' GROUP BY user_id",
+    "SELECT user_id, day, count(*) FROM events WHERE refund IS NOT NULL GROUP BY user_id, day",
+    "SELECT count(*), sum(price) FROM events WHERE refund IS NULL AND flag",
+    "SELECT count(*) FROM events WHERE refund > 1000",
+    "SELECT count(*), sum(refund) FROM events WHERE refund > 1 AND \"left\" IS NULL AND user_id IN ('user-1', 'user-4')",
+    "SELECT count(*) FROM events WHERE coalesce(refund, 2) > 1",
+    "SELECT count(*) FROM events WHERE 6 / (\"left\" + 1) > 2 AND \"left\" > 0",
+    "SELECT count(*) FILTER (WHERE rated), count(*) FILTER (WHERE refund < 0) FROM events",
+    "SELECT refund, count(*) FROM events GROUP BY refund",
+    "SELECT seen, rated, count(*) FROM events GROUP BY 1, 2",
+    "SELECT user_id, time, refund, due, seen FROM events WHERE refund > 0 OR due > '2024-04-02' ORDER BY user_id, time, refund, due",
+    "SELECT user_id, time, \"left\" FROM events WHERE \"left\" = 1 ORDER BY user_id, time",
+    "SELECT median(refund), approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY refund) < 10 FROM events WHERE event = 'Buy'",
     // Keys that are expressions.
     "SELECT upper(plan), count(*) FROM events GROUP BY 1",
     "SELECT coalesce(plan, 'none') AS plan, count(DISTINCT user_id) FROM events GROUP BY 1",
