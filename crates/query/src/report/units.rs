@@ -85,9 +85,14 @@ impl Units {
         &self.starts
     }
 
-    /// Where another unit begins, ascending: of those that come again, each time.
-    pub(super) fn begins(&self) -> &[i64] {
-        &self.begins
+    /// Whether none comes again.
+    pub(super) fn are_in_order(&self) -> bool {
+        self.begins.len() == self.count()
+    }
+
+    /// Where each unit begins, and where the last ends; `None` if one comes again.
+    pub(super) fn bounds(&self) -> Option<Vec<i64>> {
+        self.are_in_order().then(|| self.begins.iter().copied().chain([self.to]).collect())
     }
 
     /// Where a unit ends; `None` for one beyond the table.
@@ -212,6 +217,17 @@ mod tests {
                     assert!(units.starts().starts_with(&buckets), "{zone} {unit}");
                 }
                 assert_eq!(units.at(from - 1, &mut near), None);
+                let is_back = zone == "America/St_Johns" && unit == Unit::Day;
+                assert_eq!(units.bounds().is_none(), is_back, "{zone} {unit}");
+                if let Some(bounds) = units.bounds() {
+                    let at = |time: i64| bounds.partition_point(|bound| *bound <= time) - 1;
+                    assert!(
+                        (from..to)
+                            .step_by(HOUR_MS as usize)
+                            .all(|time| units.at(time, &mut near) == Some(at(time)))
+                    );
+                    assert_eq!(bounds.last().copied(), units.end(units.count() - 1));
+                }
                 assert_eq!(units.at(units.end(units.count() - 1).unwrap(), &mut near), None);
             }
         }

@@ -240,15 +240,9 @@ impl Prepared {
             labels: self.labels.clone(),
             numbers: self.numbers.clone(),
         };
-        // Of a unit of civil time it is enough to know the first birth, and whether somebody came back in
-        // it at all, and behind that birth.
-        let once_a_unit = self.walk.alignment == Alignment::Calendar && self.amount == Amount::None;
-        scan.run_with(asked, matcher, |scan| {
-            if once_a_unit {
-                scan.once_and_then(self.walk.units.begins().to_vec(), BIRTH, RETURN)
-            } else {
-                scan
-            }
+        scan.run_with(asked, matcher, |scan| match self.walk.bounds() {
+            Some(bounds) => scan.with_units(bounds, BIRTH, RETURN),
+            None => scan,
         })
         .await
     }
@@ -374,7 +368,7 @@ impl Matcher for Counted {
             Amount::One => 1.0,
             Amount::Number => user.number(0, record).unwrap_or(0.0),
         };
-        self.walk.rows(user.records, amount, outcome, |row, birth, outcome| {
+        self.walk.rows_of_user(user, amount, outcome, |row, birth, outcome| {
             self.add(row, outcome, overall);
             segments.of_event(&self.split, user, birth, found);
             for segment in found.iter() {
@@ -459,8 +453,8 @@ impl Matcher for Behind {
 
     fn user(&self, user: &UserEvents<'_>, partial: &mut Found) {
         let Found { users, segments, outcome, in_segments: found } = partial;
-        self.walk.rows(
-            user.records,
+        self.walk.rows_of_user(
+            user,
             |_| 0.0,
             outcome,
             |row, birth, outcome| {

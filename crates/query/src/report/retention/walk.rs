@@ -3,6 +3,10 @@
 use tallymark_report::{Alignment, Criterion, Unit};
 
 use super::super::units::Units;
+use crate::resident::by_user::{Record, UserEvents};
+
+/// Of more units than these, what users did in each takes more room than their events.
+const UNITS_MAX: usize = 4096;
 
 /// An event of an actor; they come in order (G-1).
 pub(super) trait Happened {
@@ -104,6 +108,15 @@ impl Outcome {
         }
     }
 
+    /// Counts the buckets from the first on.
+    fn count_streak(&mut self, bucket_count: usize) {
+        for (at, _) in &self.buckets {
+            if *at == self.streak && *at < bucket_count {
+                self.streak += 1;
+            }
+        }
+    }
+
     /// The buckets the actor came back in, ascending, with what was measured; the number of buckets
     /// stands for what is beyond.
     pub(super) fn buckets(&self) -> &[(usize, f64)] {
@@ -173,6 +186,65 @@ impl Walk {
         }
     }
 
+    /// The same of what a scan shows of a user, which is no more than is needed if there are
+    /// [`Walk::bounds`].
+    pub(super) fn rows_of_user(
+        &self,
+        user: &UserEvents<'_>,
+        amount: impl Fn(&Record) -> f64,
+        outcome: &mut Outcome,
+        mut each: impl FnMut(usize, &Record, &Outcome),
+    ) {
+        if !self.is_by_units() {
+            self.rows(user.records, amount, outcome, each);
+            return;
+        }
+        let (met, mut near) = (user.met, 0);
+        for birth in user.records {
+            let Some(row) = self.units.at(birth.time(), &mut near) else { continue };
+            outcome.clear();
+            if self.birth_counts {
+                outcome.streak = 1;
+            }
+            let own = met.is_behind(row).then_some(row);
+            let buckets = |units: Option<usize>| units.map(|unit| self.buckets.at((unit - row) as u64));
+            match self.criterion {
+                Criterion::OnOrAfter => {
+                    if let Some(bucket) = buckets(met.last_after(row).or(own)) {
+                        outcome.add(bucket, 0.0);
+                    }
+                }
+                Criterion::OnOrBefore => {
+                    if let Some(bucket) = buckets(own.or_else(|| met.after(row).next())) {
+                        outcome.add(bucket, 0.0);
+                    }
+                }
+                Criterion::On | Criterion::Streak => {
+                    for bucket in own.into_iter().chain(met.after(row)).filter_map(|unit| buckets(Some(unit)))
+                    {
+                        if bucket == self.buckets.count {
+                            break;
+                        }
+                        outcome.add(bucket, 0.0);
+                    }
+                    outcome.count_streak(self.buckets.count);
+                }
+            }
+            each(row, birth, outcome);
+        }
+    }
+
+    /// Where units begin, and where the last ends, if it is enough to know in which of them a user came
+    /// back.
+    pub(super) fn bounds(&self) -> Option<Vec<i64>> {
+        self.is_by_units().then(|| self.units.bounds()).flatten()
+    }
+
+    fn is_by_units(&self) -> bool {
+        let is_enough = self.alignment == Alignment::Calendar && !self.needs_amounts;
+        is_enough && self.units.are_in_order() && self.units.count() < UNITS_MAX
+    }
+
     /// What an actor did after the birth. The last event is a return, if there is one.
     fn returns<E: Happened>(
         &self,
@@ -214,10 +286,6 @@ impl Walk {
             }
             outcome.add(at, amount(event));
         }
-        for (at, _) in &outcome.buckets {
-            if *at == outcome.streak && *at < self.buckets.count {
-                outcome.streak += 1;
-            }
-        }
+        outcome.count_streak(self.buckets.count);
     }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::labels::Labels;
-use super::{Record, UserEvents};
+use super::{MetUnits, Record, UserEvents};
 
 /// Events of users that are looked at as those of somebody else, such as a group.
 #[derive(Debug, Default)]
@@ -65,6 +65,12 @@ impl Collected {
             }
             numbers.iter_mut().zip(&event.numbers).for_each(|(numbers, number)| numbers.push(*number));
         }
-        show(&UserEvents { user: actor, records: &records, labels: &labels, numbers: &numbers });
+        show(&UserEvents {
+            user: actor,
+            records: &records,
+            met: MetUnits::default(),
+            labels: &labels,
+            numbers: &numbers,
+        });
     }
 }

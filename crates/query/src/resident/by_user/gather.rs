@@ -10,7 +10,8 @@ use datafusion::common::Result;
 use super::super::inputs::Rows;
 use super::labels::Labels;
 use super::masks::{ByteMasks, FewRows};
-use super::{Bound, Once, Record, Then, UserScan};
+use super::units::{Marks, MetUnits, UserRows};
+use super::{Bound, Once, Record, UserScan};
 
 /// Rows that conditions are evaluated for in one go.
 const BLOCK_ROWS: usize = 16 << 10;
@@ -42,6 +43,7 @@ pub(super) struct Gathered {
     next: Vec<u32>,
     /// Of whom no more is wanted: see [`UserScan::once_ever`].
     is_done: Vec<bool>,
+    marks: Marks,
 }
 
 #[derive(Debug)]
@@ -86,6 +88,12 @@ impl Listed {
         self.len += usize::from(wanted);
     }
 
+    /// Adds a wanted row.
+    fn add(&mut self, row: u32, mask: u64) {
+        self.make_room(1);
+        self.put(row, mask, true);
+    }
+
     fn of(&self, range: Range<usize>) -> impl Iterator<Item = (&u32, &u64)> {
         self.rows[range.clone()].iter().zip(&self.masks[range])
     }
@@ -116,11 +124,12 @@ impl Gathered {
             starts: Vec::new(),
             next: Vec::new(),
             is_done: Vec::new(),
+            marks: Marks::default(),
         }
     }
 
     /// Begins with other users.
-    pub(super) fn begin(&mut self, users: Range<u32>) {
+    pub(super) fn begin(&mut self, scan: &UserScan, users: Range<u32>) {
         if self.users.end != users.start {
             self.cursors.clear();
         }
@@ -135,11 +144,12 @@ impl Gathered {
         self.segment_count = 0;
         self.is_done.clear();
         self.is_done.resize(self.users.len(), false);
+        self.marks.begin(scan.in_units.as_ref(), self.users.len());
     }
 
     /// Begins with the events of nobody, as those of one user (G-12).
-    pub(super) fn begin_nobody(&mut self) {
-        self.begin(0..1);
+    pub(super) fn begin_nobody(&mut self, scan: &UserScan) {
+        self.begin(scan, 0..1);
         self.is_nobody = true;
     }
 
@@ -150,6 +160,7 @@ impl Gathered {
             + (self.listed.masks.capacity() + self.block_masks.capacity() + self.cursors.capacity())
                 * size_of::<u64>()
             + self.records.capacity() * size_of::<Record>()
+            + self.marks.bytes()
             + self.labels.iter().map(Labels::bytes).sum::<usize>()
             + self.numbers.iter().map(|numbers| numbers.capacity() * 16).sum::<usize>()
     }
@@ -173,7 +184,24 @@ impl Gathered {
         let runs_before = self.runs.len();
         let once = scan.once.as_ref().map(|once| OnceADay::new(once, segment.day().start().millis()));
         let mask = bound.masks.constant();
-        let rows = if let (Some(mask), None) = (mask, &once) {
+        let rows = if let Some(in_units) = &scan.in_units {
+            let at = self.listed.len;
+            let (runs, listed) = (&mut self.runs, &mut self.listed);
+            let first_user = self.users.start;
+            UserRows { bound, users, first_user, starts }.mark(
+                in_units,
+                &mut self.marks,
+                &mut self.block_masks,
+                |user, row| {
+                    listed.add(row, in_units.first());
+                    match runs[runs_before..].last_mut() {
+                        Some(run) if run.user == user => run.rows += 1,
+                        _ => runs.push(Run { user, rows: 1 }),
+                    }
+                },
+            )?;
+            PieceRows::Listed { at }
+        } else if let (Some(mask), None) = (mask, &once) {
             let first_user = self.users.start;
             let runs = users.iter().zip(starts.windows(2));
             let runs = runs.map(|(user, rows)| Run { user: user - first_user, rows: rows[1] - rows[0] });
@@ -241,7 +269,7 @@ impl Gathered {
     fn add_few(&mut self, users: &[u32], starts: &[u32], times: &[u32], once: &OnceADay, few: &FewRows) {
         let mut more = few.more.iter().peekable();
         // Whether a day of rows that all meet the same has one that says something new, its first.
-        let is_plain = once.cuts.is_empty() && few.all != 0 && once.rows_of_news(few.all) == 1;
+        let is_plain = once.cuts.is_empty() && few.all != 0;
         for (user, rows) in users.iter().zip(starts.windows(2)) {
             let is_done = &mut self.is_done[(user - self.users.start) as usize];
             if *is_done {
@@ -264,10 +292,10 @@ impl Gathered {
                     row + times[row as usize..end as usize].partition_point(|time| time < cut) as u32
                 });
                 let mut seen = Seen::default();
-                // Those before it are looked at: what is new is a first row, or comes after one.
-                let mut near = row + once.rows_of_news(few.all);
+                let first = row;
                 while row < piece_end {
-                    if row >= near {
+                    // What is new is a first row, or meets more.
+                    if row > first {
                         match more.peek().filter(|(marked, _)| *marked < piece_end) {
                             Some((marked, _)) => row = *marked,
                             None => break,
@@ -275,10 +303,7 @@ impl Gathered {
                     }
                     let marked = more.next_if(|(marked, _)| *marked == row).map(|(_, mask)| mask);
                     let mask = few.all | marked.copied().unwrap_or_default();
-                    if marked.is_some() {
-                        near = near.max(row + once.rows_of_news(mask));
-                    }
-                    self.listed.put(row, mask, seen.has_new(mask, once.then));
+                    self.listed.put(row, mask, seen.has_new(mask));
                     row += 1;
                 }
                 row = piece_end;
@@ -363,7 +388,7 @@ impl Gathered {
                                 cut_count += 1;
                                 seen = Seen::default();
                             }
-                            seen.has_new(*mask, once.then)
+                            seen.has_new(*mask)
                         }
                         _ => *mask != 0,
                     };
@@ -432,7 +457,13 @@ impl Gathered {
                 *next += run.rows;
             }
         }
-        InOrder { records: &self.records, starts: &self.starts, labels: &self.labels, numbers: &self.numbers }
+        InOrder {
+            records: &self.records,
+            starts: &self.starts,
+            marks: &self.marks,
+            labels: &self.labels,
+            numbers: &self.numbers,
+        }
     }
 }
 
@@ -440,6 +471,7 @@ impl Gathered {
 pub(super) struct InOrder<'a> {
     records: &'a [Record],
     starts: &'a [u32],
+    marks: &'a Marks,
     pub(super) labels: &'a [Labels],
     pub(super) numbers: &'a [Vec<Option<f64>>],
 }
@@ -450,13 +482,17 @@ impl<'a> InOrder<'a> {
         let records = self.records;
         self.starts.windows(2).map(move |rows| &records[rows[0] as usize..rows[1] as usize])
     }
+
+    /// In which units one of them met what is told of.
+    pub(super) fn met(&self, user: usize) -> MetUnits<'a> {
+        self.marks.of_user(user)
+    }
 }
 
 /// What is asked of the rows of one day: see [`UserScan::once_between`].
 struct OnceADay {
     /// Instants within the day, in milliseconds since its start, but for those at its start.
     cuts: Vec<u32>,
-    then: Option<Then>,
     is_ever: bool,
 }
 
@@ -468,31 +504,19 @@ impl OnceADay {
         let first = once.instants.partition_point(|instant| *instant <= day_start);
         let of_day = once.instants[first..].iter().map(|instant| instant - day_start);
         let cuts = of_day.take_while(|time| *time < DAY_MS).map(|time| time as u32).collect();
-        Self { cuts, then: once.then, is_ever: once.is_ever }
-    }
-
-    /// How many rows from one on with this mask may say something new for that.
-    fn rows_of_news(&self, mask: u64) -> u32 {
-        if self.then.is_some_and(|then| mask & then.first != 0) { 2 } else { 1 }
+        Self { cuts, is_ever: once.is_ever }
     }
 }
 
 /// What rows of a user met since the last cut.
 #[derive(Default)]
-struct Seen {
-    conditions: u64,
-    /// Whether one met what comes next, behind another that met what comes first.
-    then: bool,
-}
+struct Seen(u64);
 
 impl Seen {
     /// Whether a row says something that none before it did.
-    fn has_new(&mut self, mask: u64, then: Option<Then>) -> bool {
-        let is_then =
-            then.is_some_and(|then| !self.then && self.conditions & then.first != 0 && mask & then.next != 0);
-        let has_new = is_then || mask & !self.conditions != 0;
-        self.then |= is_then;
-        self.conditions |= mask;
+    fn has_new(&mut self, mask: u64) -> bool {
+        let has_new = mask & !self.0 != 0;
+        self.0 |= mask;
         has_new
     }
 }

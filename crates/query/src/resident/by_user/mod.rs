@@ -21,6 +21,7 @@ mod labels;
 mod masks;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(crate) use self::counts::UserCounts;
 use self::gather::Gathered;
 use self::labels::{BoundLabel, KnownTexts, Labels};
 use self::masks::Masks;
+use self::units::InUnits;
+pub(crate) use self::units::MetUnits;
 use super::expr::{BoundExpr, SegmentExpr};
 use super::filter::RowFilter;
 use super::inputs::{BoundSegment, Inputs, NOBODY};
@@ -82,6 +85,8 @@ pub(crate) struct UserEvents<'a> {
     /// The user's number in the layout.
     pub(crate) user: u32,
     pub(crate) records: &'a [Record],
+    /// Empty but with [`UserScan::with_units`].
+    pub(crate) met: MetUnits<'a>,
     labels: &'a [Labels],
     numbers: &'a [Vec<Option<f64>>],
 }
@@ -127,18 +132,8 @@ pub(crate) trait Matcher: Send + Sync + 'static {
 struct Once {
     /// Between which it is asked what is new, ascending.
     instants: Vec<i64>,
-    then: Option<Then>,
     /// After the first wanted row of a user nothing is new.
     is_ever: bool,
-}
-
-/// A row that is new as it comes after another.
-#[derive(Debug, Clone, Copy)]
-struct Then {
-    /// The bit of the condition that is met first.
-    first: u64,
-    /// That of the condition that is met behind it.
-    next: u64,
 }
 
 /// Which events are wanted, and what is to be known of each.
@@ -150,6 +145,8 @@ pub(crate) struct UserScan {
     numbers: Vec<SegmentExpr>,
     /// See [`UserScan::once_between`].
     once: Option<Once>,
+    /// See [`UserScan::with_units`].
+    in_units: Option<InUnits>,
     threads: usize,
     range_rows: usize,
     /// See [`UserScan::and_nobody`].
@@ -203,6 +200,7 @@ impl UserScan {
             labels,
             numbers,
             once: None,
+            in_units: None,
             threads,
             range_rows: RANGE_ROWS,
             and_nobody: false,
@@ -214,21 +212,21 @@ impl UserScan {
     /// to what comes after it. Labels are not looked at: who needs those of all rows must not ask
     /// for this.
     pub(crate) fn once_between(mut self, instants: Vec<i64>) -> Self {
-        self.once = Some(Once { instants, then: None, is_ever: false });
+        self.once = Some(Once { instants, is_ever: false });
         self
     }
 
     /// Of each user only the first wanted row is asked for: others may be left out.
     pub(crate) fn once_ever(mut self) -> Self {
-        self.once = Some(Once { instants: Vec::new(), then: None, is_ever: true });
+        self.once = Some(Once { instants: Vec::new(), is_ever: true });
         self
     }
 
-    /// As [`UserScan::once_between`]; of the rows behind the first that meets condition `first`, the
-    /// first that meets `next` is wanted too.
-    pub(crate) fn once_and_then(mut self, instants: Vec<i64>, first: usize, next: usize) -> Self {
-        self.once =
-            Some(Once { instants, then: Some(Then { first: 1 << first, next: 1 << next }), is_ever: false });
+    /// A unit of time begins at each of these instants, ascending. Of a user's rows in each unit only the
+    /// first that meets condition `first` is wanted; and [`UserEvents::met`] tells in which units `next`
+    /// was met. What is before the first instant is left out.
+    pub(crate) fn with_units(mut self, begins: Vec<i64>, first: usize, next: usize) -> Self {
+        self.in_units = Some(InUnits::new(begins, first, next));
         self
     }
 
@@ -257,8 +255,11 @@ impl UserScan {
             segments.into_iter().filter_map(|segment| Bound::try_new(&self, segment, &mut known).transpose());
         let segments = segments.collect::<Result<Vec<_>>>()?;
         // Of rows alone, whatever threads there are: P1.
-        let (rows_times, share_ranges) =
-            if self.once.is_some() { (ONCE_ROWS, SHARE_RANGES / ONCE_ROWS) } else { (1, SHARE_RANGES) };
+        let (rows_times, share_ranges) = if self.once.is_some() || self.in_units.is_some() {
+            (ONCE_ROWS, SHARE_RANGES / ONCE_ROWS)
+        } else {
+            (1, SHARE_RANGES)
+        };
         let ranges = ranges(&layout, self.range_rows * rows_times, SEGMENT_ROWS * rows_times);
         let work = Arc::new(Work {
             scan: self,
@@ -373,8 +374,8 @@ impl<M: Matcher> Work<M> {
         };
         for users in ranges {
             match &users {
-                Some(users) => gathered.begin(users.clone()),
-                None => gathered.begin_nobody(),
+                Some(users) => gathered.begin(&self.scan, users.clone()),
+                None => gathered.begin_nobody(&self.scan),
             }
             let first = users.map_or(NOBODY, |users| users.start);
             let mut rows = 0;
@@ -391,7 +392,8 @@ impl<M: Matcher> Work<M> {
                 let user = first.saturating_add(at as u32);
                 if !records.is_empty() {
                     let (labels, numbers) = (in_order.labels, in_order.numbers);
-                    self.matcher.user(&UserEvents { user, records, labels, numbers }, &mut partial);
+                    let met = in_order.met(at);
+                    self.matcher.user(&UserEvents { user, records, met, labels, numbers }, &mut partial);
                 }
             }
             reservation.try_resize(gathered.bytes() + self.matcher.bytes(&partial))?;

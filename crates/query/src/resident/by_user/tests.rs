@@ -1,10 +1,11 @@
 //! What a matcher sees is what SQL over files gives in order of user, time and sequence.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema};
+use datafusion::execution::SessionState;
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::SessionContext;
@@ -82,17 +83,29 @@ async fn seen_with(
     range_rows: usize,
     with: impl FnOnce(UserScan) -> UserScan,
 ) -> Vec<String> {
-    let state = session_ctx.state();
+    let matcher = |users, label_count| WriteDown { users, label_count };
+    seen_by(&session_ctx.state(), conditions, labels, range_rows, with, matcher).await
+}
+
+/// What a matcher makes of that, which is made for these users and so many labels.
+async fn seen_by<M: Matcher>(
+    state: &SessionState,
+    conditions: &[&str],
+    labels: &[&str],
+    range_rows: usize,
+    with: impl FnOnce(UserScan) -> UserScan,
+    matcher: impl FnOnce(Arc<UserDirectory>, usize) -> M,
+) -> M::Partial {
     let events = state.config().get_extension::<DatasetTables>().unwrap().events();
     let schema = DFSchema::try_from(events.schema.as_ref().clone()).unwrap();
     let exprs = |texts: &[&str]| -> Vec<Expr> {
         texts.iter().map(|text| state.create_logical_expr(text, &schema).unwrap()).collect()
     };
-    let mut scan = UserScan::try_new(&state, &events, exprs(conditions), exprs(labels)).unwrap();
+    let mut scan = UserScan::try_new(state, &events, exprs(conditions), exprs(labels)).unwrap();
     scan.range_rows = range_rows;
     let scan = with(scan);
-    let layout = events.layout_of(&state, &[], scan.inputs()).await.unwrap();
-    let matcher = WriteDown { users: Arc::clone(layout.users()), label_count: labels.len() };
+    let layout = events.layout_of(state, &[], scan.inputs()).await.unwrap();
+    let matcher = matcher(Arc::clone(layout.users()), labels.len());
     scan.run(layout, matcher, &state.runtime_env().memory_pool).await.unwrap()
 }
 
@@ -170,44 +183,135 @@ async fn once_between_cuts_leaves_out_what_meets_nothing_new_that_day() {
     let day = 1_711_756_800_000;
     let cuts = vec![day - 30 * HOUR, day, day + HOUR, day + 5 * HOUR, day + 24 * HOUR, day + 35 * HOUR];
     let asked = [
-        (&["true"][..], None),
-        (&["event = 'Buy'"], None),
-        (CONDITIONS, None),
-        (&["true", "event = 'Buy'"], None),
-        (&["true", "price > 300", "flag"], None),
-        (&["true"], Some((0, 0))),
-        (&["true", "event = 'Buy'"], Some((1, 0))),
-        (&["event = 'Play'", "true"], Some((0, 1))),
-        (&["price > 300", "true"], Some((0, 1))),
-        (&["price > 300", "flag"], Some((0, 1))),
-        (&["event = 'Buy'", "event = 'Play'"], Some((0, 1))),
+        &["true"][..],
+        &["event = 'Buy'"],
+        CONDITIONS,
+        &["true", "event = 'Buy'"],
+        &["true", "price > 300", "flag"],
     ];
-    for (conditions, then) in asked {
-        // What was met, and whether the second of two was met behind the first.
-        let mut met: HashMap<(String, i64, usize), (u64, bool)> = HashMap::new();
+    for conditions in asked {
+        let mut met: HashMap<(String, i64, usize), u64> = HashMap::new();
         let mut expected = expected(&dataset, conditions, &[]).await;
         expected.retain(|line| {
-            let mut parts = line.split('|');
-            let user = parts.next().unwrap().to_owned();
-            let [time, mask] = [(); 2].map(|()| parts.next().unwrap().parse::<i64>().unwrap());
+            let (user, time, mask) = parts(line);
             let between = cuts.partition_point(|cut| *cut <= time);
-            let (met, is_behind) = met.entry((user, time.div_euclid(24 * HOUR), between)).or_default();
-            let meets = |mask: u64, condition: usize| mask >> condition & 1 == 1;
-            let is_next = then
-                .is_some_and(|(first, next)| !*is_behind && meets(*met, first) && meets(mask as u64, next));
-            let has_new = is_next || mask as u64 & !*met != 0;
-            *met |= mask as u64;
-            *is_behind |= is_next;
+            let met = met.entry((user, time.div_euclid(24 * HOUR), between)).or_default();
+            let has_new = mask & !*met != 0;
+            *met |= mask;
             has_new
         });
         for range_rows in [4, 1 << 20] {
-            let scan = |scan: UserScan| match then {
-                Some((first, next)) => scan.once_and_then(cuts.clone(), first, next),
-                None => scan.once_between(cuts.clone()),
-            };
+            let scan = |scan: UserScan| scan.once_between(cuts.clone());
             let seen = seen_with(&memory, conditions, &[], range_rows, scan).await;
-            assert_eq!(seen, expected, "{conditions:?} {then:?} {range_rows}");
+            assert_eq!(seen, expected, "{conditions:?} {range_rows}");
         }
+    }
+}
+
+/// The user, time and mask of a line.
+fn parts(line: &str) -> (String, i64, u64) {
+    let mut parts = line.split('|');
+    let user = parts.next().unwrap().to_owned();
+    (user, parts.next().unwrap().parse().unwrap(), parts.next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn units_tell_of_the_second_condition_what_the_first_does_not_show() {
+    const HOUR: i64 = 60 * 60 * 1000;
+    let dataset = dataset().await;
+    let memory = dataset.resident_session();
+    let day = 1_711_756_800_000;
+    let hours: Vec<i64> = (0..300).map(|hour| day - 34 * HOUR + hour * HOUR / 4).collect();
+    let all_begins = [
+        vec![day - 30 * HOUR, day, day + HOUR, day + 5 * HOUR, day + 24 * HOUR, day + 35 * HOUR],
+        vec![day - 300 * HOUR, day - 12 * HOUR, day + 300 * HOUR],
+        vec![day + 2 * HOUR],
+        hours,
+    ];
+    let asked = [
+        (&["true", "event = 'Buy'"][..], &LABELS[..1]),
+        (&["event = 'Play'", "true"], &[][..]),
+        (&["price > 300", "true"], LABELS),
+        (&["price > 300", "flag"], &[]),
+        (&["event = 'Buy'", "event = 'Play'"], &LABELS[..1]),
+        (&["event = 'Buy' AND flag", "event IN ('Play', 'Buy')"], &[]),
+        (&["refund > 0", "rated"], &[]),
+        (&["refund > 0", "true"], &[]),
+        (&["true", "true"], &[]),
+    ];
+    for ((conditions, labels), begins) in
+        asked.iter().flat_map(|asked| all_begins.iter().map(move |all| (asked, all)))
+    {
+        let mut units: HashMap<String, (BTreeSet<usize>, BTreeSet<usize>, BTreeSet<usize>)> = HashMap::new();
+        let mut expected = expected(&dataset, conditions, labels).await;
+        expected.retain(|line| {
+            let (user, time, mask) = parts(line);
+            let Some(unit) = begins.partition_point(|begin| *begin <= time).checked_sub(1) else {
+                return false;
+            };
+            let (first, next, behind) = units.entry(user).or_default();
+            if mask & 2 != 0 {
+                next.insert(unit);
+                if first.contains(&unit) {
+                    behind.insert(unit);
+                }
+            }
+            mask & 1 != 0 && first.insert(unit)
+        });
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|line| {
+                let mut fields: Vec<String> = line.split('|').map(str::to_owned).collect();
+                // Of the condition that is told of, nothing is shown.
+                fields[2] = "1".to_owned();
+                let (_, next, behind) = &units[&fields[0]];
+                let unit = begins.partition_point(|begin| *begin <= fields[1].parse().unwrap()) - 1;
+                let after: Vec<usize> = next.iter().copied().filter(|next| *next > unit).collect();
+                format!("{}|{}", fields.join("|"), told(unit, behind.contains(&unit), &after))
+            })
+            .collect();
+        for range_rows in [4, 1 << 20] {
+            let state = memory.state();
+            let matcher = |users, label_count| Told(WriteDown { users, label_count }, begins.clone());
+            let scan = |scan: UserScan| scan.with_units(begins.clone(), 0, 1);
+            let seen = seen_by(&state, conditions, labels, range_rows, scan, matcher).await;
+            assert_eq!(seen, expected, "{conditions:?} {begins:?} {range_rows}");
+        }
+    }
+}
+
+/// What is told of a unit: whether the condition was met behind the other there, and where later.
+fn told(unit: usize, is_behind: bool, after: &[usize]) -> String {
+    format!("{unit} {is_behind} {after:?} {:?}", after.last())
+}
+
+/// Writes down what is told of the unit of each event too.
+struct Told(WriteDown, Vec<i64>);
+
+impl Matcher for Told {
+    type Partial = Vec<String>;
+
+    fn start(&self) -> Vec<String> {
+        self.0.start()
+    }
+
+    fn user(&self, user: &UserEvents<'_>, partial: &mut Vec<String>) {
+        let first = partial.len();
+        self.0.user(user, partial);
+        for (line, record) in partial[first..].iter_mut().zip(user.records) {
+            let unit = self.1.partition_point(|begin| *begin <= record.time) - 1;
+            let after: Vec<usize> = user.met.after(unit).collect();
+            assert_eq!(user.met.last_after(unit), after.last().copied());
+            *line = format!("{line}|{}", told(unit, user.met.is_behind(unit), &after));
+        }
+    }
+
+    fn merge(&self, total: &mut Vec<String>, later: Vec<String>) {
+        self.0.merge(total, later);
+    }
+
+    fn bytes(&self, partial: &Vec<String>) -> usize {
+        self.0.bytes(partial)
     }
 }
 
