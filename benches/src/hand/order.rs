@@ -96,6 +96,84 @@ fn most_frequent(
     paths.into_iter().take(limit).map(row).collect()
 }
 
+/// Of each candidate: who of its users do it at least so many times in so many days from their first event
+/// on, with the goal and without it, a pair of numbers for each of the cells.
+pub(crate) fn correlation(
+    columns: &Columns,
+    candidates: &[&str],
+    goal: &str,
+    cells: &[(usize, i64)],
+) -> Rows {
+    const DAY_MS: i64 = 24 * 60 * 60_000;
+    let goal = columns.event.code(goal);
+    let codes: Vec<usize> = candidates.iter().map(|name| columns.event.code(name)).collect();
+    let counts = super::add_up(columns.parallel(|range| {
+        let mut counts = vec![0_u64; codes.len() * cells.len() * 2];
+        let mut times = vec![0_usize; codes.len() * cells.len()];
+        for rows in columns.users(range) {
+            times.fill(0);
+            let (birth, mut has_goal) = (columns.time[rows.start], false);
+            for row in rows {
+                let event = usize::from(columns.event.of_row[row]);
+                has_goal |= event == goal;
+                if let Some(candidate) = codes.iter().position(|code| *code == event) {
+                    for (cell, (_, days)) in cells.iter().enumerate() {
+                        let is_in_time = columns.time[row] - birth <= days * DAY_MS;
+                        times[candidate * cells.len() + cell] += usize::from(is_in_time);
+                    }
+                }
+            }
+            for (at, times) in times.iter().enumerate() {
+                if *times >= cells[at % cells.len()].0 {
+                    counts[at * 2 + usize::from(!has_goal)] += 1;
+                }
+            }
+        }
+        counts
+    }));
+    let of_candidate = counts.chunks(cells.len() * 2);
+    let row = |(name, counts): (&&str, &[u64])| {
+        std::iter::once(json!(name)).chain(counts.iter().map(|count| json!(count))).collect()
+    };
+    candidates.iter().zip(of_candidate).map(row).collect()
+}
+
+/// By the platform of a user's last exposure: how many users were exposed, how many of them have a later
+/// event, and how many events there are.
+pub(crate) fn experiment(columns: &Columns, exposure: &str, event: &str) -> Rows {
+    let (exposure, event) = (columns.event.code(exposure), columns.event.code(event));
+    let variants = columns.platform.names.len();
+    let counts = super::add_up(columns.parallel(|range| {
+        let mut counts = vec![0_u64; variants * 3];
+        for rows in columns.users(range) {
+            let (mut exposed, mut converted) = (0_u64, 0_u64);
+            let mut variant = None;
+            for row in rows {
+                let code = usize::from(columns.event.of_row[row]);
+                if code == exposure {
+                    let platform = usize::from(columns.platform.of_row[row]);
+                    variant = Some(platform).filter(|platform| *platform < variants);
+                    exposed |= variant.map_or(0, |variant| 1 << variant);
+                } else if code == event
+                    && let Some(variant) = variant
+                {
+                    converted |= 1 << variant;
+                    counts[variant * 3 + 2] += 1;
+                }
+            }
+            for variant in 0..variants {
+                counts[variant * 3] += exposed >> variant & 1;
+                counts[variant * 3 + 1] += converted >> variant & 1;
+            }
+        }
+        counts
+    }));
+    let row = |(variant, counts): (usize, &[u64])| {
+        vec![columns.platform.value(variant), json!(counts[0]), json!(counts[1]), json!(counts[2])]
+    };
+    counts.chunks(3).enumerate().map(row).collect()
+}
+
 /// A user's last events.
 pub(crate) fn feed(columns: &Columns, id: &str, limit: usize) -> Rows {
     let Some(&user) = columns.ids.get(id) else { return Vec::new() };
@@ -149,5 +227,30 @@ mod tests {
             first_paths(&columns(&events, 2), "a", 5),
             [[json!("a"), json!("b"), json!("b"), json!(1)]]
         );
+    }
+
+    #[test]
+    fn what_goes_with_a_goal_is_counted_from_the_first_event_on() {
+        let day = 24 * 60 * 60_000;
+        let events =
+            [(0, 0, "x"), (0, day, "a"), (0, day + 1, "a"), (1, 5, "a"), (1, 6, "goal"), (2, 7, "x")];
+        let found = correlation(&columns(&events, 2), &["a", "b"], "goal", &[(1, 1), (2, 2)]);
+        let row = |name: &str, counts: [u64; 4]| {
+            let counts = counts.map(|count| json!(count));
+            [vec![json!(name)], counts.to_vec()].concat()
+        };
+        assert_eq!(found, [row("a", [1, 1, 0, 1]), row("b", [0, 0, 0, 0])]);
+    }
+
+    #[test]
+    fn events_are_those_of_the_last_exposure() {
+        let mut columns =
+            columns(&[(0, 0, "b"), (0, 1, "a"), (0, 2, "b"), (0, 3, "a"), (0, 4, "b"), (0, 5, "b")], 2);
+        columns.platform.names = vec!["web".to_owned(), "ios".to_owned()];
+        columns.platform.of_row = vec![0, 0, 1, 1, 0, 0];
+        let row = |name: &str, counts: [u64; 3]| {
+            vec![json!(name), json!(counts[0]), json!(counts[1]), json!(counts[2])]
+        };
+        assert_eq!(experiment(&columns, "a", "b"), [row("web", [1, 1, 1]), row("ios", [1, 1, 2])]);
     }
 }

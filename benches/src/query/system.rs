@@ -130,6 +130,21 @@ impl Dialect {
         }
     }
 
+    /// The last value there was up to a row in a window's order, nulls passed over.
+    pub(crate) fn last_known(self, value: &str, window: &str) -> String {
+        match self {
+            Self::Clickhouse => {
+                format!("anyLast({value}) OVER ({window} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)")
+            }
+            Self::Duckdb => {
+                format!("last_value({value} IGNORE NULLS) OVER ({window} ROWS UNBOUNDED PRECEDING)")
+            }
+            Self::Tallymark | Self::Datafusion => {
+                format!("last_value({value}) IGNORE NULLS OVER ({window} ROWS UNBOUNDED PRECEDING)")
+            }
+        }
+    }
+
     /// The value of the row before in a window's order.
     pub(crate) fn lag(self, value: &str, window: &str) -> String {
         match self {

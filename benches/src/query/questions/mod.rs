@@ -4,7 +4,9 @@
 //! the faster one counts.
 
 mod cohort_events;
+mod correlation;
 mod events_by_day;
+mod experiment;
 mod feed;
 mod first_paths;
 mod frequency;
@@ -49,7 +51,7 @@ pub(crate) struct Question {
 }
 
 /// All of them, in the order of the table.
-pub(crate) const ALL: [Question; 28] = [
+pub(crate) const ALL: [Question; 30] = [
     events_by_day::QUESTION,
     users_by_day::QUESTION,
     users_by_country::QUESTION,
@@ -69,6 +71,8 @@ pub(crate) const ALL: [Question; 28] = [
     sessions::QUESTION,
     paths::QUESTION,
     first_paths::QUESTION,
+    correlation::QUESTION,
+    experiment::QUESTION,
     feed::QUESTION,
     plain_two_properties::QUESTION,
     plain_filter::QUESTION,

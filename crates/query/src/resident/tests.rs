@@ -152,6 +152,12 @@ const QUESTIONS: &[&str] = &[
     "SELECT user_id, time, refund, due, seen FROM events WHERE refund > 0 OR due > '2024-04-02' ORDER BY user_id, time, refund, due",
     "SELECT user_id, time, \"left\" FROM events WHERE \"left\" = 1 ORDER BY user_id, time",
     "SELECT median(refund), approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY refund) < 10 FROM events WHERE event = 'Buy'",
+    // The least and greatest texts.
+    "SELECT min(event), max(plan), min(upper(plan)), max(user_id), min(distinct_id), max('x'), min(coalesce(plan, 'free')) FROM events",
+    "SELECT user_id, min(plan), max(event), min(device_id) FILTER (WHERE flag) FROM events GROUP BY user_id",
+    "SELECT day, user_id, min(plan), max(plan) FROM events WHERE event IN ('Buy', 'Play') GROUP BY day, user_id",
+    "SELECT event, min(user_id), max(insert_id), min(plan) FILTER (WHERE price > 990) FROM events GROUP BY event",
+    "SELECT flag, max(plan || event), min(CAST(day AS VARCHAR)) FROM events WHERE price < 600 GROUP BY flag",
     // Keys that are expressions.
     "SELECT upper(plan), count(*) FROM events GROUP BY 1",
     "SELECT coalesce(plan, 'none') AS plan, count(DISTINCT user_id) FROM events GROUP BY 1",

@@ -207,28 +207,25 @@ impl Walk {
                 outcome.streak = 1;
             }
             let own = met.is_behind(row).then_some(row);
-            let buckets = |units: Option<usize>| units.map(|unit| self.buckets.at((unit - row) as u64));
-            match self.criterion {
-                Criterion::OnOrAfter => {
-                    if let Some(bucket) = buckets(met.last_after(row).or(own)) {
-                        outcome.add(bucket, 0.0);
+            let bucket = |unit: usize| self.buckets.at((unit - row) as u64);
+            // One of them says it all.
+            let one = match self.criterion {
+                Criterion::OnOrAfter => met.last_after(row).or(own),
+                Criterion::OnOrBefore => own.or_else(|| met.after(row).next()),
+                Criterion::On | Criterion::Streak => own,
+            };
+            if let Some(unit) = one {
+                outcome.add(bucket(unit), 0.0);
+            }
+            if matches!(self.criterion, Criterion::On | Criterion::Streak) {
+                for unit in met.after(row) {
+                    let bucket = bucket(unit);
+                    if bucket == self.buckets.count {
+                        break;
                     }
+                    outcome.add(bucket, 0.0);
                 }
-                Criterion::OnOrBefore => {
-                    if let Some(bucket) = buckets(own.or_else(|| met.after(row).next())) {
-                        outcome.add(bucket, 0.0);
-                    }
-                }
-                Criterion::On | Criterion::Streak => {
-                    for bucket in own.into_iter().chain(met.after(row)).filter_map(|unit| buckets(Some(unit)))
-                    {
-                        if bucket == self.buckets.count {
-                            break;
-                        }
-                        outcome.add(bucket, 0.0);
-                    }
-                    outcome.count_streak(self.buckets.count);
-                }
+                outcome.count_streak(self.buckets.count);
             }
             each(row, birth, outcome);
         }

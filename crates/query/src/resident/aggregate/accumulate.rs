@@ -15,6 +15,7 @@ use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use super::super::expr::{BoundExpr, SegmentExpr};
 use super::super::filter::{BoundFilter, RowFilter, select_any};
 use super::super::inputs::{BoundSegment, NOBODY, Rows};
+use super::extreme::Extremes;
 
 /// One aggregate of a query.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) enum AggregateKind {
     Rows,
     /// `count(DISTINCT user_id)`.
     Users,
+    /// `min` or `max` of text.
+    Extreme { of: SegmentExpr, is_greatest: bool },
     /// Any other: DataFusion's own.
     Function {
         function: Arc<AggregateFunctionExpr>,
@@ -53,16 +56,20 @@ impl Aggregate {
         Ok(match &self.kind {
             AggregateKind::Rows => Accumulator::Rows(Vec::new()),
             AggregateKind::Users => Accumulator::Users(UserCounts::default()),
+            AggregateKind::Extreme { is_greatest, .. } => Accumulator::Extreme(Extremes::new(*is_greatest)),
             AggregateKind::Function { function, .. } => Accumulator::Function(groups_accumulator(function)?),
         })
     }
 
     /// Lets an accumulator that perhaps no row has reached know how many groups there are.
     pub(super) fn make_room(&self, accumulator: &mut Accumulator, group_count: usize) -> Result<()> {
-        let (AggregateKind::Function { args, .. }, Accumulator::Function(accumulator)) =
-            (&self.kind, accumulator)
-        else {
-            return Ok(());
+        let (args, accumulator) = match (&self.kind, accumulator) {
+            (AggregateKind::Function { args, .. }, Accumulator::Function(accumulator)) => (args, accumulator),
+            (_, Accumulator::Extreme(extremes)) => {
+                extremes.make_room(group_count);
+                return Ok(());
+            }
+            _ => return Ok(()),
         };
         let nothing =
             args.iter().map(|arg| Ok(new_empty_array(&arg.data_type()?))).collect::<Result<Vec<_>>>()?;
@@ -73,11 +80,13 @@ impl Aggregate {
 
     pub(super) fn bind(&self, segment: &BoundSegment) -> Result<BoundAggregate> {
         let filter = self.filter.as_ref().map(|filter| filter.bind(segment)).transpose()?;
-        let AggregateKind::Function { args, relevant, .. } = &self.kind else {
-            return Ok(BoundAggregate { filter, args: Vec::new(), relevant: None });
+        let (args, relevant) = match &self.kind {
+            AggregateKind::Rows | AggregateKind::Users => (&[][..], None),
+            AggregateKind::Extreme { of, .. } => (std::slice::from_ref(of), None),
+            AggregateKind::Function { args, relevant, .. } => (&args[..], relevant.as_ref()),
         };
         let args = args.iter().map(|arg| arg.bind(segment)).collect::<Result<Vec<_>>>()?;
-        let relevant = relevant.as_ref().map(|conditions| conditions.bind(segment, &args)).transpose()?;
+        let relevant = relevant.map(|conditions| conditions.bind(segment, &args)).transpose()?;
         Ok(BoundAggregate { filter, args, relevant })
     }
 
@@ -104,6 +113,9 @@ impl Aggregate {
             (AggregateKind::Users, Accumulator::Users(counts)) => {
                 counts.update(block, mask.as_ref());
                 Ok(())
+            }
+            (AggregateKind::Extreme { of, .. }, Accumulator::Extreme(extremes)) => {
+                extremes.update(of, &bound.args[0], block, mask.as_ref())
             }
             (AggregateKind::Function { args, .. }, Accumulator::Function(accumulator)) => {
                 let args = args.iter().zip(&bound.args);
@@ -163,7 +175,7 @@ impl Aggregate {
 
     /// Whether it looks at nothing but which user a row is of.
     pub(super) fn is_plain_count(&self) -> bool {
-        self.filter.is_none() && !matches!(self.kind, AggregateKind::Function { .. })
+        self.filter.is_none() && matches!(self.kind, AggregateKind::Rows | AggregateKind::Users)
     }
 
     /// Whether it counts all rows.
@@ -369,6 +381,7 @@ fn count_rows(counts: &mut [i64], block: &Block<'_>, mask: Option<&BooleanArray>
 pub(super) enum Accumulator {
     Rows(Vec<i64>),
     Users(UserCounts),
+    Extreme(Extremes),
     Function(Box<dyn GroupsAccumulator>),
 }
 
@@ -377,6 +390,7 @@ impl Accumulator {
         match self {
             Self::Rows(counts) => counts.capacity() * size_of::<i64>(),
             Self::Users(counts) => counts.size(),
+            Self::Extreme(extremes) => extremes.size(),
             Self::Function(accumulator) => accumulator.size(),
         }
     }
@@ -386,6 +400,7 @@ impl Accumulator {
         match self {
             Self::Rows(counts) => Ok(vec![counts_array(std::mem::take(counts), group_count)]),
             Self::Users(counts) => Ok(vec![counts_array(std::mem::take(&mut counts.counts), group_count)]),
+            Self::Extreme(extremes) => Ok(vec![extremes.finish(group_count)]),
             Self::Function(accumulator) => accumulator.state(EmitTo::All),
         }
     }
@@ -395,6 +410,7 @@ impl Accumulator {
         match self {
             Self::Rows(counts) => add_counts(counts, states, groups, group_count),
             Self::Users(counts) => add_counts(&mut counts.counts, states, groups, group_count),
+            Self::Extreme(extremes) => extremes.merge(states, groups, group_count),
             Self::Function(accumulator) => accumulator.merge_batch(states, groups, group_count),
         }
     }
@@ -404,6 +420,7 @@ impl Accumulator {
         match self {
             Self::Rows(counts) => Ok(counts_array(std::mem::take(counts), group_count)),
             Self::Users(counts) => Ok(counts_array(std::mem::take(&mut counts.counts), group_count)),
+            Self::Extreme(extremes) => Ok(extremes.finish(group_count)),
             Self::Function(accumulator) => accumulator.evaluate(EmitTo::All),
         }
     }

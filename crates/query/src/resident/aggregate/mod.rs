@@ -17,6 +17,7 @@
 
 mod accumulate;
 mod exec;
+mod extreme;
 mod groups;
 mod part;
 mod plan;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::execution_props::ExecutionProps;
@@ -127,6 +127,15 @@ fn aggregate(call: &Expr, state: &dyn Session, inputs: &Inputs) -> Result<Aggreg
         if !params.distinct && params.args.iter().all(is_constant) {
             return Ok(Aggregate { kind: AggregateKind::Rows, filter });
         }
+    }
+    if let ("min" | "max", [of]) = (func.name(), &params.args[..])
+        && of.get_type(&schema)? == DataType::Utf8View
+    {
+        let of = SegmentExpr::try_new(state, of.clone(), inputs, &schema)?;
+        return Ok(Aggregate {
+            kind: AggregateKind::Extreme { of, is_greatest: func.name() == "max" },
+            filter,
+        });
     }
     let types = params.args.iter().map(|arg| arg.get_type(&schema)).collect::<Result<Vec<_>>>()?;
     let relevant = match functions::conditions(called, &types) {

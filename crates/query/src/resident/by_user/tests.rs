@@ -242,14 +242,15 @@ async fn units_tell_of_the_second_condition_what_the_first_does_not_show() {
     for ((conditions, labels), begins) in
         asked.iter().flat_map(|asked| all_begins.iter().map(move |all| (asked, all)))
     {
-        let mut units: HashMap<String, (BTreeSet<usize>, BTreeSet<usize>, BTreeSet<usize>)> = HashMap::new();
+        // The units of each user: with the first condition, with the second, with that behind the first.
+        let mut units: HashMap<String, [BTreeSet<usize>; 3]> = HashMap::new();
         let mut expected = expected(&dataset, conditions, labels).await;
         expected.retain(|line| {
             let (user, time, mask) = parts(line);
             let Some(unit) = begins.partition_point(|begin| *begin <= time).checked_sub(1) else {
                 return false;
             };
-            let (first, next, behind) = units.entry(user).or_default();
+            let [first, next, behind] = units.entry(user).or_default();
             if mask & 2 != 0 {
                 next.insert(unit);
                 if first.contains(&unit) {
@@ -264,7 +265,7 @@ async fn units_tell_of_the_second_condition_what_the_first_does_not_show() {
                 let mut fields: Vec<String> = line.split('|').map(str::to_owned).collect();
                 // Of the condition that is told of, nothing is shown.
                 fields[2] = "1".to_owned();
-                let (_, next, behind) = &units[&fields[0]];
+                let [_, next, behind] = &units[&fields[0]];
                 let unit = begins.partition_point(|begin| *begin <= fields[1].parse().unwrap()) - 1;
                 let after: Vec<usize> = next.iter().copied().filter(|next| *next > unit).collect();
                 format!("{}|{}", fields.join("|"), told(unit, behind.contains(&unit), &after))

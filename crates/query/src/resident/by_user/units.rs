@@ -47,13 +47,11 @@ impl InUnits {
         let mut units = Vec::new();
         loop {
             let unit = begun.checked_sub(1);
-            match self.begins.get(begun).map(|end| end - start).filter(|end| *end < DAY_MS) {
-                Some(end) => units.push((unit, end as u32)),
-                None => {
-                    units.push((unit, u32::MAX));
-                    return UnitsOfDay { goes_on, units };
-                }
-            }
+            let Some(end) = self.begins.get(begun).map(|end| end - start).filter(|end| *end < DAY_MS) else {
+                units.push((unit, u32::MAX));
+                return UnitsOfDay { goes_on, units };
+            };
+            units.push((unit, end as u32));
             begun += 1;
         }
     }
