@@ -51,8 +51,8 @@ pub struct LoadedSegment {
     ///
     /// Text (Utf8View in the catalog) is `Dictionary(UInt8 | UInt16 | UInt32, Utf8View)` with
     /// distinct values and nulls among the keys only, or Utf8View where more than half of the
-    /// rows are different; everything else has the type of its lane. Where few rows have a value that is
-    /// not text, they alone are held ([`SegmentColumn::Sparse`]).
+    /// rows are different; everything else has the type of its lane. Where few rows have a value,
+    /// they alone are held ([`SegmentColumn::Sparse`]).
     pub columns: Vec<SegmentColumn>,
     /// Which rows each event name has, by its code, where an earlier query asked for `event` too, its
     /// codes are of one byte, and there was room for it.

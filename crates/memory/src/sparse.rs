@@ -91,8 +91,6 @@ impl SparseColumn {
         let Some(nulls) = array.nulls() else { return Ok(None) };
         let (values, rows) = ((array.len() - nulls.null_count()) as u64, array.len() as u64);
         let takes_less = match array.data_type() {
-            // Codes are looked at in other ways.
-            DataType::Dictionary(..) => false,
             DataType::Boolean => values * BOOLEAN_ROWS_FOR_ONE <= rows,
             _ => is_sparse(values, rows),
         };
@@ -136,6 +134,35 @@ impl SparseColumn {
         Ok(Self { row_count: self.row_count, rows: self.rows.clone(), values })
     }
 
+    /// Which values a range of rows has: the place of each among [`SparseColumn::values`], and that of
+    /// its row in the range.
+    ///
+    /// # Panics
+    /// If the range does not lie within the rows.
+    pub fn places(&self, range: Range<usize>) -> impl Iterator<Item = (usize, usize)> + Clone {
+        assert!(range.start <= range.end && range.end <= self.row_count, "{range:?} of {}", self.row_count);
+        let before = |row: usize| self.rows.values().partition_point(|known| (*known as usize) < row);
+        let found = before(range.start)..before(range.end);
+        let rows = &self.rows.values()[found.clone()];
+        found.zip(rows).map(move |(at, row)| (at, *row as usize - range.start))
+    }
+
+    /// Gives for each of some rows, ascending, the place of its value among [`SparseColumn::values`], if it
+    /// has one.
+    pub fn each_place(&self, rows: &UInt32Array, mut each: impl FnMut(Option<usize>)) {
+        let known = self.rows.values();
+        let mut at = rows.values().first().map_or(0, |first| known.partition_point(|known| known < first));
+        for row in rows.values() {
+            at += steps_to(&known[at..], *row);
+            if known.get(at) == Some(row) {
+                each(Some(at));
+                at += 1;
+            } else {
+                each(None);
+            }
+        }
+    }
+
     /// A value or null for each of a range of rows.
     ///
     /// # Errors
@@ -144,20 +171,17 @@ impl SparseColumn {
     /// # Panics
     /// If the range does not lie within the rows.
     pub fn range(&self, range: Range<usize>) -> Result<ArrayRef, ArrowError> {
-        assert!(range.start <= range.end && range.end <= self.row_count, "{range:?} of {}", self.row_count);
-        let before = |row: usize| self.rows.values().partition_point(|known| (*known as usize) < row);
-        let found = before(range.start)..before(range.end);
-        let values = &self.values;
+        let places = self.places(range.clone());
         let mut is_known = BooleanBufferBuilder::new(range.len());
         is_known.append_n(range.len(), false);
-        let places = self.rows.values()[found.clone()].iter().map(|row| *row as usize - range.start);
-        places.clone().for_each(|place| is_known.set_bit(place, true));
+        places.clone().for_each(|(_, place)| is_known.set_bit(place, true));
         let nulls = Some(NullBuffer::new(is_known.finish()));
+        let values = &self.values;
         downcast_primitive_array! {
-            values => Ok(Arc::new(spread(values, found, places, range.len(), nulls))),
+            values => Ok(Arc::new(spread(values, places, range.len(), nulls))),
             _ => {
                 let mut of_rows = vec![0; range.len()];
-                found.zip(places).for_each(|(at, place)| of_rows[place] = at as u32);
+                places.for_each(|(at, place)| of_rows[place] = at as u32);
                 take(&self.values, &UInt32Array::new(of_rows.into(), nulls), None)
             }
         }
@@ -168,38 +192,34 @@ impl SparseColumn {
     /// # Errors
     /// If Arrow cannot make such an array: it would be too large.
     pub fn take(&self, rows: &UInt32Array) -> Result<ArrayRef, ArrowError> {
-        let (known, wanted) = (self.rows.values(), rows.values());
-        let mut places = Vec::with_capacity(wanted.len());
-        let mut is_known = BooleanBufferBuilder::new(wanted.len());
-        let mut at = wanted.first().map_or(0, |first| known.partition_point(|known| known < first));
-        let first = at;
-        for row in wanted {
-            at += steps_to(&known[at..], *row);
-            let found = known.get(at) == Some(row);
-            places.push(at as u32);
-            is_known.append(found);
-            at += usize::from(found);
-        }
-        let is_known = is_known.finish();
-        let count = is_known.count_set_bits();
-        if count == wanted.len() && at - first == count {
+        let mut places = Vec::with_capacity(rows.len());
+        let mut is_known = BooleanBufferBuilder::new(rows.len());
+        let mut count = 0;
+        self.each_place(rows, |place| {
+            places.push(place.unwrap_or(0) as u32);
+            is_known.append(place.is_some());
+            count += usize::from(place.is_some());
+        });
+        if let (Some(first), Some(last)) = (places.first(), places.last())
+            && count == rows.len()
+            && (last - first) as usize + 1 == count
+        {
             // Those and no others, as where one event alone has the property.
-            return Ok(self.values.slice(first, count));
+            return Ok(self.values.slice(*first as usize, count));
         }
-        take(&self.values, &UInt32Array::new(places.into(), Some(NullBuffer::new(is_known))), None)
+        take(&self.values, &UInt32Array::new(places.into(), Some(NullBuffer::new(is_known.finish()))), None)
     }
 }
 
 /// Some of the values at places of their own among so many.
 fn spread<T: ArrowPrimitiveType>(
     values: &PrimitiveArray<T>,
-    found: Range<usize>,
-    places: impl Iterator<Item = usize>,
+    places: impl Iterator<Item = (usize, usize)>,
     count: usize,
     nulls: Option<NullBuffer>,
 ) -> PrimitiveArray<T> {
     let mut all = vec![T::Native::default(); count];
-    places.zip(&values.values()[found]).for_each(|(place, value)| all[place] = *value);
+    places.for_each(|(at, place)| all[place] = values.value(at));
     PrimitiveArray::new(all.into(), nulls).with_data_type(values.data_type().clone())
 }
 
@@ -216,8 +236,10 @@ fn steps_to(numbers: &[u32], number: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{BooleanArray, Float64Array, ListArray, StringViewArray, TimestampMillisecondArray};
-    use arrow::datatypes::Int32Type;
+    use arrow::array::{
+        BooleanArray, DictionaryArray, Float64Array, ListArray, StringViewArray, TimestampMillisecondArray,
+    };
+    use arrow::datatypes::{Int8Type, Int32Type};
 
     use super::*;
 
@@ -239,6 +261,11 @@ mod tests {
             ),
             Arc::new((0..ROWS).map(|row| some(row).map(|row| row % 2 == 0)).collect::<BooleanArray>()),
             Arc::new((0..ROWS).map(|row| some(row).map(|row| row.to_string())).collect::<StringViewArray>()),
+            Arc::new(
+                (0..ROWS)
+                    .map(|row| some(row).map(|row| ["a", "b", "c"][row % 3]))
+                    .collect::<DictionaryArray<Int8Type>>(),
+            ),
             Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(
                 (0..ROWS).map(|row| some(row).map(|row| vec![Some(row as i32), None])),
             )),

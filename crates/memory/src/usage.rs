@@ -139,7 +139,7 @@ pub enum Encoding {
     },
     /// Values as Arrow holds them.
     Plain,
-    /// The values of those rows that have one, and which rows they are.
+    /// The values, or numbers that say which, of those rows that have one, and which rows they are.
     Sparse {
         /// How many have one.
         values: u64,
@@ -317,6 +317,7 @@ fn column_bytes(column: &Column, files: &[&DataFile], rows: u64) -> u64 {
             rows * 4 + distinct_users * TEXT_BYTES
         }
         (ColumnId::System(_), _) => rows * 8,
+        (ColumnId::Lane(_), Some(LaneKind::String)) if is_sparse(lane_rows, rows) => lane_rows * 6,
         (ColumnId::Lane(_), Some(LaneKind::String)) => rows * 2,
         (ColumnId::Lane(_), Some(LaneKind::Json)) => rows * 4 + lane_rows * TEXT_BYTES,
         (ColumnId::Lane(_), Some(kind)) if kind.is_list() => {

@@ -1,15 +1,18 @@
 //! What all leaves of physical plans answer alike.
 
 /// The methods of [`ExecutionPlan`](datafusion::physical_plan::ExecutionPlan) that are the same for
-/// every plan without inputs. The type keeps its properties and metrics in fields of these names.
+/// every plan without inputs; with `but_children`, all but the one that says it has none. The type keeps its properties and metrics in fields of these names.
 macro_rules! leaf_methods {
     () => {
-        fn properties(&self) -> &std::sync::Arc<datafusion::physical_plan::PlanProperties> {
-            &self.properties
-        }
-
         fn children(&self) -> Vec<&std::sync::Arc<dyn datafusion::physical_plan::ExecutionPlan>> {
             Vec::new()
+        }
+
+        $crate::leaf::leaf_methods!(but_children);
+    };
+    (but_children) => {
+        fn properties(&self) -> &std::sync::Arc<datafusion::physical_plan::PlanProperties> {
+            &self.properties
         }
 
         fn apply_expressions(

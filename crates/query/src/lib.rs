@@ -38,6 +38,7 @@ mod report;
 mod resident;
 mod session;
 mod statement;
+mod steps;
 mod suggest;
 pub mod tables;
 

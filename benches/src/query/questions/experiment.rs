@@ -30,9 +30,11 @@ pub(crate) const QUESTION: Question = Question {
                  ARRAY JOIN arraySlice(names, i) AS e, arraySlice(platforms, i) AS v WHERE i > 0 GROUP BY v"
             )),
             Dialect::Tallymark => texts.push(format!(
-                "SELECT variant, exposed, users, CAST(total AS BIGINT) AS total FROM experiment('{{\"range\": {}, \
-                 \"exposure\": \"Add to Cart\", \"variant\": \"platform\", \"control\": \"web\", \
-                 \"metrics\": [{{\"event\": \"Purchase\", \"measure\": \"total_events\"}}]}}')",
+                "SELECT variant, exposed, CAST(sum(CASE WHEN metric = 'A' THEN total END) AS BIGINT) AS users, \
+                 CAST(sum(CASE WHEN metric = 'B' THEN total END) AS BIGINT) AS times FROM experiment('{{\"range\": {}, \
+                 \"exposure\": \"Add to Cart\", \"variant\": \"platform\", \"control\": \"web\", \"metrics\": \
+                 [{{\"event\": \"Purchase\"}}, {{\"event\": \"Purchase\", \"measure\": \"total_events\"}}]}}') \
+                 GROUP BY variant, exposed",
                 facts.range()
             )),
             Dialect::Duckdb | Dialect::Datafusion => {}

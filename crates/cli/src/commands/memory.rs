@@ -36,7 +36,7 @@ impl Total {
 
     fn encoding(&self) -> String {
         if self.sparse_values > 0 && !self.is_plain {
-            return format!("plain, the {} there are", counted(self.sparse_values, "value"));
+            return format!("the {} there are", counted(self.sparse_values, "value"));
         }
         if self.key_bytes_max == 0 || self.is_plain {
             return "plain".to_owned();

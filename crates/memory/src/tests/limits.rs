@@ -16,7 +16,11 @@ async fn five_days() -> Dataset {
     .await;
     let lines: String = (0..500)
         .map(|row| {
-            let rare = if row / 5 % 10 == 3 { ", \"rare\": 0.5, \"tags\": [\"a\", null]" } else { "" };
+            let rare = if row / 5 % 10 == 3 {
+                ", \"rare\": 0.5, \"coupon\": \"x\", \"tags\": [\"a\", null]"
+            } else {
+                ""
+            };
             let properties = format!("\"n\": {row}, \"city\": \"city {}\"{rare}", row % 3);
             line("a", &format!("user {}", row % 20), row % 5, row, &properties)
         })
@@ -145,7 +149,7 @@ async fn usage_says_what_is_held_and_how() {
     assert_eq!(segment.columns[0].encoding, Encoding::Dictionary { key_bytes: 1, values: 1 });
     let n = segment.columns.iter().find(|column| column.column == "n").unwrap();
     assert_eq!(n.encoding, Encoding::Plain);
-    for (column, values) in [("rare", 10), ("tags", 10)] {
+    for (column, values) in [("rare", 10), ("coupon", 10), ("tags", 10)] {
         let rare = segment.columns.iter().find(|known| known.column == column).unwrap();
         assert_eq!(rare.encoding, Encoding::Sparse { values });
     }

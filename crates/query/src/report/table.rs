@@ -2,7 +2,7 @@
 //! predicate in the SQL of reports.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
@@ -24,6 +24,7 @@ use tallymark_report::{Cohort, CohortCondition, DefinitionError, Question, REPOR
 use super::asked::COHORT;
 use crate::leaf::leaf_methods;
 use crate::resident::slices;
+use crate::steps::Steps;
 use crate::tables::DatasetTables;
 use crate::{Error, definitions};
 
@@ -158,6 +159,7 @@ impl TableProvider for ReportTable {
             state: session.clone(),
             now: self.now.unwrap_or(started),
             properties: Arc::new(properties),
+            steps: Arc::default(),
             metrics: ExecutionPlanMetricsSet::new(),
         }))
     }
@@ -172,6 +174,8 @@ struct ReportExec {
     state: SessionState,
     now: Timestamp,
     properties: Arc<PlanProperties>,
+    /// What was run for the answer, once it is there and if it is explained.
+    steps: Arc<OnceLock<Vec<Arc<dyn ExecutionPlan>>>>,
     metrics: ExecutionPlanMetricsSet,
 }
 
@@ -197,15 +201,24 @@ impl ExecutionPlan for ReportExec {
         "ReportExec"
     }
 
-    leaf_methods!();
+    /// It has none while it is planned and run; an explanation is told of its steps.
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.steps.get().into_iter().flatten().collect()
+    }
+
+    leaf_methods!(but_children);
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (report, tables) = (Arc::clone(&self.report), Arc::clone(&self.tables));
-        let (state, places, now) = (self.state.clone(), self.places.clone(), self.now);
+        let (mut state, places, now) = (self.state.clone(), self.places.clone(), self.now);
+        let noted = Steps::of(&state).map(|_| (Steps::begin(&mut state), Arc::clone(&self.steps)));
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let batch_rows = context.session_config().batch_size();
         let answer = async move {
             let answer = Box::pin(super::answer(state, tables, &report, &places, now)).await;
+            if let Some((steps, told)) = noted {
+                let _ = told.set(steps.take());
+            }
             let batches = answer.map_err(|error| match error {
                 Error::Run { source } | Error::Plan { source } => source,
                 other => DataFusionError::External(Box::new(other)),

@@ -26,9 +26,7 @@ use tallymark_event::columns::{TIME, USER_ID};
 use tallymark_memory::{RowsByCode, SparseColumn, UserDirectory};
 
 use super::among::Among;
-use super::inputs::{
-    BoundSegment, Dictionary, Inputs, NOBODY, Rows, UserRuns, map_codes, values_and_null, with_dictionary,
-};
+use super::inputs::{BoundSegment, Dictionary, Inputs, NOBODY, Rows, UserRuns, values_and_null};
 use super::user_values::UserValues;
 use crate::functions::time_bucket::TIME_BUCKET;
 
@@ -355,10 +353,16 @@ impl BoundExpr {
     /// The code of each row, if there are few different ones and no row has none.
     pub(crate) fn byte_codes<'a>(&self, segment: &'a BoundSegment) -> Option<&'a [u8]> {
         let Self::Coded { input, .. } = self else { return None };
-        match segment.dictionary(*input)? {
+        match segment.dictionary(*input).filter(|_| segment.sparse(*input).is_none())? {
             Dictionary::U8(array) if array.null_count() == 0 => Some(array.keys().values()),
             _ => None,
         }
+    }
+
+    /// The column of its codes, if few rows have one.
+    pub(crate) fn sparse_codes<'a>(&self, segment: &'a BoundSegment) -> Option<&'a SparseColumn> {
+        let Self::Coded { input, .. } = self else { return None };
+        segment.sparse(*input)
     }
 
     /// The rows of each code, where they are known.
@@ -399,9 +403,7 @@ impl BoundExpr {
         match self {
             Self::Constant(_) => (0..rows.count()).for_each(|_| each(table[0])),
             Self::Coded { input, .. } => {
-                if let Some(dictionary) = segment.dictionary(*input) {
-                    with_dictionary!(dictionary, array => map_codes(array, table, rows, each)?);
-                }
+                segment.map_codes(*input, table, rows, each)?;
             }
             Self::ByMinute(_) => {
                 let times = segment.segment().times();

@@ -258,20 +258,29 @@ impl BoundFilter {
     fn find_values(&mut self, segment: &BoundSegment) {
         let left = self.parts.iter().map(Part::rows_known).min().unwrap_or(usize::MAX);
         for part in &mut self.parts {
-            let Part::ByRow(predicate) = &*part else { continue };
-            let Some(column) = predicate.sparse_input(segment).filter(|column| column.rows().len() <= left)
-            else {
-                continue;
+            let column = match &*part {
+                Part::ByRow(predicate) => predicate.sparse_input(segment),
+                Part::Table { expr, .. } => expr.sparse_codes(segment),
+                _ => None,
             };
-            // If it fails, it may not for the rows that others leave.
-            let Ok(values) = predicate.of_sparse(column) else { continue };
-            let mut accepted = accepted(&values);
-            if accepted.pop() == Some(false) {
-                let wanted = column.rows().values().iter().zip(accepted).filter(|(_, accepted)| *accepted);
-                let rows: Vec<Range<u32>> = wanted.map(|(row, _)| *row..*row + 1).collect();
-                self.nothing |= rows.is_empty();
-                *part = Part::Ranges(rows);
-            }
+            let Some(column) = column.filter(|column| column.rows().len() <= left) else { continue };
+            let wanted = match &*part {
+                // If it fails, it may not for the rows that others leave.
+                Part::ByRow(predicate) => predicate.of_sparse(column).ok().and_then(|values| {
+                    let mut accepted = accepted(&values);
+                    (accepted.pop() == Some(false)).then_some(accepted)
+                }),
+                Part::Table { accepted, .. } if accepted.last() == Some(&false) => part
+                    .mask(segment, &Rows::List(column.rows().clone()))
+                    .ok()
+                    .map(|mask| mask.values().iter().collect()),
+                _ => None,
+            };
+            let Some(wanted) = wanted else { continue };
+            let rows = column.rows().values().iter().zip(wanted).filter(|(_, wanted)| *wanted);
+            let rows: Vec<Range<u32>> = rows.map(|(row, _)| *row..*row + 1).collect();
+            self.nothing |= rows.is_empty();
+            *part = Part::Ranges(rows);
         }
     }
 

@@ -25,13 +25,12 @@ use crate::events_table::{EventColumn, EventsTable};
 macro_rules! with_dictionary {
     ($dictionary:expr, $array:ident => $body:expr) => {
         match $dictionary {
-            $crate::resident::inputs::Dictionary::U8($array) => $body,
-            $crate::resident::inputs::Dictionary::U16($array) => $body,
-            $crate::resident::inputs::Dictionary::U32($array) => $body,
+            Dictionary::U8($array) => $body,
+            Dictionary::U16($array) => $body,
+            Dictionary::U32($array) => $body,
         }
     };
 }
-pub(crate) use with_dictionary;
 
 /// The columns of `events` that some expressions read, in the table's order. Expressions of a query
 /// over segments are planned against [`Inputs::schema`].
@@ -218,7 +217,28 @@ impl BoundSegment {
     pub(crate) fn dictionary(&self, input: usize) -> Option<Dictionary<'_>> {
         match &self.sources[input] {
             Source::Column(array) => Dictionary::of(array),
-            Source::Sparse(_) | Source::Time | Source::User | Source::Day => None,
+            Source::Sparse(column) => Dictionary::of(column.values()),
+            Source::Time | Source::User | Source::Day => None,
+        }
+    }
+
+    /// For each of some rows the entry of `table` that its code in an input's dictionary stands for:
+    /// `table[code]`, and the last entry for null.
+    pub(crate) fn map_codes<T: Copy>(
+        &self,
+        input: usize,
+        table: &[T],
+        rows: &Rows,
+        each: impl FnMut(T),
+    ) -> Result<()> {
+        let Some(dictionary) = self.dictionary(input) else {
+            return internal_err!("an input without codes");
+        };
+        match self.sparse(input) {
+            Some(column) => {
+                with_dictionary!(dictionary, array => map_sparse_codes(array, column, table, rows, each))
+            }
+            None => with_dictionary!(dictionary, array => map_codes(array, table, rows, each)),
         }
     }
 
@@ -276,7 +296,7 @@ impl BoundSegment {
     pub(crate) fn array(&self, input: usize, rows: &Rows) -> Result<ArrayRef> {
         match &self.sources[input] {
             Source::Column(array) => plain(array, rows),
-            Source::Sparse(column) => Ok(match rows {
+            Source::Sparse(column) => without_dictionary(match rows {
                 Rows::Range(range) => column.range(range.clone())?,
                 Rows::List(rows) => column.take(rows)?,
             }),
@@ -432,11 +452,15 @@ fn plain(array: &ArrayRef, rows: &Rows) -> Result<ArrayRef> {
         Rows::Range(range) => array.slice(range.start, range.len()),
         Rows::List(rows) => take(array, rows, None)?,
     };
-    match Dictionary::of(&some) {
+    without_dictionary(some)
+}
+
+fn without_dictionary(array: ArrayRef) -> Result<ArrayRef> {
+    match Dictionary::of(&array) {
         Some(dictionary) => {
             with_dictionary!(dictionary, array => Ok(take(array.values(), array.keys(), None)?))
         }
-        None => Ok(some),
+        None => Ok(array),
     }
 }
 
@@ -465,9 +489,8 @@ impl<'a> Dictionary<'a> {
     }
 }
 
-/// For each row the entry of `table` its code stands for: `table[code]`, and its last entry for
-/// null.
-pub(crate) fn map_codes<K: ArrowDictionaryKeyType, T: Copy>(
+/// [`BoundSegment::map_codes`] where each row has a code or null.
+fn map_codes<K: ArrowDictionaryKeyType, T: Copy>(
     array: &DictionaryArray<K>,
     table: &[T],
     rows: &Rows,
@@ -497,6 +520,38 @@ where
                 each(if nulls.is_valid(row) { table[codes[row].into() as usize] } else { null });
             }
         }
+    }
+    Ok(())
+}
+
+/// [`BoundSegment::map_codes`] where few rows have a code.
+fn map_sparse_codes<K: ArrowDictionaryKeyType, T: Copy>(
+    codes: &DictionaryArray<K>,
+    column: &SparseColumn,
+    table: &[T],
+    rows: &Rows,
+    mut each: impl FnMut(T),
+) -> Result<()>
+where
+    K::Native: Into<u64>,
+{
+    let Some(null) = table.last().copied() else {
+        return internal_err!("a table of codes has an entry for null");
+    };
+    let codes = codes.keys().values();
+    match rows {
+        Rows::Range(range) => {
+            let mut next = 0;
+            for (at, place) in column.places(range.clone()) {
+                (next..place).for_each(|_| each(null));
+                each(table[codes[at].into() as usize]);
+                next = place + 1;
+            }
+            (next..range.len()).for_each(|_| each(null));
+        }
+        Rows::List(rows) => column.each_place(rows, |place| {
+            each(place.map_or(null, |at| table[codes[at].into() as usize]));
+        }),
     }
     Ok(())
 }

@@ -52,7 +52,11 @@ fn events(draw: &mut Draw, count: usize) -> Vec<Event<'static>> {
         let price = draw.below(4000) as f64 / 4.0;
         // Few rows have these.
         let rare = match draw.below(60) {
-            0..4 => format!("\"refund\": {},", draw.below(40) as f64 / 4.0 - 3.0),
+            0..4 => format!(
+                "\"refund\": {},\"coupon\": \"{}\",",
+                draw.below(40) as f64 / 4.0 - 3.0,
+                draw.one_of(&["spring", "summer", ""])
+            ),
             4..8 => format!("\"left\": {}, \"due\": \"2024-04-0{}\",", draw.below(3), 1 + draw.below(4)),
             8 => r#""rated": true, "seen": ["x", "y"],"#.to_owned(),
             9 => r#""rated": false, "seen": [],"#.to_owned(),
@@ -152,6 +156,14 @@ const QUESTIONS: &[&str] = &[
     "SELECT user_id, time, refund, due, seen FROM events WHERE refund > 0 OR due > '2024-04-02' ORDER BY user_id, time, refund, due",
     "SELECT user_id, time, \"left\" FROM events WHERE \"left\" = 1 ORDER BY user_id, time",
     "SELECT median(refund), approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY refund) < 10 FROM events WHERE event = 'Buy'",
+    "SELECT coupon, count(*), count(DISTINCT user_id), sum(price) FROM events GROUP BY coupon",
+    "SELECT coupon, day, min(coupon), max(refund) FROM events WHERE event IN ('Buy', 'Play') GROUP BY coupon, day",
+    "SELECT user_id, count(*) FROM events WHERE coupon = 'spring' GROUP BY user_id",
+    "SELECT count(*), count(coupon), count(*) FILTER (WHERE coupon <> 'spring') FROM events WHERE flag",
+    "SELECT count(*) FROM events WHERE coupon LIKE 's%' AND refund > 1 AND event = 'Buy'",
+    "SELECT count(*), min(price) FROM events WHERE coupon IS NULL AND event = 'Buy'",
+    "SELECT count(*) FROM events WHERE coupon = 'nothing' OR coupon = plan",
+    "SELECT user_id, time, coupon, upper(coupon) FROM events WHERE coupon <> '' AND time > '2024-03-30' ORDER BY user_id, time, coupon",
     // The least and greatest texts.
     "SELECT min(event), max(plan), min(upper(plan)), max(user_id), min(distinct_id), max('x'), min(coalesce(plan, 'free')) FROM events",
     "SELECT user_id, min(plan), max(event), min(device_id) FILTER (WHERE flag) FROM events GROUP BY user_id",

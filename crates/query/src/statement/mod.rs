@@ -24,6 +24,7 @@ use tallymark_event::columns;
 
 use crate::dialect::TallymarkDialect;
 use crate::error::{Error, Result, TEXT};
+use crate::steps::Steps;
 use crate::suggest::closest;
 
 /// One statement of a script.
@@ -83,6 +84,9 @@ pub async fn run(session_ctx: &SessionContext, statement: Statement) -> Result<D
         query => {
             if reads_few_rows(&query) {
                 state.config_mut().options_mut().execution.parquet.pushdown_filters = true;
+            }
+            if matches!(query, LogicalPlan::Analyze(_)) {
+                Steps::begin(&mut state);
             }
             Ok(DataFrame::new(state, query))
         }

@@ -29,6 +29,7 @@ use super::super::segments::{Ranges, Segment};
 use crate::Result;
 use crate::functions::made::call;
 use crate::functions::{percentile_cont_exact_udaf, time_bucket};
+use crate::steps::Steps;
 
 pub(super) const BUCKET: &str = "bucket";
 pub(in super::super) const USER: &str = "user";
@@ -132,8 +133,14 @@ impl Asked {
 
     pub(in super::super) async fn collect(&self, plan: LogicalPlanBuilder) -> Result<Vec<RecordBatch>> {
         let plan = plan.build().map_err(plan_error)?;
-        let frame = DataFrame::new(self.state.clone(), plan);
-        frame.collect().await.map_err(|source| crate::Error::Run { source })
+        let run = async {
+            let frame = DataFrame::new(self.state.clone(), plan);
+            let Some(steps) = Steps::of(&self.state) else { return frame.collect().await };
+            let (context, plan) = (Arc::new(frame.task_ctx()), frame.create_physical_plan().await?);
+            steps.add(Arc::clone(&plan));
+            datafusion::physical_plan::collect(plan, context).await
+        };
+        run.await.map_err(|source| crate::Error::Run { source })
     }
 
     /// The events of a metric: all its filters.

@@ -13,8 +13,9 @@ use tallymark_memory::Layout;
 
 use super::super::filter::{BoundFilter, RowFilter};
 use super::super::inputs::{BoundSegment, Inputs, NOBODY};
-use super::{bound_segments, ranges};
+use super::{bound_segments, ranges, tell};
 use crate::events_table::EventsTable;
+use crate::steps::Step;
 
 /// Rows of the users of a range, roughly.
 const RANGE_ROWS: usize = 256 << 10;
@@ -25,6 +26,7 @@ pub(crate) struct UserCounts {
     inputs: Arc<Inputs>,
     condition: RowFilter,
     threads: usize,
+    step: Option<Step>,
 }
 
 impl UserCounts {
@@ -33,8 +35,10 @@ impl UserCounts {
         let user = Expr::Column(datafusion::common::Column::from_name(tallymark_event::columns::USER_ID));
         let inputs = Inputs::of_exprs(table, [&condition, &user]);
         let schema = inputs.df_schema()?;
+        let step = Step::of(state, "UserCounts", || format!("condition={condition}"));
         let condition = RowFilter::try_new(state, [condition], &inputs, &schema)?;
-        Ok(Self { inputs: Arc::new(inputs), condition, threads: state.config().target_partitions().max(1) })
+        let threads = state.config().target_partitions().max(1);
+        Ok(Self { inputs: Arc::new(inputs), condition, threads, step })
     }
 
     pub(crate) fn inputs(&self) -> &Inputs {
@@ -44,12 +48,16 @@ impl UserCounts {
     /// The numbers of the users with so many such events as pass a test, ascending. It is not asked of
     /// those who have none.
     pub(crate) async fn users_where(
-        self,
+        mut self,
         layout: Arc<Layout>,
         test: impl Fn(u32) -> bool + Send + Sync + 'static,
         pool: &Arc<dyn MemoryPool>,
     ) -> Result<Vec<u32>> {
+        let step = self.step.take().map(Step::start);
         let (bound, _held) = bound_segments(&self.inputs, &layout, pool).await?;
+        if let Some(step) = &step {
+            tell(step, &layout, &bound);
+        }
         let segments: Vec<(BoundSegment, BoundFilter)> = bound
             .into_iter()
             .map(|segment| {

@@ -44,8 +44,10 @@ pub(crate) use self::units::MetUnits;
 use super::expr::{BoundExpr, SegmentExpr};
 use super::filter::RowFilter;
 use super::inputs::{BoundSegment, Inputs, NOBODY};
+use super::listed;
 use super::segments::LOADS_AT_ONCE;
 use crate::events_table::EventsTable;
+use crate::steps::{RunningStep, Step};
 
 /// Rows of the users of a range, roughly, if there are not many segments.
 const RANGE_ROWS: usize = 32 << 10;
@@ -151,6 +153,7 @@ pub(crate) struct UserScan {
     range_rows: usize,
     /// See [`UserScan::and_nobody`].
     and_nobody: bool,
+    step: Option<Step>,
 }
 
 impl UserScan {
@@ -183,6 +186,13 @@ impl UserScan {
         let time = Expr::Column(datafusion::common::Column::from_name(tallymark_event::columns::TIME));
         let all = conditions.iter().chain(&labels).chain(&numbers).chain([&user, &time]);
         let inputs = Inputs::of_exprs(table, all);
+        let step = Step::of(state, "UserScan", || {
+            let lists = [("conditions", &conditions), ("labels", &labels), ("numbers", &numbers)];
+            let lists = lists.into_iter().filter(|(_, exprs)| !exprs.is_empty());
+            let texts: Vec<String> =
+                lists.map(|(of, exprs)| format!("{of}=[{}]", listed(exprs, ", "))).collect();
+            texts.join(", ")
+        });
         let schema = inputs.df_schema()?;
         let conditions = conditions
             .into_iter()
@@ -204,6 +214,7 @@ impl UserScan {
             threads,
             range_rows: RANGE_ROWS,
             and_nobody: false,
+            step,
         })
     }
 
@@ -243,13 +254,17 @@ impl UserScan {
 
     /// Shows a matcher all users of a layout. Fails where that takes more memory than the pool has.
     pub(crate) async fn run<M: Matcher>(
-        self,
+        mut self,
         layout: Arc<Layout>,
         matcher: M,
         pool: &Arc<dyn MemoryPool>,
     ) -> Result<M::Partial> {
         let threads = self.threads;
+        let step = self.step.take().map(Step::start);
         let (segments, _held) = bound_segments(&self.inputs, &layout, pool).await?;
+        if let Some(step) = &step {
+            tell(step, &layout, &segments);
+        }
         let mut known = vec![KnownTexts::default(); self.labels.len()];
         let segments =
             segments.into_iter().filter_map(|segment| Bound::try_new(&self, segment, &mut known).transpose());
@@ -286,6 +301,14 @@ impl UserScan {
         }
         Ok(total)
     }
+}
+
+/// Tells what is looked at.
+fn tell(step: &RunningStep, layout: &Layout, segments: &[BoundSegment]) {
+    step.count("segments", segments.len());
+    step.count("rows", segments.iter().map(|segment| segment.segment().row_count()).sum());
+    let loaded: u64 = segments.iter().map(|segment| segment.loaded_bytes).sum();
+    step.count("bytes_loaded", (loaded + layout.loaded_bytes()) as usize);
 }
 
 /// All segments of a layout with the columns asked for. What is held of that beyond the budget of
