@@ -482,8 +482,9 @@ async fn impact(engine: &Engine, answer: &Value) {
     for who in ["adopters", "non_adopters"] {
         let expected = &answer[who];
         let rows: Vec<_> = found.iter().filter(|row| row[0] == who).collect();
-        let (days, averages): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row[1] == "day");
-        let events: Vec<Value> = days.iter().map(|row| row[4].clone()).collect();
+        let averages: Vec<_> = rows.iter().filter(|row| row[1] != "day").collect();
+        let days = rows.iter().filter(|row| row[1] == "day");
+        let events: Vec<Value> = days.map(|row| row[4].clone()).collect();
         assert_eq!(json!(events), expected["events"], "{spec} {who}");
         for row in &rows {
             assert_eq!((&row[2], &row[3]), (&expected["users"], &expected["observed"]), "{spec} {who}");
