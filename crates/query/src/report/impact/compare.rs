@@ -68,3 +68,47 @@ fn variance(group: &Group) -> Option<f64> {
     let count = count as f64;
     Some(above / (count * count * (count - 1.0)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(changes: &[i128]) -> Group {
+        let mut group = Group { observed: changes.len() as u64, ..Group::default() };
+        changes.iter().for_each(|change| group.changes.add(*change));
+        group
+    }
+
+    #[test]
+    fn m_82_the_example_of_the_rules() {
+        let effect = Effect::of([Some(3.0), Some(4.0)], [Some(2.0), Some(2.2)]);
+        let close = |found: Option<f64>, expected: f64| (found.unwrap() - expected).abs() < 1e-12;
+        assert!(close(relative_delta(Some(3.0), Some(2.0)), 0.5));
+        assert!(close(effect.counterfactual, 3.3));
+        assert!(close(effect.delta, 0.7));
+        assert!(close(effect.lift, 0.7 / 3.3));
+    }
+
+    #[test]
+    fn m_82_m_83_null_of_nothing() {
+        assert_eq!(Effect::of([Some(3.0), Some(4.0)], [Some(0.0), Some(2.0)]), Effect::default());
+        assert_eq!(Effect::of([None, None], [Some(1.0), Some(2.0)]), Effect::default());
+        assert_eq!(Effect::of([Some(0.0), Some(4.0)], [Some(1.0), Some(2.0)]).lift, None);
+        assert_eq!(confidence(&of(&[1]), &of(&[1, 2])), None);
+        assert_eq!(confidence(&of(&[1, 2]), &of(&[])), None);
+        assert_eq!(confidence(&of(&[7, 7, 7]), &of(&[1, 1])), None);
+    }
+
+    /// However large numbers are, what has no variance has none, and what has one is told.
+    #[test]
+    fn m_83_whole_numbers_are_exact() {
+        let large = 1 << 55;
+        assert_eq!(confidence(&of(&[large; 3]), &of(&[large - 1; 2])), None);
+        let found = confidence(&of(&[large, large + 1, large + 2]), &of(&[large, large + 1, large + 2]));
+        assert_eq!(found, Some(0.5));
+        // Beyond what is exact.
+        let found = confidence(&of(&[0, 1 << 62, 1 << 62]), &of(&[0, 0, 1 << 62])).unwrap();
+        let expected = confidence(&of(&[0, 1, 1]), &of(&[0, 0, 1])).unwrap();
+        assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+    }
+}

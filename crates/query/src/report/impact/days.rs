@@ -78,3 +78,71 @@ pub(super) fn later(day: NaiveDate, count: i64) -> NaiveDate {
     let moved = if count < 0 { day.checked_sub_days(days) } else { day.checked_add_days(days) };
     moved.unwrap_or(day)
 }
+
+#[cfg(test)]
+mod tests {
+    use tallymark_report::{Report, WeekStart};
+
+    use super::*;
+
+    const MINUTE_MS: i64 = 60_000;
+
+    fn impact(days_before: u32, days_after: u32) -> Impact {
+        let definition = format!(
+            r#"{{"report": "impact", "launch": "New", "metrics": [{{"event": "Play"}}],
+                "days_before": {days_before}, "days_after": {days_after}}}"#
+        );
+        match Report::parse(&definition).unwrap().question {
+            tallymark_report::Question::Impact(impact) => impact,
+            other => panic!("{}", other.kind()),
+        }
+    }
+
+    /// M-80, M-81: also where a day comes twice, or not at all.
+    #[test]
+    fn days_are_those_of_the_calendar_and_over_with_their_last_instant() {
+        let changes = [
+            ("Europe/Berlin", "2024-03-29"),
+            ("America/Sao_Paulo", "2018-11-03"),
+            // Goes back from 00:01 to 23:01 of the day before.
+            ("America/St_Johns", "2010-11-06"),
+            // Has no 30 December.
+            ("Pacific/Apia", "2011-12-29"),
+            ("UTC", "2024-02-28"),
+        ];
+        for (zone, day_0) in changes {
+            let calendar = Calendar { zone: zone.parse().unwrap(), week_start: WeekStart::Monday };
+            let day_0: NaiveDate = day_0.parse().unwrap();
+            let days = Days::new(calendar, &impact(2, 1), day_0, later(day_0, 2));
+            let (from, to) =
+                (calendar.start_of_day(later(day_0, -2)), calendar.start_of_day(later(day_0, 4)));
+            let instants: Vec<i64> = (from..to).step_by(MINUTE_MS as usize).collect();
+            let of_calendar = |time: i64| number(calendar.day(time));
+            let mut near = 0;
+            for time in &instants {
+                assert_eq!(days.of(*time, &mut near), Some(of_calendar(*time)), "{zone} {time}");
+            }
+            for day_0 in [number(day_0), number(later(day_0, 1))] {
+                let on_last = |time: &&i64| of_calendar(**time) <= day_0 + 1;
+                let last = instants.iter().rev().find(on_last).unwrap() + MINUTE_MS - 1;
+                assert!(days.are_over(day_0, last), "{zone}");
+                assert!(!days.are_over(day_0, last - 1), "{zone}");
+                assert_eq!(days.around(day_0, day_0 - 3), None);
+                assert_eq!(days.around(day_0, day_0 - 2), Some(0));
+                assert_eq!(days.around(day_0, day_0 + 1), Some(3));
+                assert_eq!(days.around(day_0, day_0 + 2), None);
+            }
+        }
+    }
+
+    /// Nothing is beyond what a calendar can show.
+    #[test]
+    fn days_stay_where_the_calendar_ends() {
+        let calendar = Calendar { zone: chrono_tz::Tz::UTC, week_start: WeekStart::Monday };
+        for date in ["0001-01-01", "9999-12-31"] {
+            let day: NaiveDate = date.parse().unwrap();
+            let days = Days::new(calendar, &impact(366, 366), day, day);
+            assert_eq!(days.of(calendar.start_of_day(day), &mut 0), Some(number(day)), "{date}");
+        }
+    }
+}

@@ -41,7 +41,7 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    fn add(&mut self, change: i128) {
+    pub(super) fn add(&mut self, change: i128) {
         self.sum = self.sum.saturating_add(change);
         self.squares = self.squares.saturating_add(change.saturating_mul(change));
     }
