@@ -680,7 +680,15 @@ fn any_correlation() -> BoxedStrategy<Value> {
 }
 
 fn any_impact() -> BoxedStrategy<Value> {
-    let of = Of::EventsAndUsers;
+    let whose = prop_oneof![
+        4 => Just((Of::EventsAndUsers, None)),
+        1 => Just((Of::Events, Some(json!("company")))),
+    ];
+    whose.prop_flat_map(|(of, key)| impact_of(of, key)).boxed()
+}
+
+fn impact_of(of: Of, key: Option<Value>) -> BoxedStrategy<Value> {
+    let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
     let without_first = |mut event: Value| {
         if let Some(fields) = event.as_object_mut() {
             fields.shift_remove("first_time");
@@ -701,7 +709,7 @@ fn any_impact() -> BoxedStrategy<Value> {
         2 => one_of(json!(["2024-03-29 to 2024-04-08", "2024-03-31 to 2024-04-02"]))
             .prop_map(|range| json!({ "range": range })),
     ];
-    let done = prop_oneof![2 => one_of(json!(["$all_events", ["Play", "Buy", "Visit"]])), 3 => event(of)];
+    let done = prop_oneof![5 => one_of(json!(["$all_events", ["Play", "Buy", "Visit"]])), 3 => event(of)];
     let metric = (done, option::weighted(0.2, Just(json!("done"))))
         .prop_map(|(event, name)| object([("event", Some(event)), ("name", name)]));
     let days = || option::weighted(0.95, prop_oneof![3 => 1_u32..5, 2 => select(vec![9_u32, 20, 40])]);
@@ -711,12 +719,12 @@ fn any_impact() -> BoxedStrategy<Value> {
         option::of(one_of(json!(["users", "observed"]))),
     );
     (
-        (scope(), range, option::weighted(0.15, filter(of, COHORTS))),
+        (scope(), range, option::weighted(0.15, filter(of, cohorts))),
         (launch, vec(metric, 1..4), days(), days()),
         option::of(one_of(json!(["metric_event", "any_event"]))),
         option::weighted(0.2, cell),
     )
-        .prop_map(|((scope, range, filter), (launch, metrics, before, after), users_with, cell)| {
+        .prop_map(move |((scope, range, filter), (launch, metrics, before, after), users_with, cell)| {
             let events = [&launch].into_iter().chain(metrics.iter().map(|metric| &metric["event"]));
             let is_filtered_first = events
                 .into_iter()
@@ -733,6 +741,7 @@ fn any_impact() -> BoxedStrategy<Value> {
                 ("days_before", before.map(Value::from)),
                 ("days_after", after.map(Value::from)),
                 ("users_with", users_with),
+                ("count_by", key.clone()),
                 ("users_of", cell),
                 ("where", filter.filter(|_| !is_filtered_first)),
             ]);
@@ -1029,7 +1038,11 @@ pub fn launched(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<V
                 properties.shift_remove("$user_id");
                 properties.insert("distinct_id".to_owned(), format!("v{}", at * 5 % 8).into());
             }
-            if at % 9 == 7 {
+            if at % 2 == 0 && !properties.contains_key("company") {
+                let companies = [json!("A"), json!("C"), json!(["D", "A"]), json!("D"), json!("E")];
+                properties.insert("company".to_owned(), companies[at % 5].clone());
+            }
+            if [4, 9].contains(&(at % 13)) {
                 record["event"] = "New".into();
                 continue;
             }
@@ -1039,9 +1052,9 @@ pub fn launched(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<V
             let time = properties.get("time").and_then(Value::as_i64).unwrap_or_default();
             let hours: &[i64] = match at % 6 {
                 0 => &[-48, -24, 23, 72],
-                1 => &[-96],
+                1 => &[-96, -50],
                 2 => &[24, 25, 120],
-                3 => &[-30, 30],
+                3 => &[-72, -30, 30],
                 _ => &[],
             };
             for later in hours {
@@ -1264,8 +1277,8 @@ mod tests {
         let experiments = told(experiment(), exposed(dense_history()), "p");
         assert!(experiments > 0.12, "{experiments}");
         let impacts = told(impact(), launched(dense_history()), "lift");
-        assert!(impacts > 0.25, "{impacts}");
+        assert!(impacts > 0.2, "{impacts}");
         let sure = told(impact(), launched(dense_history()), "confidence");
-        assert!(sure > 0.25, "{sure}");
+        assert!(sure > 0.2, "{sure}");
     }
 }

@@ -21,6 +21,10 @@ pub struct Impact {
     /// How many days after day 0 are looked at.
     #[serde(default = "fifteen")]
     pub days_after: u32,
+    /// What takes the launch up in place of users: the values of this event property, such as `company_id`
+    /// (U-30).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count_by: Option<String>,
     /// Who is included, of each metric (M-80).
     #[serde(default)]
     pub users_with: UsersWith,

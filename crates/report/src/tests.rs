@@ -319,7 +319,7 @@ fn m_80_impact_reads_back_as_the_same() {
     let report = parse(
         r#"{"report": "impact", "launch": ["a", {"event": "b", "where": "x > 1"}], "days_before": 7, "days_after": 30,
             "metrics": [{"event": "Buy", "name": "orders"}, {"event": {"event": "c", "first_time": "ever"}}],
-            "users_with": "any_event", "users_of": {"who": "non_adopters", "metric": "B", "of": "observed"}}"#,
+            "users_with": "any_event", "count_by": "company", "users_of": {"who": "non_adopters", "metric": "B", "of": "observed"}}"#,
     );
     let again = Report::from_value(report.to_value());
     assert_eq!(again, Ok(report));

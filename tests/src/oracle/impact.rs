@@ -1,4 +1,4 @@
-//! How a launch changes how often people do something (M-80 … M-83), the long way round: every user, metric
+//! How a launch changes how often people do something (M-80 … M-83), the long way round: every user, or group, metric
 //! and day by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,13 @@ use tallymark_report::{
 
 use super::Table;
 use super::insights::filter::passes;
+use super::insights::property::groups;
 use super::insights::range::resolve;
 use super::insights::rows::view;
-use super::insights::selector::occurrences;
+use super::insights::selector::{Occurrence, occurrences};
 use super::insights::world::{Event, Subject, View, World};
 
-/// Somebody in one of the two groups.
+/// A user, or group of users, in one of the two groups.
 struct Person {
     who: Adoption,
     day_0: NaiveDate,
@@ -42,32 +43,39 @@ impl<'a> Asked<'a> {
         let Question::Impact(impact) = &report.question else { panic!("no impact") };
         let view = view(world, &report.scope, as_of);
         let range = resolve(view.civil, &report.scope.range, view.now).span;
-        let events_of = |selector: &EventSelector| -> Vec<&'a Event> {
-            let with_user =
-                occurrences(view, selector, None).into_iter().filter(|one| !one.actors.is_empty());
-            let kept = |event: &&Event| {
-                report.scope.filter.iter().all(|filter| passes(view, filter, Subject::of_event(event)))
+        // Each with the users it is of, or the groups.
+        let events_of = |selector: &EventSelector| -> Vec<Occurrence<'a>> {
+            let kept = |one: &Occurrence<'_>| {
+                let subject = Subject::of_event(one.event);
+                report.scope.filter.iter().all(|filter| passes(view, filter, subject))
             };
-            with_user.map(|one| one.event).filter(kept).collect()
+            occurrences(view, selector, impact.count_by.as_deref()).into_iter().filter(kept).collect()
         };
         let dates = |selector: &EventSelector| {
             let mut dates: BTreeMap<String, Vec<NaiveDate>> = BTreeMap::new();
-            for event in events_of(selector) {
-                let date = view.civil.date(event.time);
-                dates.entry(event.user.clone().unwrap()).or_default().push(date);
+            for one in events_of(selector) {
+                for actor in one.actors {
+                    dates.entry(actor).or_default().push(view.civil.date(one.event.time));
+                }
             }
             dates
         };
         let mut first: BTreeMap<String, &Event> = BTreeMap::new();
-        for event in events_of(&impact.launch) {
-            first.entry(event.user.clone().unwrap()).or_insert(event);
+        for one in events_of(&impact.launch) {
+            for actor in one.actors {
+                first.entry(actor).or_insert(one.event);
+            }
         }
         let in_range = first.values().filter(|event| range.contains(event.time));
         let launched = in_range.map(|event| view.civil.date(event.time)).min();
         let launched = launched.unwrap_or_else(|| view.civil.date(range.from));
+        let everybody: BTreeSet<String> = match &impact.count_by {
+            None => view.events().filter_map(|event| event.user.clone()).collect(),
+            Some(key) => view.events().flat_map(|event| groups(Subject::of_event(event), key)).collect(),
+        };
         let mut people = BTreeMap::new();
-        for user in view.events().filter_map(|event| event.user.clone()) {
-            let (who, day_0) = match first.get(&user) {
+        for actor in everybody {
+            let (who, day_0) = match first.get(&actor) {
                 None => (Adoption::NonAdopters, launched),
                 Some(event) if range.contains(event.time) => {
                     (Adoption::Adopters, view.civil.date(event.time))
@@ -76,7 +84,7 @@ impl<'a> Asked<'a> {
             };
             let last = shifted(day_0, i64::from(impact.days_after));
             let is_observed = view.civil.days(last, last).to - 1 <= view.now;
-            people.insert(user, Person { who, day_0, is_observed });
+            people.insert(actor, Person { who, day_0, is_observed });
         }
         let metrics = impact.metrics.iter().map(|metric| dates(&metric.event)).collect();
         let any = dates(&EventSelector::named(ALL_EVENTS));

@@ -142,7 +142,7 @@ pub(crate) use self::values::text_as_sent;
 /// its letter), `name` (Utf8), `who`, `row` (Utf8: `day`, one for each day around day 0; then `before` and `after`,
 /// the means of the daily values before and after day 0, which is in neither), `day` (Int64: 0 is the day of the
 /// launch; null of means), `time` (Timestamp(ms) in the report's time zone: the start of the day, of
-/// non-adopters, who all have the same; else null), `users` (Int64: all who are included), `observed` (Int64:
+/// non-adopters, who all have the same; else null), `users` (Int64: all who are included, with `count_by` groups), `observed` (Int64:
 /// those of them whose days are all over, whom the other numbers are of), `events` (Int64, that day, or on
 /// all days), `value` (Float64: events by user and day; null of nobody), and of adopters, null of the others:
 /// `relative_delta` (Float64: how much more they do, of what non-adopters do; null of 0), in the row `after`

@@ -12,6 +12,10 @@ const OWN_DAYS: &str =
 /// The last day of one adopter is the 12th, of the other the 13th.
 const TO_COME: &str = "a: M9d L10d M11d; b: M10d L11d M12d M12d1h; c: M9d M11d";
 
+/// Of companies: one takes it up by two users and nobody, others do not.
+const COMPANIES: &str = r#"u: L2d{company=A} M3d{company=A}; w: L5d{company=A} M1d{company=["A","B"]}; -: M3d{company=["A","C"]};
+    y: L1d M2d; z: L@2023-12-20{company=D} M3d{company=D}"#;
+
 super::behaviour_cases! {
     m_82_the_example:
         EXAMPLE, r#"{"report": "impact", "launch": "L", "metrics": [{"event": "M"}], "days_before": 1, "days_after": 1}"#
@@ -167,6 +171,18 @@ super::behaviour_cases! {
             "adopters day null null", "adopters day null null", "adopters day null null", "adopters before null null", "adopters after 0 0.5",
             "non_adopters day null null", "non_adopters day null null", "non_adopters day null null", "non_adopters before null null",
             "non_adopters after null null"];
+    m_80_groups_take_it_up:
+        COMPANIES, r#"{"report": "impact", "launch": "L", "metrics": [{"event": "M"}], "days_before": 1, "days_after": 1, "count_by": "company"}"#
+        => "who row day time users events adoption_rate" [
+            "adopters day -1 null 1 1 0.333333333", "adopters day 0 null 1 0 0.333333333", "adopters day 1 null 1 2 0.333333333",
+            "adopters before null null 1 1 0.333333333", "adopters after null null 1 2 0.333333333",
+            "non_adopters day -1 2024-01-02 2 1 0.333333333", "non_adopters day 0 2024-01-03 2 0 0.333333333",
+            "non_adopters day 1 2024-01-04 2 1 0.333333333", "non_adopters before null null 2 1 0.333333333",
+            "non_adopters after null null 2 1 0.333333333"];
+    m_4_groups_that_do_not_take_it_up:
+        COMPANIES, r#"{"report": "impact", "launch": "L", "metrics": [{"event": {"event": "M", "first_time": "ever"}}], "days_before": 1, "days_after": 1,
+            "count_by": "company", "users_of": {"who": "non_adopters"}}"#
+        => "user_id" ["B", "C"];
     m_4_adopters_of_a_metric:
         OWN_DAYS, r#"{"report": "impact", "launch": "L", "metrics": [{"event": "M"}, {"event": "X"}], "users_of": {"who": "adopters", "metric": "A"}}"#
         => "user_id" ["a", "b"];

@@ -21,8 +21,7 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let answer = Answer(rows);
-    let (before, after) = (impact.days_before as usize, impact.days_after as usize);
-    let days = before + 1 + after;
+    let days = (impact.days_before + 1 + impact.days_after) as usize;
     // Of each group the days, and the two averages.
     let of_group = days + 2;
     let metrics = rows.num_rows() / (GROUPS * of_group);
@@ -31,35 +30,39 @@ pub(super) fn write(
         let first = metric * GROUPS * of_group;
         let starts = [first, first + of_group];
         writeln!(out, "{}", page.paint.strong(answer.text("name", first).unwrap_or_default()))?;
-        table(&answer, starts, (before, days), page.width).write(out, Some(page.width), page.paint)?;
+        table(&answer, impact, starts, page.width).write(out, Some(page.width), page.paint)?;
         writeln!(out, "{}", result(&answer, first + of_group - 1))?;
     }
-    let mut notes = vec!["events by user and day".to_owned()];
+    let noun = noun(impact);
+    let mut notes = vec![format!("events by {noun} and day")];
     if shown > 0 {
         notes.push("each line from 0 to its own maximum".to_owned());
     }
     let waiting = (0..shown * GROUPS).map(|group| group * of_group);
     let has_days_to_come = |row: usize| answer.count("users", row) > answer.count("observed", row);
     if waiting.into_iter().any(has_days_to_come) {
-        notes.push("only of users whose days are all over".to_owned());
+        notes.push(format!("only of {noun}s whose days are all over"));
     }
     page.footer(shown, metrics, "metric", notes, out)
 }
 
-/// The two groups. `starts` are their first rows.
-fn table(
-    answer: &Answer<'_>,
-    starts: [usize; GROUPS],
-    (before, days): (usize, usize),
-    limit: usize,
-) -> Table {
+/// Who takes the launch up, or does not.
+fn noun(impact: &Impact) -> &'static str {
+    if impact.count_by.is_some() { "group" } else { "user" }
+}
+
+/// Adopters and the others. `starts` are their first rows.
+fn table(answer: &Answer<'_>, impact: &Impact, starts: [usize; GROUPS], limit: usize) -> Table {
+    let (before, after) = (impact.days_before, impact.days_after);
+    let days = (before + 1 + after) as usize;
+    let head = format!("{}s", noun(impact));
     let value = |row: usize| answer.number("value", row);
     let places =
         decimals(starts.iter().flat_map(|start| [days, days + 1].map(|at| start + at)).filter_map(value));
-    let span = format!("day -{before} … {}", days - 1 - before);
+    let span = format!("day -{before} … {after}");
     let header = [
         ("", Align::Left),
-        ("users", Align::Right),
+        (head.as_str(), Align::Right),
         (span.as_str(), Align::Left),
         ("before", Align::Right),
         ("after", Align::Right),

@@ -568,5 +568,7 @@ fn impact_is_a_table_a_metric() {
     ]
     .concat();
     insta::assert_snapshot!("impact_of_several", form(&several, &rows, 100, 40));
+    let of_groups = several.replace("\"launch\"", "\"count_by\": \"company\", \"launch\"");
+    insta::assert_snapshot!("impact_of_groups", form(&of_groups, &rows, 100, 2));
     insta::assert_snapshot!("impact_cut_short", form(&several, &rows, 100, 3));
 }

@@ -11,7 +11,8 @@ use crate::report::asked::Asked;
 use crate::report::insights::letter;
 use crate::resident::by_user::UserEvents;
 
-/// The adopters, or the others, of a metric; or those of them whose days are all over.
+/// The adopters, or the others, of a metric; or those of them whose days are all over; groups if these
+/// take the launch up.
 pub(in super::super) async fn users(
     asked: &Asked,
     scope: &Scope,
@@ -23,11 +24,20 @@ pub(in super::super) async fn users(
         None => 0,
     };
     let group = (cell.who, cell.of);
-    let Prepared { scan, observe } = Prepared::try_new(asked, scope, impact).await?;
+    let Prepared { scan, observe, collect } = Prepared::try_new(asked, scope, impact).await?;
     let is_it = move |events: &UserEvents<'_>, did: &mut Did| {
         observe.walk(events, did).is_some_and(|user| observe.is_in(user, did, metric, group))
     };
-    scan.users(asked, is_it).await
+    let Some(collect) = collect else { return scan.users(asked, is_it).await };
+    let mut found = BTreeSet::new();
+    for (name, events) in scan.groups(asked, collect).await? {
+        let (mut did, mut is_found) = (Did::default(), false);
+        events.in_order(0, |group| is_found = is_it(group, &mut did));
+        if is_found {
+            found.insert(name);
+        }
+    }
+    Ok(found)
 }
 
 fn metric(impact: &Impact, name: &str) -> Result<usize, DefinitionError> {

@@ -1,24 +1,22 @@
 //! When a launch was taken up.
 
-use datafusion::logical_expr::Expr;
 use tallymark_report::Instants;
 
 use crate::Result;
 use crate::report::asked::Asked;
 use crate::report::chosen::BehaviourScan;
+use crate::report::groups::Collect;
 use crate::resident::by_user::{Matcher, UserEvents, UserScan};
 
-/// The first and the last time that a user did it first, of the times in the range; the start of the range
-/// if nobody did (M-80).
+/// The first and the last time that a user, or group, did it first, of the times in the range; the start of the
+/// range if nobody did (M-80). The launch is the only condition of the scan.
 pub(super) async fn adopted(
     asked: &Asked,
-    launch: Expr,
-    ever: &Instants,
+    scan: BehaviourScan,
+    collect: Option<Collect>,
     range: Instants,
 ) -> Result<(i64, i64)> {
-    let within = asked.within(ever);
-    let scan = BehaviourScan { within, conditions: vec![launch], labels: Vec::new(), numbers: Vec::new() };
-    let (found, _) = scan.run_with(asked, First { range }, UserScan::once_ever).await?;
+    let found = super::run(asked, scan, First { range }, collect, UserScan::once_ever).await?;
     Ok(found.unwrap_or((range.from, range.from)))
 }
 
