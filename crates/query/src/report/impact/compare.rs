@@ -75,7 +75,9 @@ mod tests {
 
     fn of(changes: &[i128]) -> Group {
         let mut group = Group { observed: changes.len() as u64, ..Group::default() };
-        changes.iter().for_each(|change| group.changes.add(*change));
+        for change in changes {
+            group.changes.add(*change);
+        }
         group
     }
 
