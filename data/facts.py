@@ -339,9 +339,55 @@ def experiment(events, spec):
     return {"variants": answer}
 
 
+def impact(events, spec):
+    """How often users do something in the days before and after they first do something else, beside users who
+    never do that."""
+    until = (datetime.date.fromisoformat(spec["as_of"]) - datetime.date(1970, 1, 1)).days
+    before, after = spec["days_before"], spec["days_after"]
+    users = {user: [e for e in own if e.time // DAY_MS <= until] for user, own in per_user(events).items()}
+    first = {user: next((e for e in own if e.matches(spec["launch"])), None) for user, own in users.items()}
+    launched = min(e.time // DAY_MS for e in first.values() if e is not None and within(e, spec))
+    groups = {"adopters": [], "non_adopters": []}
+    for user, own in users.items():
+        if first[user] is None:
+            name, zero = "non_adopters", launched
+        elif within(first[user], spec):
+            name, zero = "adopters", first[user].time // DAY_MS
+        else:
+            continue
+        days = [0] * (before + 1 + after)
+        for event in own:
+            at = event.time // DAY_MS - zero + before
+            if event.matches(spec["metric"]) and 0 <= at < len(days):
+                days[at] += 1
+        if any(days):
+            groups[name].append((zero + after <= until, days))
+
+    def moments(numbers):
+        mean = sum(numbers) / len(numbers)
+        return mean, sum((number - mean) ** 2 for number in numbers) / (len(numbers) - 1) / len(numbers)
+
+    answer, changes, averages = {}, {}, {}
+    for name, own in groups.items():
+        observed = [days for is_over, days in own if is_over]
+        sums = [sum(column) for column in zip(*observed)]
+        averages[name] = [sum(part) / len(part) / len(observed) for part in (sums[:before], sums[before + 1:])]
+        changes[name] = moments([sum(d[before + 1:]) / after - sum(d[:before]) / before for d in observed])
+        answer[name] = {"users": len(own), "observed": len(observed), "events": sums,
+                        "before": round(averages[name][0], 9), "after": round(averages[name][1], 9)}
+    (ours, others), (mean, variance), (mean_of_others, variance_of_others) = (
+        averages.values(), changes["adopters"], changes["non_adopters"])
+    expected = others[1] * ours[0] / others[0]
+    z = abs(mean - mean_of_others) / math.sqrt(variance + variance_of_others)
+    answer |= {"counterfactual": round(expected, 9), "delta": round(ours[1] - expected, 9),
+               "lift": round(ours[1] / expected - 1, 9), "confidence": round(math.erfc(-z / math.sqrt(2)) / 2, 9),
+               "adoption_rate": round(len(groups["adopters"]) / sum(map(len, groups.values())), 9)}
+    return answer
+
+
 ANSWERS = {"segmentation": segmentation, "numeric": numeric, "funnel": funnel, "retention": retention,
            "frequency": frequency, "next_event": next_event, "cohort": cohort,
-           "correlation": correlation, "experiment": experiment}
+           "correlation": correlation, "experiment": experiment, "impact": impact}
 
 
 # --- the whole -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-//! Random definitions of funnels, retention, frequency, lifecycle, stickiness, flows, correlations and experiments, over the
+//! Random definitions of funnels, retention, frequency, lifecycle, stickiness, flows, correlations, experiments and impact, over the
 //! histories of `histories.rs`. They name the cohorts of `definitions.rs`.
 
 use proptest::collection::vec;
@@ -679,6 +679,77 @@ fn any_correlation() -> BoxedStrategy<Value> {
         .boxed()
 }
 
+fn any_impact() -> BoxedStrategy<Value> {
+    let whose = prop_oneof![
+        4 => Just((Of::EventsAndUsers, None)),
+        1 => Just((Of::Events, Some(json!("company")))),
+    ];
+    whose.prop_flat_map(|(of, key)| impact_of(of, key)).boxed()
+}
+
+fn impact_of(of: Of, key: Option<Value>) -> BoxedStrategy<Value> {
+    let cohorts = if of == Of::EventsAndUsers { COHORTS } else { &[] };
+    let without_first = |mut event: Value| {
+        if let Some(fields) = event.as_object_mut() {
+            fields.shift_remove("first_time");
+        }
+        event
+    };
+    // Mostly what not everybody does, and when many days are over.
+    let launch = prop_oneof![
+        6 => Just(json!("New")),
+        2 => Just(json!({"event": "Buy", "where": {"property": "mins", "at_least": 12}})),
+        2 => one_of(json!([["New", "Buy"], {"event": "Visit", "where": {"property": "flag", "equals": true}}])),
+        2 => event(of).prop_map(without_first),
+    ];
+    let range = prop_oneof![
+        2 => time(false).prop_map(|(range, _)| json!({ "range": range })),
+        4 => one_of(json!(["2024-03-29 to 2024-04-01", "2024-03-09 to 2024-04-08", "2024-03-31 to 2024-04-30"]))
+            .prop_map(|range| json!({"range": range, "as_of": "2024-06-01"})),
+        2 => one_of(json!(["2024-03-29 to 2024-04-08", "2024-03-31 to 2024-04-02"]))
+            .prop_map(|range| json!({ "range": range })),
+    ];
+    let done = prop_oneof![5 => one_of(json!(["$all_events", ["Play", "Buy", "Visit"]])), 3 => event(of)];
+    let metric = (done, option::weighted(0.2, Just(json!("done"))))
+        .prop_map(|(event, name)| object([("event", Some(event)), ("name", name)]));
+    let days = || option::weighted(0.95, prop_oneof![3 => 1_u32..5, 2 => select(vec![9_u32, 20, 40])]);
+    let cell = (
+        one_of(json!(["adopters", "non_adopters"])),
+        any::<prop::sample::Index>(),
+        option::of(one_of(json!(["users", "observed"]))),
+    );
+    (
+        (scope(), range, option::weighted(0.15, filter(of, cohorts))),
+        (launch, vec(metric, 1..4), days(), days()),
+        option::of(one_of(json!(["metric_event", "any_event"]))),
+        option::weighted(0.2, cell),
+    )
+        .prop_map(move |((scope, range, filter), (launch, metrics, before, after), users_with, cell)| {
+            let events = [&launch].into_iter().chain(metrics.iter().map(|metric| &metric["event"]));
+            let is_filtered_first = events
+                .into_iter()
+                .any(|event| event.get("first_time").is_some_and(|first| first == "filtered"));
+            let cell = cell.map(|(who, metric, of)| {
+                let letter = ["A", "B", "C"][metric.index(metrics.len())];
+                let letter = Some(json!(letter)).filter(|_| metrics.len() > 1 || of.is_some());
+                object([("who", Some(who)), ("metric", letter), ("of", of)])
+            });
+            let rest = object([
+                ("report", Some(json!("impact"))),
+                ("launch", Some(launch)),
+                ("metrics", list(metrics)),
+                ("days_before", before.map(Value::from)),
+                ("days_after", after.map(Value::from)),
+                ("users_with", users_with),
+                ("count_by", key.clone()),
+                ("users_of", cell),
+                ("where", filter.filter(|_| !is_filtered_first)),
+            ]);
+            merged([scope, rest, range])
+        })
+        .boxed()
+}
+
 fn any_experiment() -> BoxedStrategy<Value> {
     // Groups have no sessions.
     let whose = prop_oneof![
@@ -948,6 +1019,55 @@ pub fn experiment() -> impl Strategy<Value = Value> {
     as_asked(any_experiment())
 }
 
+/// Any impact report, over histories that are [`launched`].
+pub fn impact() -> impl Strategy<Value = Value> {
+    as_asked(any_impact())
+}
+
+/// Histories of some users more, of whom some do something new, and others much before it and after it.
+pub fn launched(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<Value = Vec<Value>> {
+    const HOUR: i64 = 3_600_000;
+    histories.prop_map(|mut records| {
+        let mut again = Vec::new();
+        for (at, record) in records.iter_mut().enumerate() {
+            let Some(properties) = record.get_mut("properties").and_then(Value::as_object_mut) else {
+                continue;
+            };
+            if at % 4 > 0 && !properties.contains_key("$insert_id") {
+                properties.shift_remove("$device_id");
+                properties.shift_remove("$user_id");
+                properties.insert("distinct_id".to_owned(), format!("v{}", at * 5 % 8).into());
+            }
+            if at % 2 == 0 && !properties.contains_key("company") {
+                let companies = [json!("A"), json!("C"), json!(["D", "A"]), json!("D"), json!("E")];
+                properties.insert("company".to_owned(), companies[at % 5].clone());
+            }
+            if [4, 9].contains(&(at % 13)) {
+                record["event"] = "New".into();
+                continue;
+            }
+            if properties.contains_key("$insert_id") {
+                continue;
+            }
+            let time = properties.get("time").and_then(Value::as_i64).unwrap_or_default();
+            let hours: &[i64] = match at % 6 {
+                0 => &[-48, -24, 23, 72],
+                1 => &[-96, -50],
+                2 => &[24, 25, 120],
+                3 => &[-72, -30, 30],
+                _ => &[],
+            };
+            for later in hours {
+                let mut copy = record.clone();
+                copy["properties"]["time"] = Value::from(time + later * HOUR);
+                again.push(copy);
+            }
+        }
+        records.extend(again);
+        records
+    })
+}
+
 /// Histories of more users, each with fewer events, some of which come a week or a month later.
 pub fn scattered(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<Value = Vec<Value>> {
     const DAY: i64 = 24 * 3_600_000;
@@ -1156,5 +1276,9 @@ mod tests {
         assert!(correlations > 0.25, "{correlations}");
         let experiments = told(experiment(), exposed(dense_history()), "p");
         assert!(experiments > 0.12, "{experiments}");
+        let impacts = told(impact(), launched(dense_history()), "lift");
+        assert!(impacts > 0.2, "{impacts}");
+        let sure = told(impact(), launched(dense_history()), "confidence");
+        assert!(sure > 0.2, "{sure}");
     }
 }

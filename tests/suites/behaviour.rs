@@ -1,4 +1,4 @@
-//! Funnels, retention, frequency, lifecycle, stickiness, flows, correlations and experiments are answered as the oracle answers
+//! Funnels, retention, frequency, lifecycle, stickiness, flows, correlations, experiments and impact are answered as the oracle answers
 //! them: the cases of the rules, and random questions of random histories, stored and read in the ways
 //! of `insights.rs`.
 
@@ -160,6 +160,16 @@ fn experiments_of_the_rules() {
 #[test]
 fn random_experiments() {
     ask_at_random(25, behaviours::exposed(dense_history()), behaviours::experiment());
+}
+
+#[test]
+fn impact_of_the_rules() {
+    check_cases(&["impact"]);
+}
+
+#[test]
+fn random_impact() {
+    ask_at_random(25, behaviours::launched(dense_history()), behaviours::impact());
 }
 
 /// M-75: what is drawn is distributed as it is believed; the oracle knows how by quadrature.

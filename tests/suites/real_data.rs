@@ -93,6 +93,7 @@ async fn check(folder: &Path) {
                 "cohort" => cohort(&engine, answer).await,
                 "correlation" => correlation(&engine, answer).await,
                 "experiment" => experiment(&engine, answer).await,
+                "impact" => impact(&engine, answer).await,
                 // Funnels, retention and flows are no plain SQL.
                 _ => {}
             }
@@ -455,6 +456,50 @@ async fn experiment(engine: &Engine, answer: &Value) {
                 None => assert!(found.is_null(), "{spec} {row:?}"),
             }
         }
+    }
+}
+
+/// M-80 … M-83: how a launch changes how often people do something.
+async fn impact(engine: &Engine, answer: &Value) {
+    let spec = &answer["spec"];
+    let definition = json!({
+        "range": format!("{} to {}", spec["from"].as_str().unwrap(), spec["to"].as_str().unwrap()),
+        "as_of": spec["as_of"],
+        "launch": spec["launch"],
+        "metrics": [{"event": spec["metric"]}],
+        "days_before": spec["days_before"],
+        "days_after": spec["days_after"],
+    });
+    let sql = format!(
+        "SELECT who, row, users, observed, events, value, counterfactual, delta, lift, confidence, adoption_rate \
+         FROM impact('{definition}') ORDER BY who, day, row DESC"
+    );
+    let found = ask(engine, &sql).await;
+    let close = |found: &Value, expected: &Value| {
+        let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
+        assert!((found - expected).abs() < 1e-8, "{spec}: {found} instead of {expected}");
+    };
+    for who in ["adopters", "non_adopters"] {
+        let expected = &answer[who];
+        let rows: Vec<_> = found.iter().filter(|row| row[0] == who).collect();
+        let averages: Vec<_> = rows.iter().filter(|row| row[1] != "day").collect();
+        let days = rows.iter().filter(|row| row[1] == "day");
+        let events: Vec<Value> = days.map(|row| row[4].clone()).collect();
+        assert_eq!(json!(events), expected["events"], "{spec} {who}");
+        for row in &rows {
+            assert_eq!((&row[2], &row[3]), (&expected["users"], &expected["observed"]), "{spec} {who}");
+        }
+        for row in &averages {
+            close(&row[5], &expected[row[1].as_str().unwrap()]);
+        }
+        if who == "adopters" {
+            let after = averages.iter().find(|row| row[1] == "after").unwrap();
+            let names = ["counterfactual", "delta", "lift", "confidence", "adoption_rate"];
+            for (found, name) in after[6..].iter().zip(names) {
+                close(found, &answer[name]);
+            }
+        }
+        assert_eq!(averages.len(), 2);
     }
 }
 

@@ -226,6 +226,7 @@ pub(crate) fn check(scope: &Scope, question: &Question) -> Result<()> {
         Question::Flows(flows) => check_behaviour(scope, flows),
         Question::Correlation(correlation) => check_behaviour(scope, correlation),
         Question::Experiment(experiment) => check_behaviour(scope, experiment),
+        Question::Impact(impact) => check_behaviour(scope, impact),
         Question::Cohort(_) => refuse(scope, &per_user, OF_A_TIME),
         Question::Sessions(list) => {
             refuse(scope, &per_user, OF_A_TIME)?;

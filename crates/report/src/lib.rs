@@ -41,6 +41,7 @@ mod experiment;
 mod filter;
 mod flows;
 mod funnel;
+mod impact;
 mod insights;
 mod lexicon;
 mod lookup;
@@ -78,6 +79,7 @@ pub use funnel::{
     Attribution, ClickhouseMode, Funnel, FunnelStep, IntervalAttempts, Reentry, Significance, StepComparison,
     StepMeasure, StepOf, StepOrder, TimeBuckets, TimeMeasure,
 };
+pub use impact::{Adoption, Impact, ImpactCell, ImpactMetric, ImpactPart, UsersWith};
 pub use insights::{
     Breakdown, Buckets, CellOf, Comparison, CountOnce, EvenBuckets, Formula, Insights, Metric, ValueGroup,
 };

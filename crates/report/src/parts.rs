@@ -4,8 +4,8 @@
 use crate::event::EventChoice;
 use crate::{
     Breakdown, Candidate, Cohort, CohortCondition, Correlation, DateRange, Did, EventSelector, Exclusion,
-    Experiment, ExperimentMeasure, Filter, Flows, Formula, Funnel, Insights, Measure, Metric, Operator,
-    PerUser, Property, Question, Report, Result, Retention, RetentionMeasure, Scope,
+    Experiment, ExperimentMeasure, Filter, Flows, Formula, Funnel, Impact, Insights, Measure, Metric,
+    Operator, PerUser, Property, Question, Report, Result, Retention, RetentionMeasure, Scope,
 };
 
 /// A part of a definition.
@@ -55,6 +55,7 @@ impl Report {
             Question::Flows(flows) => of_flows(flows, each),
             Question::Correlation(correlation) => of_correlation(correlation, each),
             Question::Experiment(experiment) => of_experiment(experiment, each),
+            Question::Impact(impact) => of_impact(impact, each),
             Question::Cohort(cohort) => cohort.try_parts(each),
             Question::Sessions(list) => at_each("properties", &list.properties, each, property),
         }
@@ -201,6 +202,11 @@ fn of_experiment<'a>(experiment: &'a Experiment, each: Each<'_, 'a>) -> Result<(
             _ => Ok(()),
         }
     })
+}
+
+fn of_impact<'a>(impact: &'a Impact, each: Each<'_, 'a>) -> Result<()> {
+    at("launch", [&impact.launch], each, selector)?;
+    at_each("metrics", &impact.metrics, each, |metric, each| at("event", [&metric.event], each, selector))
 }
 
 fn metric<'a>(metric: &'a Metric, each: Each<'_, 'a>) -> Result<()> {
@@ -403,6 +409,7 @@ mod tests {
                 "candidates": ["d", {"property": {"sql": "e"}, "event": "f"}, ["g", {"event": "h", "where": "i"}]]}"#,
             r#"{"report": "experiment", "exposure": {"event": "a", "where": "b"}, "variant": {"sql": "c"}, "control": "off",
                 "metrics": [{"event": "d"}, {"event": {"event": "e", "where": "f"}, "measure": {"aggregate": "sum", "of": {"sql": "g"}}}]}"#,
+            r#"{"report": "impact", "launch": {"event": "a", "where": "b"}, "metrics": [{"event": "c"}, {"event": ["d", "e"]}]}"#,
         ];
         let mut places_of_all = Vec::new();
         for text in reports {

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::error::{closest, of_serde};
 use crate::{
     Cohort, Correlation, DateRange, DefinitionError, Experiment, Filter, Flows, Formula, Frequency, Funnel,
-    Insights, Instant, Lifecycle, Metric, Result, Retention, SessionList, SessionRule, Stickiness, WeekStart,
-    computed,
+    Impact, Insights, Instant, Lifecycle, Metric, Result, Retention, SessionList, SessionRule, Stickiness,
+    WeekStart, computed,
 };
 
 /// What all reports share.
@@ -94,6 +94,8 @@ pub enum Question {
     Correlation(Correlation),
     /// What difference the variants of an experiment make.
     Experiment(Experiment),
+    /// How a launch changes how often people do something.
+    Impact(Impact),
     /// Who belongs to a set of users.
     Cohort(Cohort),
     /// Which sessions there were.
@@ -110,7 +112,7 @@ pub struct Report {
 }
 
 /// The names of the questions, as `report` says them.
-pub const REPORT_KINDS: [&str; 11] = [
+pub const REPORT_KINDS: [&str; 12] = [
     "insights",
     "funnel",
     "retention",
@@ -120,6 +122,7 @@ pub const REPORT_KINDS: [&str; 11] = [
     "flows",
     "correlation",
     "experiment",
+    "impact",
     "cohort",
     "sessions",
 ];
@@ -137,6 +140,7 @@ impl Question {
             Self::Flows(_) => "flows",
             Self::Correlation(_) => "correlation",
             Self::Experiment(_) => "experiment",
+            Self::Impact(_) => "impact",
             Self::Cohort(_) => "cohort",
             Self::Sessions(_) => "sessions",
         }
@@ -194,6 +198,7 @@ impl Report {
             "flows" => Question::Flows(checked(fields, Flows::check)?),
             "correlation" => Question::Correlation(checked(fields, Correlation::check)?),
             "experiment" => Question::Experiment(checked(fields, Experiment::check)?),
+            "impact" => Question::Impact(checked(fields, Impact::check)?),
             "cohort" => Question::Cohort(checked(fields, Cohort::check)?),
             "sessions" => Question::Sessions(read(fields)?),
             other => {
@@ -255,6 +260,7 @@ impl Report {
             Question::Flows(flows) => serde_json::to_value(flows),
             Question::Correlation(correlation) => serde_json::to_value(correlation),
             Question::Experiment(experiment) => serde_json::to_value(experiment),
+            Question::Impact(impact) => serde_json::to_value(impact),
             Question::Cohort(cohort) => serde_json::to_value(cohort),
             Question::Sessions(sessions) => serde_json::to_value(sessions),
         };
@@ -281,6 +287,7 @@ impl Report {
             ("flows", generator.root_schema_for::<Flows>()),
             ("correlation", generator.root_schema_for::<Correlation>()),
             ("experiment", generator.root_schema_for::<Experiment>()),
+            ("impact", generator.root_schema_for::<Impact>()),
             ("cohort", generator.root_schema_for::<Cohort>()),
             ("sessions", generator.root_schema_for::<SessionList>()),
         ];

@@ -282,6 +282,49 @@ fn m_70_experiments_read_back_as_the_same() {
     assert_eq!(again, Ok(report));
 }
 
+#[test]
+fn m_80_errors_of_impact_say_where_and_what_would_be_right() {
+    let of = |rest: &str| {
+        wrong(&format!(r#"{{"report": "impact", "launch": "New", "metrics": [{{"event": "Buy"}}], {rest}}}"#))
+    };
+    let errors = [
+        wrong(r#"{"report": "impact", "metrics": [{"event": "Buy"}]}"#),
+        wrong(r#"{"report": "impact", "launch": "New"}"#),
+        wrong(r#"{"report": "impact", "launch": "New", "metrics": []}"#),
+        wrong(r#"{"report": "impact", "launch": "New", "metrics": ["Buy"]}"#),
+        wrong(
+            r#"{"report": "impact", "launch": {"event": "New", "first_time": "ever"}, "metrics": [{"event": "Buy"}]}"#,
+        ),
+        wrong(
+            r#"{"report": "impact", "launch": "New", "metrics": [{"event": "Buy", "measure": "sessions"}]}"#,
+        ),
+        of(r#""days_before": 0"#),
+        of(r#""days_after": 400"#),
+        of(r#""days_after": "15 days""#),
+        of(r#""users_with": "all""#),
+        of(r#""days": 7"#),
+        of(r#""users_of": {"metric": "A"}"#),
+        of(r#""users_of": {"who": "adopter"}"#),
+        of(r#""users_of": {"who": "adopters", "of": "over"}"#),
+        wrong(
+            r#"{"report": "impact", "launch": "New", "metrics": [{"event": "Buy"}, {"event": "Play"}],
+                "users_of": {"who": "adopters"}}"#,
+        ),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn m_80_impact_reads_back_as_the_same() {
+    let report = parse(
+        r#"{"report": "impact", "launch": ["a", {"event": "b", "where": "x > 1"}], "days_before": 7, "days_after": 30,
+            "metrics": [{"event": "Buy", "name": "orders"}, {"event": {"event": "c", "first_time": "ever"}}],
+            "users_with": "any_event", "count_by": "company", "users_of": {"who": "non_adopters", "metric": "B", "of": "observed"}}"#,
+    );
+    let again = Report::from_value(report.to_value());
+    assert_eq!(again, Ok(report));
+}
+
 const FROM_ELSEWHERE: &str = r#"{
     "report": "insights",
     "interval": "day",

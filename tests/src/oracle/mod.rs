@@ -9,7 +9,7 @@
 //! 4. `profiles.rs`: profiles and what happens to them (U-…).
 //! 5. `dataset.rs`: the whole, and the questions that are asked of it (D-9 … D-12, G-1, G-12).
 //! 6. `insights/`: what insights reports answer, and what all reports rest on.
-//! 7. `attempts/`, `funnel/`, `retention/`, `flows/`, `correlation.rs`, `experiment.rs`: what the other reports answer, as a [`Table`].
+//! 7. `attempts/`, `funnel/`, `retention/`, `flows/`, `correlation.rs`, `experiment.rs`, `impact.rs`: what the other reports answer, as a [`Table`].
 
 #![allow(
     clippy::unwrap_used,
@@ -25,6 +25,7 @@ pub mod experiment;
 pub mod flows;
 pub mod funnel;
 mod identity;
+pub mod impact;
 pub mod insights;
 mod json;
 mod profiles;

@@ -123,9 +123,10 @@ The users behind a number, and the same as a cohort:
     --save-cohort 'First buyers' --dataset ./shop
 
 The field report says what is asked: insights, funnel, retention, frequency, lifecycle, stickiness,
-flows, correlation, experiment, cohort, sessions. Insights say metrics (events and what is measured
-of them), and perhaps range, interval, breakdowns, where, formulas, compare, time_zone: --schema
-prints all there is. In SQL the same is asked by SELECT * FROM insights('{…}'), funnel('{…}') and so on.";
+flows, correlation, experiment, impact, cohort, sessions. Insights say metrics (events and what is
+measured of them), and perhaps range, interval, breakdowns, where, formulas, compare, time_zone:
+--schema prints all there is. In SQL the same is asked by SELECT * FROM insights('{…}'),
+funnel('{…}') and so on.";
 
 pub(super) const COHORT: &str = "\
 Examples:

@@ -23,6 +23,7 @@ mod flows;
 mod frequency;
 mod funnel;
 mod groups;
+mod impact;
 mod insights;
 mod lifecycle;
 mod lookup;
@@ -137,6 +138,18 @@ pub(crate) use self::values::text_as_sent;
 /// M-75), with `pre_experiment_bias` `bias_p` (Float64); and `sample_ratio_p` (Float64, the same on all rows) (M-77). Null is what cannot be
 /// told of so few users, or without any variance.
 ///
+/// Impact has rows for each metric, of `adopters` first and then of `non_adopters` (`who`, Utf8): `metric` (Utf8:
+/// its letter), `name` (Utf8), `who`, `row` (Utf8: `day`, one for each day around day 0; then `before` and `after`,
+/// the means of the daily values before and after day 0, which is in neither), `day` (Int64: 0 is the day of the
+/// launch; null of means), `time` (Timestamp(ms) in the report's time zone: the start of the day, of
+/// non-adopters, who all have the same; else null), `users` (Int64: all who are included, with `count_by` groups), `observed` (Int64:
+/// those of them whose days are all over, whom the other numbers are of), `events` (Int64, that day, or on
+/// all days), `value` (Float64: events by user and day; null of nobody), and of adopters, null of the others:
+/// `relative_delta` (Float64: how much more they do, of what non-adopters do; null of 0), in the row `after`
+/// alone `counterfactual`, `delta`, `lift` (M-82) and `confidence` (M-83; null of fewer than two of either, and
+/// without variance) (Float64); `adoption_rate` (Float64: adopters of all users, the same on all rows of a metric; null of
+/// nobody) (M-80 … M-83).
+///
 /// A cohort, and the users behind a number (`users_of`), has `user_id` (Utf8), ascending; a cohort of
 /// groups has `group_id` instead (C-21).
 ///
@@ -192,7 +205,8 @@ async fn answer(
     | Question::Stickiness(_)
     | Question::Flows(_)
     | Question::Correlation(_)
-    | Question::Experiment(_) = &report.question
+    | Question::Experiment(_)
+    | Question::Impact(_) = &report.question
     {
         asked.work_out(cohorts_named(&asked, report)?, &cohorts).await?;
         asked.compute(report, &cohorts).await?;
@@ -265,6 +279,13 @@ async fn answer(
                 result::users(report, &users)?
             } else {
                 experiment::answer(&asked, &report.scope, experiment).await?
+            }
+        }
+        Question::Impact(impact) => {
+            if let Some(cell) = &impact.users_of {
+                result::users(report, &impact::users(&asked, &report.scope, impact, cell).await?)?
+            } else {
+                impact::answer(&asked, &report.scope, impact).await?
             }
         }
         Question::Correlation(correlation) => {

@@ -25,6 +25,7 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         Question::Experiment(experiment) if experiment.users_of.is_none() => {
             return Ok(super::experiment::schema(experiment));
         }
+        Question::Impact(impact) if impact.users_of.is_none() => return super::impact::schema(&report.scope),
         Question::Correlation(correlation) if correlation.users_of.is_none() => {
             return Ok(super::correlation::schema());
         }
@@ -49,6 +50,7 @@ pub(super) fn schema(report: &Report) -> Result<SchemaRef> {
         | Question::Stickiness(_)
         | Question::Flows(_)
         | Question::Experiment(_)
+        | Question::Impact(_)
         | Question::Correlation(_)
         | Question::Cohort(_) => {
             return Ok(Arc::new(Schema::new(vec![Field::new(USER_ID, DataType::Utf8, false)])));

@@ -2,6 +2,11 @@
 
 use tallymark_report::Aggregate;
 
+/// 0 for what is nothing but rounding, beside numbers of this size (M-78).
+pub(super) fn settled(number: f64, size: f64) -> f64 {
+    if number.abs() <= size.abs() * 1e-12 { 0.0 } else { number }
+}
+
 /// An aggregate of numbers; null of none, but for sums and counts (S-32).
 pub(super) fn aggregate(of: Aggregate, mut numbers: Vec<f64>) -> Option<f64> {
     let count = numbers.len() as f64;

@@ -253,6 +253,13 @@ async fn t_13_the_users_behind_a_number_of_activity_and_flows_are_as_many_as_it_
     let did = "CASE metric WHEN 'A' THEN CAST(total AS BIGINT) ELSE users END";
     let number = format!(r#"{did} || {variant} || ', "metric": "' || metric || '"}}'"#);
     assert_eq!(all_have_their_users(&session, "experiment", metrics, &number).await, 2 * 2);
+    let metrics = r#""launch": "Buy", "metrics": [{"event": "Open"}, {"event": "Play"}], "days_before": 1, "days_after": 1"#;
+    for of in ["users", "observed"] {
+        let number = format!(
+            r#"{of} || '|' || '{{"who": "' || who || '", "metric": "' || metric || '", "of": "{of}"}}'# WHERE day = 0"#
+        );
+        assert_eq!(all_have_their_users(&session, "impact", metrics, &number).await, 2 * 2);
+    }
 }
 
 /// Asks for the users behind every number of a report of 1 to 3 January; how many there are. `number` is
@@ -613,6 +620,22 @@ async fn s_90_a_formula_may_have_metrics_of_its_own_and_be_saved() {
             .push(wrong(&session, &format!(r#"{{"report": "insights", "formulas": [{formula}]}}"#)).await);
     }
     insta::assert_snapshot!(problems.join("\n"));
+}
+
+#[tokio::test]
+async fn m_80_m_4_what_only_the_dataset_tells_to_be_wrong_in_impact() {
+    let dataset = dataset(&[("u1", "10:00", "Play", r#"{"genre": "rock"}"#)]).await;
+    let session = dataset.resident_session();
+    let mut errors = Vec::new();
+    for definition in [
+        r#""launch": {"event": "New", "where": "gnre = 1"}, "metrics": [{"event": "Play"}]"#,
+        r#""launch": "New", "metrics": [{"event": "Play"}, {"event": {"event": "Play", "where": {"in_cohort": "Pros"}}}]"#,
+        r#""launch": "New", "metrics": [{"event": "Play"}], "users_of": {"who": "adopters", "metric": "B"}"#,
+        r#""launch": "New", "metrics": [{"event": "Play"}, {"event": "Buy"}], "users_of": {"who": "adopters", "metric": "C"}"#,
+    ] {
+        errors.push(wrong(&session, &format!(r#"{{"report": "impact", {definition}}}"#)).await);
+    }
+    insta::assert_snapshot!(errors.join("\n"));
 }
 
 #[tokio::test]

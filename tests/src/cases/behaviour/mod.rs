@@ -5,6 +5,7 @@ mod correlation;
 mod experiment;
 mod flows;
 mod funnels;
+mod impact;
 mod retention;
 mod stream;
 
@@ -89,6 +90,10 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
             users(oracle::experiment::behind(world, report, as_of))
         }
         Question::Experiment(_) => oracle::experiment::answer(world, report, as_of),
+        Question::Impact(impact) if impact.users_of.is_some() => {
+            users(oracle::impact::behind(world, report, as_of))
+        }
+        Question::Impact(_) => oracle::impact::answer(world, report, as_of),
         Question::Correlation(correlation) if correlation.users_of.is_some() => {
             users(oracle::correlation::behind(world, report, as_of))
         }
@@ -108,7 +113,15 @@ fn users(ids: impl IntoIterator<Item = String>) -> Table {
 
 /// All cases.
 pub fn all() -> Vec<BehaviourCase> {
-    [funnels::cases(), retention::cases(), flows::cases(), correlation::cases(), experiment::cases()].concat()
+    [
+        funnels::cases(),
+        retention::cases(),
+        flows::cases(),
+        correlation::cases(),
+        experiment::cases(),
+        impact::cases(),
+    ]
+    .concat()
 }
 
 /// Cases: `name: stored, definition => columns [lines];`. Each is a test of the oracle under its name.

@@ -2,7 +2,7 @@
 //! other.
 //!
 //! A [`funnel`] is a bar a step, [`retention`] a triangle, [`flows`] are bars a step, a [`correlation`] is a
-//! line a candidate, an [`experiment`] a table a metric; frequency,
+//! line a candidate, an [`experiment`] and [`impact`] a table a metric; frequency,
 //! lifecycle and stickiness ([`activity`]) a line a unit of time. Of insights:
 //!
 //! 1. [`series`]: rows become series, one for each metric, segment and bin, with a point a bucket.
@@ -17,6 +17,7 @@ mod correlation;
 mod experiment;
 mod flows;
 mod funnel;
+mod impact;
 mod over_time;
 mod retention;
 mod series;
@@ -89,6 +90,7 @@ fn written(
         Question::Flows(flows) => flows::write(flows, rows, page, out),
         Question::Correlation(_) => correlation::write(rows, page, out),
         Question::Experiment(experiment) => experiment::write(experiment, rows, page, out),
+        Question::Impact(impact) => impact::write(impact, rows, page, out),
         // `is_drawn` knows of them.
         Question::Insights(_) | Question::Cohort(_) | Question::Sessions(_) => Ok(()),
     }
@@ -105,6 +107,7 @@ fn is_drawn(question: &Question, schema: &Schema) -> bool {
         Question::Stickiness(stickiness) => stickiness.users_of.is_none(),
         Question::Flows(flows) => flows.users_of.is_none(),
         Question::Experiment(experiment) => experiment.users_of.is_none(),
+        Question::Impact(impact) => impact.users_of.is_none(),
         Question::Correlation(correlation) => correlation.users_of.is_none(),
         Question::Cohort(_) | Question::Sessions(_) => false,
     }

@@ -11,7 +11,7 @@ use crate::text::{number, width};
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// A line of blocks is not shorter than this.
-const BLOCKS_MIN: usize = 8;
+pub(super) const BLOCKS_MIN: usize = 8;
 
 /// A line of the answer: labels, what it shows, its numbers, and the same as text.
 struct Line {
@@ -128,7 +128,7 @@ fn summary(line: &Line) -> [String; 4] {
 
 /// Numbers as blocks from 0, or the least if that is less, to the greatest; what is not known is a
 /// gap.
-fn drawn(numbers: &[Option<f64>], numbers_a_block: usize) -> String {
+pub(super) fn drawn(numbers: &[Option<f64>], numbers_a_block: usize) -> String {
     let means: Vec<Option<f64>> = numbers
         .chunks(numbers_a_block)
         .map(|chunk| {

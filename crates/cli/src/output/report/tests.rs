@@ -518,3 +518,57 @@ fn experiments_are_a_table_a_metric() {
     let definition = definition.replace("\"control\"", "\"test\": \"bayesian\", \"control\"");
     insta::assert_snapshot!("bayesian_experiment", form(&definition, &bayesian, 100, 40));
 }
+
+#[test]
+fn impact_is_a_table_a_metric() {
+    let rows_of = |metric: &'static str, name: &'static str, observed: [f64; 2], result: [Option<f64>; 5]| {
+        let groups: [(&str, f64, [f64; 5]); 2] = [
+            ("adopters", 1200.0, [2.0, 4.0, 9.0, 5.0, 3.0]),
+            ("non_adopters", 4800.0, [2.0, 2.0, 2.0, 2.4, 2.0]),
+        ];
+        let mut rows = Vec::new();
+        for (at, (who, users, days)) in groups.into_iter().enumerate() {
+            let parts = ["day", "day", "day", "day", "day", "before", "after"];
+            let values =
+                [days[0], days[1], days[2], days[3], days[4], 3.0 - at as f64, 4.0 - 1.8 * at as f64];
+            for (place, (part, value)) in parts.into_iter().zip(values).enumerate() {
+                let is_day = part == "day";
+                let is_result = at == 0 && part == "after";
+                let mut cells = vec![Text(metric), Text(name), Text(who), Text(part)];
+                cells.push(if is_day { Number(place as f64 - 2.0) } else { Nothing });
+                cells.push(if is_day && at == 1 { Time(place as i64 * 24 * HOUR_MS) } else { Nothing });
+                cells.extend([users, observed[at], value * observed[at]].map(Number));
+                cells.push(if observed[at] > 0.0 { Number(value) } else { Nothing });
+                let told = result.map(|number| number.filter(|_| is_result).map_or(Nothing, Number));
+                cells.extend(told);
+                cells.push(Number(0.2));
+                rows.push(cells);
+            }
+        }
+        rows
+    };
+    let definition = r#"{"report": "impact", "launch": "Playlist Created", "metrics": [{"event": "Play"}],
+        "days_before": 2, "days_after": 2}"#;
+    let more = [Some(0.82), Some(3.3), Some(0.7), Some(0.2121), Some(0.9876)];
+    insta::assert_snapshot!(
+        "impact",
+        form(definition, &rows_of("A", "Play", [1200.0, 4800.0], more), 100, 40)
+    );
+    insta::assert_snapshot!(
+        "impact_narrow",
+        form(definition, &rows_of("A", "Play", [1200.0, 4800.0], more), 60, 40)
+    );
+    let less = [Some(0.82), Some(4.5), Some(-0.5), Some(-0.1111), Some(0.999_99)];
+    let several =
+        definition.replace("[{\"event\"", "[{\"event\": \"Buy\"}, {\"event\": \"Stop\"}, {\"event\"");
+    let rows = [
+        rows_of("A", "Buy", [900.0, 4800.0], less),
+        rows_of("B", "Stop", [0.0, 0.0], [None; 5]),
+        rows_of("C", "Play", [900.0, 4800.0], [Some(0.1), Some(4.0), Some(0.0), Some(0.0), None]),
+    ]
+    .concat();
+    insta::assert_snapshot!("impact_of_several", form(&several, &rows, 100, 40));
+    let of_groups = several.replace("\"launch\"", "\"count_by\": \"company\", \"launch\"");
+    insta::assert_snapshot!("impact_of_groups", form(&of_groups, &rows, 100, 2));
+    insta::assert_snapshot!("impact_cut_short", form(&several, &rows, 100, 3));
+}

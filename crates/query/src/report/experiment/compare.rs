@@ -3,6 +3,8 @@
 use statrs::distribution::{ChiSquared, ContinuousCDF as _, Normal};
 use tallymark_report::Correction;
 
+use crate::report::statistics::settled;
+
 /// How a variance is estimated (M-72).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spread {
@@ -51,11 +53,6 @@ impl Summary {
 
 /// Chances below 1e-15 are none.
 const CHANCE: f64 = 1e-3;
-
-/// 0 for what is nothing but rounding, beside numbers of this size.
-pub(super) fn settled(number: f64, size: f64) -> f64 {
-    if number.abs() <= size.abs() * 1e-12 { 0.0 } else { number }
-}
 
 /// How a variant differs from the control.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -2,8 +2,9 @@
 
 use tallymark_report::{DefinitionError, Experiment};
 
-use super::compare::{Summary, settled};
+use super::compare::Summary;
 use crate::report::insights::formula::{Formula, Operation};
+use crate::report::statistics::settled;
 
 /// The formulas of an experiment.
 pub(super) fn parsed(experiment: &Experiment) -> Result<Vec<Formula>, DefinitionError> {
