@@ -457,6 +457,40 @@ async fn f_1_a_funnel_of_more_steps_than_a_word_has_bits() {
     }
 }
 
+#[tokio::test]
+async fn explain_analyze_shows_what_a_report_had_run() {
+    let dataset = dataset(&[
+        ("u1", "10:00", "Play", "{}"),
+        ("u1", "11:00", "Buy", "{}"),
+        ("u2", "10:00", "Play", "{}"),
+        ("u2", "2024-01-03T10:00", "Play", "{}"),
+    ])
+    .await;
+    let session = dataset.resident_session();
+    let shown = async |explain: &str, query: &str| {
+        rows(&session, &format!("{explain} SELECT * FROM {query}")).await.join("\n")
+    };
+    let range = r#""range": "2024-01-01 to 2024-01-04", "as_of": "2024-01-05""#;
+    let insights = format!(r#"insights('{{{range}, "metrics": [{{"event": "Play"}}]}}')"#);
+    let retention =
+        format!(r#"retention('{{{range}, "birth": {{"event": "Play", "first_time": "ever"}}}}')"#);
+    let cohort = r#"cohort('{"all": [{"did": {"event": "Play", "times": {"at_least": 2}}}]}')"#.to_owned();
+    for (query, steps) in [
+        (&insights, &["SegmentAggregateExec: days=2", "rows_selected=3"][..]),
+        (&retention, &["UserScan: conditions=[", "rows=4", "segments=2", "elapsed="]),
+        (&cohort, &["UserCounts: condition=", "rows=4"]),
+    ] {
+        let text = shown("EXPLAIN ANALYZE", query).await;
+        let report = text.find("ReportExec: ").unwrap();
+        assert!(steps.iter().all(|step| text[report..].contains(step)), "{text}");
+        let text = shown("EXPLAIN", query).await;
+        assert!(text.contains("ReportExec") && !steps.iter().any(|step| text.contains(step)), "{text}");
+    }
+    // Two reports in one statement, each with its own.
+    let text = shown("EXPLAIN ANALYZE", &format!("{insights} UNION ALL SELECT * FROM {insights}")).await;
+    assert_eq!(text.matches("SegmentAggregateExec").count(), 2, "{text}");
+}
+
 /// What is said of a definition that cannot be asked.
 async fn wrong(session: &SessionContext, definition: &str) -> String {
     let report = Report::parse(definition).unwrap();
