@@ -63,6 +63,11 @@ impl Masks {
         &self.bits[row * self.words..(row + 1) * self.words]
     }
 
+    /// The words of all rows.
+    pub(super) fn all(&self) -> &[u64] {
+        &self.bits
+    }
+
     /// Bytes held.
     pub(super) fn size(&self) -> usize {
         self.bits.capacity() * size_of::<u64>()

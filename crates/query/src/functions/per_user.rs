@@ -149,6 +149,16 @@ impl<F: PerUser> Grouped for RecordGroups<F> {
         let times = self.time_kind.ticks(&values[self.time_index])?;
         self.batch.fill(&values[self.time_index + 1..], times.len())?;
         let unmatched = self.function.needs_unmatched();
+        let all_matter = self.words == 1
+            && filter.is_none()
+            && times.null_count() == 0
+            && (unmatched || self.batch.all().iter().all(|mask| *mask != 0));
+        if all_matter {
+            self.groups.extend(groups.iter().map(|group| *group as u32));
+            self.times.extend_from_slice(times.values());
+            self.masks.extend_from_slice(self.batch.all());
+            return Ok(());
+        }
         for (row, group) in groups.iter().enumerate() {
             let mask = self.batch.row(row);
             if !unmatched && mask.iter().all(|word| *word == 0)

@@ -85,10 +85,23 @@ impl<C: Conditions> Record<C> {
     }
 }
 
-/// Brings one user's records into [`Record::time_order`]; records in order cost one pass.
+/// Brings one user's records into [`Record::time_order`]; records in order of time cost one pass.
 pub fn sort<C: Conditions>(records: &mut [Record<C>]) {
-    if !records.is_sorted_by(|earlier, later| earlier.time_order(later).is_le()) {
-        records.sort_unstable_by(Record::time_order);
+    let mut at = 1;
+    while at < records.len() {
+        let before = records[at - 1].time;
+        match before.cmp(&records[at].time) {
+            Ordering::Less => at += 1,
+            Ordering::Equal => {
+                let more = records[at..].iter().take_while(|record| record.time == before).count();
+                records[at - 1..at + more].sort_unstable_by(|a, b| a.conditions.tie_order(b.conditions));
+                at += more;
+            }
+            Ordering::Greater => {
+                records.sort_unstable_by(Record::time_order);
+                return;
+            }
+        }
     }
 }
 
@@ -120,5 +133,22 @@ mod tests {
         sort(&mut records);
         let order: Vec<u64> = records.iter().map(|record| record.conditions).collect();
         assert_eq!(order, [0, 0b11, 0b101, 0b1, 0b10, 0]);
+    }
+
+    #[test]
+    fn records_in_order_of_time_or_not_are_sorted_alike() {
+        for seed in 0..200_u64 {
+            let mut records: Vec<Record<u64>> = (0..seed % 40)
+                .map(|at| {
+                    let drawn = (at * 37 + seed) * (at + seed * seed) % 1_013;
+                    let time = if seed % 3 == 0 { drawn % 11 } else { at / (1 + seed % 4) };
+                    Record { time: time as i64, conditions: drawn % 5 }
+                })
+                .collect();
+            let mut expected = records.clone();
+            expected.sort_by(Record::time_order);
+            sort(&mut records);
+            assert_eq!(records, expected, "{seed}");
+        }
     }
 }

@@ -167,9 +167,14 @@ impl Aggregate {
             }
             RelevantRows::ByFilter(_) => evaluated.collect::<Result<Vec<_>>>()?,
         };
-        let mut users = Vec::new();
-        block.morsel.numbers(block.segment, &rows, &mut users);
-        let groups: Vec<usize> = users.into_iter().map(|user| first_group + user as usize).collect();
+        let mut numbers = Vec::new();
+        let users = if rows.count() == block.users.len() {
+            block.users
+        } else {
+            block.morsel.numbers(block.segment, &rows, &mut numbers);
+            &numbers
+        };
+        let groups: Vec<usize> = users.iter().map(|user| first_group + *user as usize).collect();
         accumulator.update_batch(&args, &groups, None, block.group_count)
     }
 
