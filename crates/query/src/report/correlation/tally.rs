@@ -88,16 +88,19 @@ impl Tallied {
             days[day] += 1;
         };
         for record in person.records {
+            let mut of_sources = record.conditions >> SOURCES;
+            if of_sources == 0 {
+                continue;
+            }
             // G-7: what happens y times 24 hours after the birth is within y days.
             let day = (record.time - person.born() - 1).div_euclid(DAY_MS).max(0) as usize;
             if day >= DAYS {
                 break;
             }
-            for (at, source) in self.sources.iter().enumerate() {
-                if !record.meets(SOURCES + at) {
-                    continue;
-                }
-                let (label, candidates) = match source {
+            while of_sources != 0 {
+                let at = of_sources.trailing_zeros() as usize;
+                of_sources &= of_sources - 1;
+                let (label, candidates) = match &self.sources[at] {
                     OfSource::One(candidate) => {
                         did(*candidate, day);
                         continue;
