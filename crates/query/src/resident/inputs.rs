@@ -231,15 +231,16 @@ impl BoundSegment {
         rows: &Rows,
         each: impl FnMut(T),
     ) -> Result<()> {
-        let Some(dictionary) = self.dictionary(input) else {
-            return internal_err!("an input without codes");
+        let (Some(dictionary), Some(null)) = (self.dictionary(input), table.last().copied()) else {
+            return internal_err!("codes have a table with an entry for null");
         };
         match self.sparse(input) {
             Some(column) => {
-                with_dictionary!(dictionary, array => map_sparse_codes(array, column, table, rows, each))
+                with_dictionary!(dictionary, array => map_sparse_codes(array, column, table, null, rows, each));
             }
-            None => with_dictionary!(dictionary, array => map_codes(array, table, rows, each)),
+            None => with_dictionary!(dictionary, array => map_codes(array, table, null, rows, each)),
         }
+        Ok(())
     }
 
     /// The values of an input of which few rows have one.
@@ -493,15 +494,12 @@ impl<'a> Dictionary<'a> {
 fn map_codes<K: ArrowDictionaryKeyType, T: Copy>(
     array: &DictionaryArray<K>,
     table: &[T],
+    null: T,
     rows: &Rows,
     mut each: impl FnMut(T),
-) -> Result<()>
-where
+) where
     K::Native: Into<u64>,
 {
-    let Some(null) = table.last().copied() else {
-        return internal_err!("a table of codes has an entry for null");
-    };
     let codes = array.keys().values();
     match (array.nulls(), rows) {
         (None, Rows::Range(range)) => {
@@ -521,7 +519,6 @@ where
             }
         }
     }
-    Ok(())
 }
 
 /// [`BoundSegment::map_codes`] where few rows have a code.
@@ -529,15 +526,12 @@ fn map_sparse_codes<K: ArrowDictionaryKeyType, T: Copy>(
     codes: &DictionaryArray<K>,
     column: &SparseColumn,
     table: &[T],
+    null: T,
     rows: &Rows,
     mut each: impl FnMut(T),
-) -> Result<()>
-where
+) where
     K::Native: Into<u64>,
 {
-    let Some(null) = table.last().copied() else {
-        return internal_err!("a table of codes has an entry for null");
-    };
     let codes = codes.keys().values();
     match rows {
         Rows::Range(range) => {
@@ -553,10 +547,9 @@ where
             each(place.map_or(null, |at| table[codes[at].into() as usize]));
         }),
     }
-    Ok(())
 }
 
-/// Distinct values with one null more: what a table for [`map_codes`] is computed of.
+/// Distinct values with one null more: what a table for [`BoundSegment::map_codes`] is computed of.
 pub(crate) fn values_and_null(values: &ArrayRef) -> Result<ArrayRef> {
     let null = arrow::array::new_null_array(values.data_type(), 1);
     Ok(arrow::compute::concat(&[values.as_ref(), null.as_ref()])?)
