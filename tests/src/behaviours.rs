@@ -540,9 +540,11 @@ fn any_flows() -> BoxedStrategy<Value> {
                         (breakdowns, top, node),
                     )| {
                         let node = node.map(|node| node.among(&anchors, breakdowns.len()));
-                        // Of a path, the anchor alone, or with a step.
+                        // Of a path, or a tree, the anchor alone, or with a step.
                         let called = anchors[0]["event"].as_str().filter(|_| {
-                            form["form"] == "paths" && anchors.len() == 1 && anchors[0].get("name").is_none()
+                            form.get("form").is_some()
+                                && anchors.len() == 1
+                                && anchors[0].get("name").is_none()
                         });
                         let node = node.map(|node| match called {
                             None => node,
@@ -550,7 +552,8 @@ fn any_flows() -> BoxedStrategy<Value> {
                                 let step = node.get("label").filter(|label| *label != "$drop_off");
                                 let path: Vec<Value> =
                                     [Value::from(called)].into_iter().chain(step.cloned()).collect();
-                                json!({"path": path})
+                                let segments = node.get("segments").cloned();
+                                object([("path", Some(json!(path))), ("segments", segments)])
                             }
                         });
                         let is_node = node.as_ref().is_some_and(|node| node.get("path").is_none());
@@ -735,8 +738,9 @@ fn experiment_of(of: Of, key: Option<Value>) -> BoxedStrategy<Value> {
             .prop_map(|experiment| json!({"experiment": experiment, "experiments": "experiments"})),
         1 => by_event,
     ];
-    let users_of = (one_of(json!(["rock", "rock", "jazz", "none"])), option::of(Just(json!("a"))))
-        .prop_map(|(variant, metric)| object([("variant", Some(variant)), ("metric", metric)]));
+    let of_metric = one_of(json!([{}, {"metric": "a"}, {"without": "A"}]));
+    let users_of = (one_of(json!(["rock", "rock", "jazz", "none"])), of_metric)
+        .prop_map(|(variant, of_metric)| merged([json!({ "variant": variant }), of_metric]));
     let groups = prop_oneof![
         3 => one_of(json!(["rock", "rock", "rock", "jazz", "jazz", "jazz", "Rock", "A"]))
             .prop_map(|control| json!({ "control": control })),

@@ -70,8 +70,8 @@ pub struct Experiment {
     pub users_of: Option<VariantOf>,
 }
 
-/// Who was exposed to a variant, or who of these has something of a metric:
-/// `{"variant": "on", "metric": "A"}`.
+/// Who was exposed to a variant, or who of these has something of a metric, or nothing:
+/// `{"variant": "on", "metric": "A"}`, `{"variant": "on", "without": "A"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VariantOf {
@@ -80,6 +80,9 @@ pub struct VariantOf {
     /// The letter of the metric; all who were exposed if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
+    /// Instead, the letter of the metric they have nothing of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without: Option<String>,
 }
 
 fn started() -> EventSelector {
@@ -307,6 +310,9 @@ impl Experiment {
             if !millis.is_some_and(|millis| millis > 0 && millis <= i64::from(Self::DAYS) * 86_400_000) {
                 return wrong("cuped", "1 to 90 days, such as \"2 weeks\"");
             }
+        }
+        if self.users_of.as_ref().is_some_and(|of| of.metric.is_some() && of.without.is_some()) {
+            return wrong("users_of.without", "say either metric or without");
         }
         if let Some(of) = &self.users_of
             && of.variant != self.control

@@ -180,6 +180,9 @@ fn errors_of_behaviour_say_where_and_what_would_be_right() {
         ),
         wrong(r#"{"report": "flows", "anchors": ["a"], "form": "paths", "users_of": {"label": "a"}}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "form": "tree", "users_of": {}}"#),
+        wrong(
+            r#"{"report": "flows", "anchors": ["a"], "form": "tree", "users_of": {"path": ["a"], "offset": 1}}"#,
+        ),
         wrong(r#"{"report": "flows", "anchors": ["a"], "hide": ["x"], "show_only": ["y"]}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "exclude": [{"event": "x", "after_step": 1}]}"#),
     ];
@@ -258,6 +261,7 @@ fn m_70_errors_of_experiments_say_where_and_what_would_be_right() {
         of(r#""users_of": {"metric": "A"}"#),
         of(r#""users_of": {"variant": "on", "metrics": "A"}"#),
         of(r#""variants": ["on"], "users_of": {"variant": "onn"}"#),
+        of(r#""users_of": {"variant": "on", "metric": "A", "without": "A"}"#),
     ];
     insta::assert_snapshot!(errors.join("\n"));
 }

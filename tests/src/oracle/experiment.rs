@@ -268,10 +268,11 @@ impl Posterior {
 /// The users behind a number (M-4).
 pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
     let Some(of) = &asked(report).users_of else { panic!("whose users?") };
-    let metric = of.metric.as_deref().map(number);
+    let (with, without) = (of.metric.as_deref().map(number), of.without.as_deref().map(number));
     let exposed = exposed(world, report, as_of).into_iter().filter(|one| one.variant == of.variant);
     exposed
-        .filter(|one| metric.is_none_or(|metric| one.metrics[metric].is_any))
+        .filter(|one| with.is_none_or(|metric| one.metrics[metric].is_any))
+        .filter(|one| without.is_none_or(|metric| !one.metrics[metric].is_any))
         .map(|one| one.actor)
         .collect()
 }

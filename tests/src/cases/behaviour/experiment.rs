@@ -85,6 +85,18 @@ super::behaviour_cases! {
         SHOP, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
             "metrics": [{"event": "P"}, {"event": "P", "measure": {"aggregate": "sum", "of": "x"}}], "users_of": {"variant": "c", "metric": "B"}}"#
         => "user_id" ["a"];
+    m_4_who_of_them_has_nothing:
+        SHOP, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
+            "metrics": [{"event": "P"}, {"event": "P", "measure": {"aggregate": "sum", "of": "x"}}], "users_of": {"variant": "c", "without": "B"}}"#
+        => "user_id" ["b"];
+    m_4_who_has_nothing_under_that_variant:
+        "u: E0{v=c} G1h E2h{v=t}; w: E0{v=c} E1h{v=t} G2h; x: G0 E1h{v=c}", r#"{"report": "experiment", "exposure": "E", "variant": "v",
+            "control": "c", "metrics": [{"event": "G"}], "users_of": {"variant": "t", "without": "A"}}"#
+        => "user_id" ["u"];
+    m_4_groups_that_have_nothing:
+        COMPANIES, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c", "count_by": "company", "metrics": [{"event": "G"}],
+            "users_of": {"variant": "t", "without": "A"}}"#
+        => "user_id" ["C"];
     m_4_under_that_variant:
         "u: E0{v=c} G1h E2h{v=t}; w: E0{v=c} E1h{v=t} G2h", r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
             "metrics": [{"event": "G"}], "users_of": {"variant": "t", "metric": "A"}}"#
