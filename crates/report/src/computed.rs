@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::error::named;
 use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{
     Breakdown, Cohort, DefinitionError, EventSelector, Filter, Funnel, Insights, Measure, PerUser, Period,
@@ -82,13 +83,7 @@ impl WordOr<'_> for AttributionModel {
     }
 
     fn of_word(word: &str) -> Result<Self, String> {
-        if let Some((_, model)) = MODELS.iter().find(|(known, _)| *known == word) {
-            return Ok(*model);
-        }
-        let hint = crate::error::closest(word, Self::words());
-        let hint = hint.map(|hint| format!("did you mean \"{hint}\"? ")).unwrap_or_default();
-        let known = Self::words().join(", ");
-        Err(format!("\"{word}\" is no model; {hint}Known: {known}, and weights for first, middle, last"))
+        named(word, &MODELS, "model", ", and weights for first, middle, last")
     }
 
     fn of_object(object: WeightsObject) -> Result<Self, String> {

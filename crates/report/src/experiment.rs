@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::attempt::no_first_time;
+use crate::measure::{measure_named, sum_or_average};
 use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{Aggregate, DefinitionError, EventSelector, Period, Property, Result, Unit, window_ms};
 
@@ -169,6 +170,12 @@ pub enum ExperimentMeasure {
     },
 }
 
+const MEASURES: [(&str, ExperimentMeasure); 3] = [
+    ("unique_users", ExperimentMeasure::UniqueUsers),
+    ("total_events", ExperimentMeasure::TotalEvents),
+    ("sessions", ExperimentMeasure::Sessions),
+];
+
 /// [`ExperimentMeasure`] as an object.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -186,25 +193,15 @@ impl WordOr<'_> for ExperimentMeasure {
     type List = NoList;
 
     fn words() -> Vec<&'static str> {
-        vec!["unique_users", "total_events", "sessions"]
+        MEASURES.iter().map(|(word, _)| *word).collect()
     }
 
     fn of_word(word: &str) -> Result<Self, String> {
-        match word {
-            "unique_users" => Ok(Self::UniqueUsers),
-            "total_events" => Ok(Self::TotalEvents),
-            "sessions" => Ok(Self::Sessions),
-            other => Err(format!("\"{other}\" is not known; known: {}", Self::words().join(", "))),
-        }
+        measure_named(word, &MEASURES)
     }
 
     fn of_object(object: ExperimentMeasureObject) -> Result<Self, String> {
-        match object.aggregate {
-            Aggregate::Sum | Aggregate::Average => {
-                Ok(Self::OfProperty { aggregate: object.aggregate, of: object.of })
-            }
-            other => Err(format!("of a property there is its sum and average, not {}", other.name())),
-        }
+        Ok(Self::OfProperty { aggregate: sum_or_average(object.aggregate)?, of: object.of })
     }
 }
 

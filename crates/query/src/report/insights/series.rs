@@ -143,14 +143,17 @@ pub(super) async fn shown_segments(
     let mut ranks: BTreeMap<Vec<String>, Option<f64>> =
         listed.into_iter().map(|segments| (segments.clone(), ranks.remove(&segments).flatten())).collect();
     // What the first metric does not have ranks as nothing of it does.
-    let of_nothing =
-        insights.metrics.first().is_some_and(|metric| is_zero_of_nothing(&rank_of(&metric.measure)));
+    let of_nothing = insights
+        .metrics
+        .first()
+        .is_some_and(|metric| rank_of(&metric.measure).aggregate().is_zero_of_nothing());
     if of_nothing {
         for rank in ranks.values_mut() {
             *rank = rank.or(Some(0.0));
         }
     }
-    let lowest_first = insights.metrics.first().is_some_and(|metric| is_lowest_first(&metric.measure));
+    let lowest_first =
+        insights.metrics.first().is_some_and(|metric| metric.measure.aggregate() == Aggregate::Min);
     let mut segments: Vec<(Vec<String>, Option<f64>)> = ranks.into_iter().collect();
     segments.sort_by(|(a_key, a), (b_key, b)| {
         let by_rank = match (a, b) {
@@ -190,14 +193,6 @@ fn rank_of(measure: &Measure) -> Measure {
         },
         Measure::TotalEvents | Measure::UniqueUsers | Measure::Sessions => measure.clone(),
     }
-}
-
-fn is_lowest_first(measure: &Measure) -> bool {
-    matches!(
-        measure,
-        Measure::OfProperty { aggregate: Aggregate::Min, .. }
-            | Measure::OverUsers { aggregate: Aggregate::Min, .. }
-    )
 }
 
 /// The ranges of breakdowns that choose them from the values (B-10), items of lists among them; raw
@@ -450,7 +445,7 @@ fn points(insights: &Insights, metric: &Metric, buckets: &[Option<i64>], cells: 
         // Of retention it may not be known yet.
         metric.counts_steps()
     } else {
-        is_zero_of_nothing(&metric.measure)
+        metric.measure.aggregate().is_zero_of_nothing()
     };
     let of_nothing = is_zero.then_some(0.0);
     let mut seen = 0.0;
@@ -492,22 +487,6 @@ fn binned(cells: &[&Cell]) -> Vec<(String, f64)> {
         }
     }
     bins
-}
-
-/// Whether nothing measured is 0 rather than null (S-65, S-32).
-pub(super) fn is_zero_of_nothing(measure: &Measure) -> bool {
-    match measure {
-        Measure::TotalEvents
-        | Measure::UniqueUsers
-        | Measure::DailyActiveUsers
-        | Measure::WeeklyActiveUsers
-        | Measure::MonthlyActiveUsers
-        | Measure::CumulativeUniqueUsers
-        | Measure::Sessions => true,
-        Measure::OfProperty { aggregate, .. } | Measure::OverUsers { aggregate, .. } => {
-            matches!(aggregate, Aggregate::Sum | Aggregate::Count | Aggregate::Distinct)
-        }
-    }
 }
 
 /// What a metric is called if it has no name.
