@@ -122,6 +122,15 @@ impl Units {
     }
 }
 
+/// Units of one user's events as they came, ascending and each once.
+pub(super) fn in_order(units: &mut Vec<usize>) {
+    // Only where the clock goes back over midnight are they not.
+    if !units.is_sorted() {
+        units.sort_unstable();
+        units.dedup();
+    }
+}
+
 /// Where days, or hours, begin: the first at `from`. With each, which it is: the number of the day, or
 /// the start of the hour.
 fn pieces(calendar: Calendar, unit: Unit, from: i64, to: i64) -> Vec<(i64, i64)> {

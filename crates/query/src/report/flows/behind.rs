@@ -128,7 +128,7 @@ impl Behind {
         let mut own = flows.iter().filter(|flow| {
             let Some(wanted) = &self.segment else { return true };
             segments.of_event(&self.split, user, &user.records[flow.start], found);
-            found.iter().any(|at| segments.labels().nth(*at) == Some(wanted))
+            found.iter().any(|at| segments.get(*at) == Some(wanted))
         });
         if self.walk.count == CountOf::UniqueUsers {
             // W-4, W-15: a user's first, in the segment.

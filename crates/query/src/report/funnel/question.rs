@@ -471,7 +471,7 @@ impl<'a> Asking<'a> {
             labels: self.labels.iter().cloned().chain([asked.event_name()]).collect(),
             numbers: Vec::new(),
         };
-        let walk = Walk { shape: Arc::clone(&self.shape), wanted: Wanted::default() };
+        let walk = Walk::new(Arc::clone(&self.shape), Wanted::default());
         let explain = Explain { walk, event_label, as_of: asked.as_of };
         Ok(scan.run(asked, explain).await?.0)
     }
@@ -484,7 +484,7 @@ impl<'a> Asking<'a> {
             labels: self.labels.clone(),
             numbers: self.numbers.clone(),
         };
-        let walk = Walk { shape: Arc::clone(&self.shape), wanted };
+        let walk = Walk::new(Arc::clone(&self.shape), wanted);
         if self.shape.group.is_some() {
             return groups::tallies(self.asked, scan, walk).await;
         }

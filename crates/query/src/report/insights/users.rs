@@ -71,24 +71,6 @@ pub(in super::super) async fn behind(
         if is_split { Some(series::shown_segments(asked, scope, insights, &whole).await?) } else { None };
     let is_other = is_split && cell.segments.iter().all(|label| label == OTHER);
     let automatic = shown.as_ref().map_or_else(BTreeMap::new, |shown| shown.automatic(at));
-    if matches!(metric.measure, Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. }) {
-        // a session is in the bucket it starts in, its events perhaps in a later one.
-        let question = Question {
-            metric,
-            filter: scope.filter.as_ref(),
-            range: whole,
-            interval: insights.interval.filter(|_| cell.time.is_some()),
-            breakdowns: if is_split { &insights.breakdowns } else { &[] },
-            automatic,
-            left_out: None,
-            except: if is_other { shown.as_ref().map(series::Shown::segments) } else { None },
-            report_interval: insights.interval,
-        };
-        let asked = &asked.within_time_of(&question);
-        let bucket = question.interval.map(|unit| asked.calendar.bucket(range.from, unit));
-        let segments = if is_split && !is_other { &cell.segments[..] } else { &[] };
-        return sessions::behind(asked, scope, &question, bucket, segments).await;
-    }
     let question = Question {
         metric: &counted,
         filter: scope.filter.as_ref(),
@@ -100,6 +82,15 @@ pub(in super::super) async fn behind(
         except: if is_other { shown.as_ref().map(series::Shown::segments) } else { None },
         report_interval: insights.interval,
     };
+    if matches!(metric.measure, Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. }) {
+        // a session is in the bucket it starts in, its events perhaps in a later one.
+        let interval = insights.interval.filter(|_| cell.time.is_some());
+        let question = Question { metric, range: whole, interval, ..question };
+        let asked = &asked.within_time_of(&question);
+        let bucket = interval.map(|unit| asked.calendar.bucket(range.from, unit));
+        let segments = if is_split && !is_other { &cell.segments[..] } else { &[] };
+        return sessions::behind(asked, scope, &question, bucket, segments).await;
+    }
     let asked = &asked.within_time_of(&question);
     let (mut plan, _) = asked.prepared(&question).await?;
     if is_split && !is_other {

@@ -33,7 +33,7 @@ use super::asked::{Asked, plan_error};
 use super::chosen::{BehaviourScan, metric_of};
 use super::insights::{OTHER, OVERALL, ranges_among};
 use super::segments::Segment;
-use super::split::{Segments, Split};
+use super::split::{Segments, Split, at_place};
 use super::units::Units;
 use crate::Result;
 use crate::resident::by_user::{Matcher, Record, UserEvents};
@@ -344,7 +344,7 @@ struct Counted {
 
 impl Counted {
     fn add(&self, row: usize, outcome: &Outcome, overall: &mut Vec<Tally>) {
-        tally::at(overall, row).add(outcome, self.walk.criterion, self.walk.buckets.count());
+        at_place(overall, row).add(outcome, self.walk.criterion, self.walk.buckets.count());
     }
 
     fn add_group(&self, events: &[groups::GroupEvent], tallies: &mut Tallies) {
@@ -354,7 +354,7 @@ impl Counted {
             self.add(row, outcome, overall);
             birth.segments(&self.split, segments, found);
             for segment in found.iter() {
-                self.add(row, outcome, tally::at(of_segments, *segment));
+                self.add(row, outcome, at_place(of_segments, *segment));
             }
         });
     }
@@ -378,7 +378,7 @@ impl Matcher for Counted {
             self.add(row, outcome, overall);
             segments.of_event(&self.split, user, birth, found);
             for segment in found.iter() {
-                self.add(row, outcome, tally::at(of_segments, *segment));
+                self.add(row, outcome, at_place(of_segments, *segment));
             }
         });
     }
@@ -387,7 +387,7 @@ impl Matcher for Counted {
         tally::merge(&mut total.overall, &later.overall);
         let numbers = total.segments.merge(later.segments);
         for (number, rows) in numbers.into_iter().zip(&later.of_segments) {
-            tally::merge(tally::at(&mut total.of_segments, number), rows);
+            tally::merge(at_place(&mut total.of_segments, number), rows);
         }
     }
 
@@ -430,7 +430,7 @@ impl Behind {
 
     fn has_segment(&self, segments: &Segments, found: &[usize]) -> bool {
         let Some(wanted) = &self.wanted.segment else { return true };
-        segments.labels().enumerate().any(|(at, labels)| labels == wanted && found.contains(&at))
+        found.iter().any(|at| segments.get(*at) == Some(wanted))
     }
 
     fn is_group(&self, events: &[groups::GroupEvent], segments: &mut Segments) -> bool {
