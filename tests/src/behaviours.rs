@@ -718,9 +718,24 @@ fn experiment_of(of: Of, key: Option<Value>) -> BoxedStrategy<Value> {
         .prop_map(|(event, measure, name)| {
             object([("event", Some(event)), ("measure", measure), ("name", name)])
         });
-    let metrics = vec(metric, 1..4).prop_flat_map(|metrics| {
+    // Some formulas have metrics of their own (S-90).
+    let own_filter = option::weighted(
+        0.3,
+        one_of(json!([{"property": "mins", "greater_than": 3}, {"property": "genre", "is_set": true}])),
+    );
+    let own = (metric.clone(), own_filter)
+        .prop_map(|(metric, filter)| merged([metric, object([("where", filter)])]));
+    let with_own = vec(own, 1..3).prop_flat_map(|own| {
+        formulas(own.len()).prop_map(move |mut formulas| {
+            formulas.truncate(1);
+            let with = |formula| merged([formula, json!({ "metrics": own })]);
+            formulas.into_iter().map(with).collect::<Vec<_>>()
+        })
+    });
+    let with_own = with_own.boxed();
+    let metrics = vec(metric, 1..4).prop_flat_map(move |metrics| {
         let formulas = formulas(metrics.len());
-        (Just(metrics), formulas)
+        (Just(metrics), (formulas, with_own.clone()).prop_map(|(formulas, own)| [own, formulas].concat()))
     });
     // Experiments as `exposed` has them, or events like any other.
     let by_event = (event(of), one_of(json!(["genre", "genre", "genre", "company", "mixed"]))).prop_map(
@@ -783,9 +798,7 @@ fn experiment_of(of: Of, key: Option<Value>) -> BoxedStrategy<Value> {
     ((scope(), time, filter), what, tests, adjusted)
         .prop_map(move |((scope, time, filter), what, tests, adjusted)| {
             let (exposure, groups, (metrics, formulas), mut users_of) = what;
-            let is_filtered_first = metrics
-                .iter()
-                .any(|metric| metric["event"].get("first_time").is_some_and(|first| first == "filtered"));
+            let is_filtered_first = json!([metrics, formulas]).to_string().contains("\"filtered\"");
             let is_compared = |of: &Value| {
                 let variants = groups.get("variants").and_then(Value::as_array);
                 of["variant"] == groups["control"] || variants.is_none_or(|all| all.contains(&of["variant"]))

@@ -616,6 +616,52 @@ async fn s_90_a_formula_may_have_metrics_of_its_own_and_be_saved() {
 }
 
 #[tokio::test]
+async fn m_72_s_90_formulas_of_experiments_may_be_saved() {
+    let mut dataset = dataset(&[
+        ("u1", "10:00", "Seen", r#"{"v": "on"}"#),
+        ("u2", "10:00", "Seen", r#"{"v": "off"}"#),
+        ("u1", "11:00", "Play", r#"{"mins": 3}"#),
+        ("u1", "12:00", "Play", r#"{"mins": 4}"#),
+        ("u2", "12:00", "Play", r#"{"mins": 5}"#),
+    ])
+    .await;
+    let minutes = r#"{"event": "Play", "measure": {"aggregate": "sum", "of": "mins"}}"#;
+    dataset.save(DefinitionKind::Metric, "Minutes", minutes);
+    let formula = r#"{"formula": "A / B", "metrics": [{"saved": "Minutes"}, {"event": "Play", "measure": "total_events"}]}"#;
+    dataset.save(DefinitionKind::Formula, "Minutes a play", formula);
+    let daily = r#"{"formula": "A", "metrics": [{"event": "Play", "measure": "daily_active_users"}]}"#;
+    dataset.save(DefinitionKind::Formula, "Daily", daily);
+    let session = dataset.resident_session();
+    let question = r#"SELECT metric || ' ' || name || ' ' || variant || ' ' || CAST(value AS TEXT) FROM experiment('{
+        "range": "2024-01-02 to 2024-01-02", "as_of": "2024-01-03", "exposure": "Seen", "variant": "v", "control": "off",
+        "metrics": [{"event": "Play", "name": "plays"}], "formulas": [{"saved": "Minutes a play"}, {"formula": "A * 2"}]}')"#;
+    assert_eq!(
+        rows(&session, question).await,
+        [
+            "A plays off 1.0",
+            "A plays on 1.0",
+            "B Minutes a play off 5.0",
+            "B Minutes a play on 3.5",
+            "C A * 2 off 2.0",
+            "C A * 2 on 2.0"
+        ]
+    );
+    let mut errors = Vec::new();
+    for more in [
+        r#""formulas": [{"saved": "Minutes a day"}]"#,
+        r#""formulas": [{"saved": "Daily"}]"#,
+        r#""formulas": [{"saved": "Minutes a play"}], "users_of": {"variant": "on", "metric": "A"}"#,
+        r#""formulas": [{"formula": "A / C", "metrics": [{"event": "Play"}, {"event": "Seen"}]}]"#,
+    ] {
+        let definition = format!(
+            r#"{{"report": "experiment", "exposure": "Seen", "variant": "v", "control": "off", {more}}}"#
+        );
+        errors.push(wrong(&session, &definition).await);
+    }
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[tokio::test]
 async fn m_72_m_4_what_is_wrong_in_formulas_and_cells_of_experiments() {
     let dataset = dataset(&[("u1", "10:00", "Play", r#"{"genre": "rock"}"#)]).await;
     let session = dataset.resident_session();

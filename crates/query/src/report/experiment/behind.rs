@@ -72,9 +72,12 @@ fn is_behind(
 
 fn metric(experiment: &Experiment, name: &str, field: &str) -> Result<usize, DefinitionError> {
     let count = experiment.metrics.len();
-    let wrong = |problem: String| DefinitionError::new(format!("users_of.{field}"), problem);
     (0..count).find(|at| letter(*at) == name.to_uppercase()).ok_or_else(|| {
-        let error = wrong(format!("there is no metric {name}; there are A to {}", letter(count - 1)));
+        let problem = match count.checked_sub(1) {
+            Some(last) => format!("there is no metric {name}; there are A to {}", letter(last)),
+            None => format!("there is no metric {name}"),
+        };
+        let error = DefinitionError::new(format!("users_of.{field}"), problem);
         error.hint("a formula has no users of its own")
     })
 }
