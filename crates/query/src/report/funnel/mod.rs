@@ -30,7 +30,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use hashbrown::HashMap;
 use tallymark_report::{
-    Breakdown, Buckets, DefinitionError, Funnel, Instants, IntervalAttempts, Scope, TimeBuckets,
+    Breakdown, Buckets, DefinitionError, Funnel, Instants, IntervalAttempts, Scope, TimeBuckets, Unit,
 };
 
 use self::between::{OfNumbers, is_of_attempts};
@@ -40,6 +40,7 @@ use self::tally::{Cell, Tallies, Tally, Wanted};
 use super::asked::Asked;
 use super::insights::{self, OTHER};
 use super::segments::Ranges;
+use super::units::Units;
 use crate::Result;
 
 /// The rows of a funnel: see [`super::schema`].
@@ -203,6 +204,19 @@ fn number_labels(asking: &Asking<'_>, chosen: &Tallies) -> Result<Arc<[OfNumbers
 /// Whether the attempts of each bucket are found without those of the others (F-76).
 fn is_independent(funnel: &Funnel) -> bool {
     funnel.interval.is_some() && funnel.interval_attempts == IntervalAttempts::Independent
+}
+
+/// When buckets of a range begin, and which: of a repeated hour, that is later than it is known by (G-6).
+fn bucket_begins(asked: &Asked, funnel: &Funnel, range: &Instants) -> Vec<(i64, usize)> {
+    match funnel.interval {
+        None | Some(Unit::Minute) => buckets(asked, funnel, range).into_iter().zip(0..).collect(),
+        Some(unit) => {
+            let units = Units::new(asked.calendar, unit, range.from, range.to);
+            let mut near = 0;
+            let of = |begin: &i64| Some((*begin, units.at(*begin, &mut near)?));
+            units.begins().iter().filter_map(of).collect()
+        }
+    }
 }
 
 /// The buckets of a range; the whole range if there is no interval.

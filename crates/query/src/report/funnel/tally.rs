@@ -351,8 +351,9 @@ impl Walk {
             while let Some(entry) = (at..entries.end).find(|at| shape.steps.is_entry(&view, *at)) {
                 // F-76: a funnel of its own for each bucket.
                 let bucket = self.bucket(view.time(entry));
-                let from = position(user, shape.buckets[bucket].max(shape.range.from));
-                let to = shape.buckets.get(bucket + 1).map_or(entries.end, |next| position(user, *next));
+                let is_in = |at: &usize| self.bucket(view.time(*at)) == bucket;
+                let from = (at..entry).find(is_in).unwrap_or(entry);
+                let to = (entry..entries.end).find(|at| !is_in(at)).unwrap_or(entries.end);
                 self.attempts(&view, from, from..to, &mut scratch.attempts);
                 each(&view, Some(bucket), scratch);
                 at = to.max(at + 1);
@@ -381,7 +382,9 @@ impl Walk {
     }
 
     fn bucket(&self, time: i64) -> usize {
-        self.shape.buckets.partition_point(|bucket| *bucket <= time).saturating_sub(1)
+        let begins = &self.shape.bucket_begins;
+        let after = begins.partition_point(|(begin, _)| *begin <= time);
+        begins.get(after.saturating_sub(1)).map_or(0, |(_, bucket)| *bucket)
     }
 
     /// Adds the event of each step of the definition, in any order of each that was done (F-16).
