@@ -1115,6 +1115,7 @@ pub fn metrics() -> BoxedStrategy<Value> {
                 ("interval", interval),
                 ("breakdowns", of("breakdowns")),
                 ("top", of("top")),
+                ("other", of("other").filter(|_| funnel.get("top").is_some())),
                 ("metrics", Some(metrics)),
                 ("formulas", formula.map(|formula| json!([{ "formula": formula }]))),
                 ("compare", compare),

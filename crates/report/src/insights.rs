@@ -468,12 +468,7 @@ impl Insights {
             (None, Some(retention)) => ("retention", self.check_retention(&retention)),
             (None, None) => return Ok(()),
         };
-        checked.map_err(|error| error.within(field))?;
-        if self.other {
-            let problem = format!("the segments beyond \"top\" together are not told of a {field}");
-            return Err(DefinitionError::new(field, problem).hint("leave out \"other\""));
-        }
-        Ok(())
+        checked.map_err(|error| error.within(field))
     }
 
     fn check_retention(&self, retention: &Retention) -> Result<()> {

@@ -215,7 +215,7 @@ async fn answer(
         }
         Question::Funnel(funnel) => {
             if funnel.users_of.is_some() {
-                result::users(report, &funnel::users(&asked, &report.scope, funnel).await?)?
+                result::users(report, &funnel::users(&asked, &report.scope, funnel, None).await?)?
             } else {
                 funnel::run(&asked, &report.scope, funnel).await?
             }
@@ -225,7 +225,7 @@ async fn answer(
                 let users = retention::users(&asked, &report.scope, retention, cell).await?;
                 result::users(report, &users)?
             } else {
-                retention::answer(&asked, &report.scope, retention).await?
+                retention::answer(&asked, &report.scope, retention, None).await?
             }
         }
         Question::Frequency(frequency) => {

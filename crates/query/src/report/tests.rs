@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use datafusion::prelude::SessionContext;
 use tallymark_event::Timestamp;
-use tallymark_report::{DefinitionKind, Report};
+use tallymark_report::{DefinitionKind, Lexicon, Report};
 use tallymark_users::ProfileKey;
 
 use crate::Error;
@@ -613,6 +613,62 @@ async fn s_90_a_formula_may_have_metrics_of_its_own_and_be_saved() {
             .push(wrong(&session, &format!(r#"{{"report": "insights", "formulas": [{formula}]}}"#)).await);
     }
     insta::assert_snapshot!(problems.join("\n"));
+}
+
+#[tokio::test]
+async fn f_40_m_22_lists_without_items_are_the_same_whatever_they_could_have() {
+    let mut dataset = dataset(&[
+        ("u1", "09:00", "Seen", r#"{"codes": [1], "tags": ["a"]}"#),
+        ("u1", "10:00", "Seen", r#"{"tags": []}"#),
+        ("u1", "11:00", "Play", r#"{"codes": []}"#),
+    ])
+    .await;
+    let merged = r#"{"event_properties": {"tags": {"merged_into": "codes"}}}"#;
+    dataset.save(DefinitionKind::Lexicon, Lexicon::NAME, merged);
+    let question = r#"SELECT event || ' ' || CAST(count AS TEXT) FROM funnel('{
+        "range": "2024-01-02 to 2024-01-02", "as_of": "2024-01-03", "steps": ["Seen", "Play"], "count": "totals",
+        "hold_constant": ["codes"]}')"#;
+    assert_eq!(rows(&dataset.resident_session(), question).await, ["Seen 2", "Play 1"]);
+}
+
+#[tokio::test]
+async fn m_4_s_26_s_27_the_users_behind_metrics_of_behaviour() {
+    let dataset = dataset(&[
+        ("u1", "10:00", "Seen", r#"{"kind": "a"}"#),
+        ("u1", "10:05", "Play", "{}"),
+        ("u2", "10:30", "Seen", r#"{"kind": "b"}"#),
+        ("u2", "11:10", "Play", "{}"),
+        ("u3", "11:00", "Seen", r#"{"kind": "a"}"#),
+        ("u4", "12:00", "Seen", r#"{"kind": "c"}"#),
+        ("u4", "12:10", "Play", "{}"),
+    ])
+    .await;
+    let session = dataset.resident_session();
+    let of = |metric: &str, more: &str, cell: &str| {
+        let question = format!(
+            r#"SELECT user_id FROM insights('{{"range": "2024-01-02 to 2024-01-02", "as_of": "2024-02-03",
+                "metrics": [{{"event": "Seen"}}, {metric}]{more}, "users_of": {{"metric": "B"{cell}}}}}')"#
+        );
+        let session = &session;
+        async move { rows(session, &question).await }
+    };
+    let funnel = r#"{"funnel": {"steps": ["Seen", "Play"]}}"#;
+    assert_eq!(of(funnel, "", "").await, ["u1", "u2", "u4"]);
+    let entered = r#"{"funnel": {"steps": ["Seen", "Play"]}, "step": 1, "value": "count"}"#;
+    assert_eq!(of(entered, "", "").await, ["u1", "u2", "u3", "u4"]);
+    let by_hour = r#", "interval": "hour""#;
+    assert_eq!(of(funnel, by_hour, r#", "time": "2024-01-02T10:00:00Z""#).await, ["u1", "u2"]);
+    let by_kind = r#", "breakdowns": ["kind"], "top": 1, "other": true"#;
+    assert_eq!(of(funnel, by_kind, r#", "segments": ["a"]"#).await, ["u1"]);
+    assert_eq!(of(funnel, by_kind, r#", "segments": ["$other"]"#).await, ["u2", "u4"]);
+    let retention = r#"{"retention": {"birth": "Seen", "return": "Play", "unit": "hour"}, "bucket": 0}"#;
+    assert_eq!(of(retention, "", "").await, ["u1", "u2", "u4"]);
+    assert_eq!(of(retention, by_hour, r#", "time": "2024-01-02T12:00:00Z""#).await, ["u4"]);
+    assert_eq!(of(retention, by_kind, r#", "segments": ["a"]"#).await, ["u1"]);
+    assert_eq!(of(retention, by_kind, r#", "segments": ["$other"]"#).await, ["u2", "u4"]);
+    // R-20: of rows that are not complete nobody is known.
+    let soon = r#"{"retention": {"birth": "Seen", "return": "Play", "unit": "day", "criterion": "on_or_before"}, "bucket": 60}"#;
+    assert_eq!(of(soon, "", "").await, [""; 0]);
 }
 
 #[tokio::test]

@@ -548,7 +548,11 @@ pub(in crate::report) fn held(values: &Values) -> Expr {
             let text = |row: usize| {
                 let of_row = offsets[row] as usize..offsets[row + 1] as usize;
                 let of_row = of_row.map(|at| items.is_valid(at).then(|| items.value(at)));
-                lists.is_valid(row).then(|| format!("{item:?}{:?}", of_row.collect::<Vec<_>>()))
+                // A list without items is the same whatever it could have.
+                lists.is_valid(row).then(|| match of_row.len() {
+                    0 => "[]".to_owned(),
+                    _ => format!("{item:?}{:?}", of_row.collect::<Vec<_>>()),
+                })
             };
             let texts: StringViewArray = (0..lists.len()).map(text).collect();
             Ok(Arc::new(texts))

@@ -98,7 +98,7 @@ pub(super) async fn shown_segments(
         let ranked = Metric { measure: rank_of(&metric.measure), ..metric.clone() };
         let mut found = Vec::new();
         if is_of_behaviour(metric) {
-            let of_segments = behaviour::measured(asked, scope, insights, metric, range, range).await?;
+            let of_segments = behaviour::measured(asked, scope, insights, metric, range, range, None).await?;
             let entered = of_segments.entered.into_iter().filter(|(_, count)| *count > 0.0);
             let cell =
                 |(segments, count)| Cell { segments, bucket: None, of: None, text: None, value: Some(count) };
@@ -309,9 +309,11 @@ pub(super) async fn measured(
         }
         let has_breakdown = !insights.breakdowns.is_empty();
         if is_of_behaviour(metric) {
-            let found = behaviour::measured(asked, scope, insights, metric, before, range).await?;
+            let told = shown.has_other.then_some(shown.segments());
+            let found = behaviour::measured(asked, scope, insights, metric, before, range, told).await?;
             all.push(make(None, has_breakdown, &found.overall));
-            for segments in &shown.segments {
+            let other = shown.has_other.then(|| vec![OTHER.to_owned(); insights.breakdowns.len()]);
+            for segments in shown.segments.iter().chain(&other) {
                 let cells = found.segments.get(segments).map(Vec::as_slice).unwrap_or_default();
                 all.push(make(Some(segments.clone()), true, cells));
             }

@@ -12,8 +12,9 @@ use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::super::convert::TEXT;
 use super::super::filter::utf8;
 use super::super::sample;
+use super::behaviour::is_of_behaviour;
 use super::measure::{Question, USER, segment_column};
-use super::{OTHER, OVERALL, active, letter, profiles, series, sessions};
+use super::{OTHER, OVERALL, active, behaviour, letter, profiles, series, sessions};
 use crate::Result;
 use tallymark_event::columns::USER_ID;
 
@@ -42,10 +43,6 @@ pub(in super::super) async fn behind(
         }
         _ => whole,
     };
-    if metric.funnel.is_some() || metric.retention.is_some() {
-        let error = wrong("metric", format!("{} is of a funnel, or of retention", cell.metric));
-        return Err(error.hint("a report of that kind has users_of its own").into());
-    }
     if let Some(cohort) = &metric.cohort {
         let members = asked.members_at(cohort, cohorts, range.to - 1).await?;
         return Ok(sample::among(insights, members.iter()).map(str::to_owned).collect());
@@ -54,6 +51,14 @@ pub(in super::super) async fn behind(
         let of_profiles = asked.of_profiles(None);
         let plan = profiles::matching(&of_profiles, filter)?;
         return users_in(asked, plan.project([column(USER_ID)])).await;
+    }
+    if is_of_behaviour(metric) {
+        // Ranks are those of the report (B-32).
+        let is_other = !cell.segments.is_empty() && cell.segments.iter().all(|label| label == OTHER);
+        let shown =
+            if is_other { Some(series::shown_segments(asked, scope, insights, &whole).await?) } else { None };
+        let told = shown.as_ref().map(series::Shown::segments);
+        return behaviour::behind(asked, scope, insights, (metric, cell), told).await;
     }
     // Whatever is measured, these are who did it.
     let counted = Metric { measure: Measure::UniqueUsers, ..metric.clone() };
