@@ -1058,8 +1058,79 @@ pub fn flows() -> impl Strategy<Value = Value> {
     as_asked(any_flows())
 }
 
-/// Reports that measure funnels and retention among other things (S-26, S-27).
+/// What a report says of all its metrics, and what is said of one number of a report.
+const OF_REPORT: [&str; 17] = [
+    "report",
+    "range",
+    "time_zone",
+    "as_of",
+    "week_start",
+    "sessions",
+    "where",
+    "interval",
+    "breakdowns",
+    "top",
+    "other",
+    "users_of",
+    "explain",
+    "time_buckets",
+    "significance",
+    "buckets",
+    "compare",
+];
+
+/// What a definition says of its own question.
+fn own(definition: &Value) -> Map<String, Value> {
+    let fields = definition.as_object().into_iter().flatten();
+    let own = fields.filter(|(field, _)| !OF_REPORT.contains(&field.as_str()));
+    own.map(|(field, value)| (field.clone(), value.clone())).collect()
+}
+
+/// Reports that measure funnels and retention among other things (S-26, S-27), or alone, with what is known
+/// of these only (F-75, R-33, A-17).
 pub fn metrics() -> BoxedStrategy<Value> {
+    prop_oneof![3 => mixed_metrics(), 1 => metrics_of_one(true), 1 => metrics_of_one(false)].boxed()
+}
+
+fn metrics_of_one(is_funnel: bool) -> BoxedStrategy<Value> {
+    let definitions = if is_funnel { funnel().boxed() } else { retention().boxed() };
+    definitions
+        .prop_map(move |definition| {
+            let kept = [
+                "range",
+                "time_zone",
+                "as_of",
+                "week_start",
+                "sessions",
+                "where",
+                "breakdowns",
+                "top",
+                "other",
+            ];
+            let fields = definition.as_object().into_iter().flatten();
+            let of_report = fields.filter(|(field, _)| kept.contains(&field.as_str()));
+            let of_report: Map<String, Value> =
+                of_report.map(|(field, value)| (field.clone(), value.clone())).collect();
+            let interval = definition.get("interval").cloned().filter(|_| is_funnel);
+            let field = if is_funnel { "funnel" } else { "retention" };
+            let mut own = own(&definition);
+            if let Some(brackets) = own.get_mut("brackets").and_then(Value::as_array_mut)
+                && brackets.len() == 1
+            {
+                brackets.push(2.into());
+            }
+            let metric = object([(field, Some(own.into()))]);
+            let rest = object([
+                ("report", Some(json!("insights"))),
+                ("interval", interval),
+                ("metrics", Some(json!([metric]))),
+            ]);
+            merged([of_report.into(), rest])
+        })
+        .boxed()
+}
+
+fn mixed_metrics() -> BoxedStrategy<Value> {
     let values = prop_oneof![
         2 => Just(None),
         1 => one_of(json!([
@@ -1073,15 +1144,6 @@ pub fn metrics() -> BoxedStrategy<Value> {
     let (funnel, retention) = (as_asked(any_funnel()), as_asked(any_retention()));
     (funnel, retention, values, option::of(1_usize..3), option::of(0_u32..3), formula, compare)
         .prop_map(|(funnel, retention, value, step, bucket, formula, compare)| {
-            let of_report = [
-                "report", "range", "time_zone", "as_of", "week_start", "sessions", "where", "interval", "breakdowns",
-                "top", "other", "users_of", "explain", "time_buckets", "significance", "buckets", "compare",
-            ];
-            let own = |definition: &Value| {
-                let fields = definition.as_object().into_iter().flatten();
-                let own = fields.filter(|(field, _)| !of_report.contains(&field.as_str()));
-                own.map(|(field, value)| (field.clone(), value.clone())).collect::<Map<String, Value>>()
-            };
             let mut returning = own(&retention);
             returning.shift_remove("count_by");
             let interval = funnel.get("interval").cloned();

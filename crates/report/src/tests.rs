@@ -443,6 +443,23 @@ fn errors_say_what_attempts_and_births_do_not_know() {
             r#"{"report": "insights", "metrics": [{"event": "A"}], "breakdowns": [{"property":
             {"per_user": "events", "event": "X", "within": "1 day"}}]}"#,
         ),
+        wrong(&format!(
+            r#"{{"report": "insights", "metrics": [{{"funnel": {{"steps": ["A", "B"]}}}}, {{"event": "A"}}],
+                "breakdowns": [{{"property": {}}}]}}"#,
+            between("[1, 2]")
+        )),
+        wrong(&format!(
+            r#"{{"report": "insights", "metrics": [{{"funnel": {{"steps": ["A", "B"]}}}}, {{"retention": {{"birth": "A"}}}}],
+                "breakdowns": [{{"property": {}}}]}}"#,
+            between("[1, 2]")
+        )),
+        wrong(&format!(
+            r#"{{"report": "insights", "metrics": [{{"funnel": {{"steps": ["A", "B"], "hold_constant": [{}]}}}}]}}"#,
+            between("[1, 2]")
+        )),
+        wrong(
+            r#"{"report": "insights", "metrics": [{"retention": {"birth": "A"}}], "breakdowns": [{"property": {"attributed": "src"}}]}"#,
+        ),
         wrong(&born(r#"{"per_user": "events", "event": "X"}"#)),
         wrong(&born(&between("[1, 2]"))),
         wrong(&born(r#"{"event_property": "a", "between_steps": [1, 2]}"#)),

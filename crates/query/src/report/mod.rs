@@ -301,7 +301,7 @@ fn counted_once(insights: &Insights) -> Insights {
     });
     let of_formulas = insights.formulas.iter_mut().flat_map(|formula| &mut formula.metrics);
     for metric in insights.metrics.iter_mut().chain(of_formulas).filter(|_| is_attributed) {
-        if metric.measure == Measure::UniqueUsers {
+        if metric.event.is_some() && metric.measure == Measure::UniqueUsers {
             metric.count_once.get_or_insert(CountOnce::Last);
         }
     }

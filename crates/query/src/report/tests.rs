@@ -672,6 +672,48 @@ async fn m_4_s_26_s_27_the_users_behind_metrics_of_behaviour() {
 }
 
 #[tokio::test]
+async fn s_26_s_27_what_happens_in_attempts_and_after_births_splits_metrics() {
+    let dataset = dataset(&[
+        ("u1", "08:00", "Visit", r#"{"from": "ad"}"#),
+        ("u1", "10:00", "Seen", "{}"),
+        ("u1", "10:01", "Search", "{}"),
+        ("u1", "10:02", "Search", "{}"),
+        ("u1", "10:05", "Play", "{}"),
+        ("u2", "08:00", "Visit", r#"{"from": "mail"}"#),
+        ("u2", "10:00", "Seen", "{}"),
+        ("u2", "10:30", "Play", "{}"),
+        ("u2", "13:00", "Search", "{}"),
+    ])
+    .await;
+    let session = dataset.resident_session();
+    let ask = |metric: &str, by: &str, more: &str| {
+        let question = format!(
+            r#"SELECT * FROM insights('{{"range": "2024-01-02T09:00:00Z to 2024-01-02T12:00:00Z", "as_of": "2024-01-03",
+                "metrics": [{metric}], "breakdowns": [{{"property": {by}}}]{more}}}')"#
+        );
+        let session = &session;
+        async move { rows(session, &question).await }
+    };
+    // F-75, of one funnel, with a filter on it.
+    let funnel = r#"{"name": "f", "funnel": {"steps": ["Seen", "Play"]}, "value": "count"}"#;
+    let searches = r#"{"per_user": "events", "event": "Search", "between_steps": [1, 2]}"#;
+    assert_eq!(ask(funnel, searches, "").await, ["A|f|$overall|2.0", "A|f|0|1.0", "A|f|2|1.0"]);
+    let filter = format!(r#", "where": {{"property": {searches}, "at_least": 1}}"#);
+    assert_eq!(ask(funnel, searches, &filter).await, ["A|f|$overall|1.0", "A|f|2|1.0"]);
+    let of_two = r#", "users_of": {"metric": "A", "segments": ["2"]}"#;
+    assert_eq!(ask(funnel, searches, of_two).await, ["u1"]);
+    // A-17.
+    assert_eq!(
+        ask(funnel, r#"{"attributed": "from"}"#, "").await,
+        ["A|f|$overall|2.0", "A|f|ad|1.0", "A|f|mail|1.0"]
+    );
+    // R-33: also what happens after the range.
+    let retention = r#"{"name": "r", "retention": {"birth": "Seen", "return": "Play", "unit": "hour", "measure": "unique_users"}, "bucket": 0}"#;
+    let later = r#"{"per_user": "events", "event": "Search", "within": "1 day"}"#;
+    assert_eq!(ask(retention, later, "").await, ["A|r|$overall|2.0", "A|r|1|1.0", "A|r|2|1.0"]);
+}
+
+#[tokio::test]
 async fn m_72_s_90_formulas_of_experiments_may_be_saved() {
     let mut dataset = dataset(&[
         ("u1", "10:00", "Seen", r#"{"v": "on"}"#),
