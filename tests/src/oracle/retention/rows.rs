@@ -47,12 +47,14 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
     table
 }
 
-/// The rows of all segments but some, as one (S-27).
+/// The rows without regard to segments, and of all segments but some, as one (S-27).
 pub fn of_others(world: &World, report: &Report, as_of: i64, but: &[Segment]) -> Table {
     let Question::Retention(retention) = &report.question else { panic!("no retention") };
     let asked = Asked::new(view(world, &report.scope, as_of), &report.scope, retention);
     let mut table = Table { columns: asked.columns(), rows: Vec::new() };
-    asked.add_rows(&mut table, &Line::Other(but.to_vec()));
+    for line in [Line::Overall, Line::Other(but.to_vec())] {
+        asked.add_rows(&mut table, &line);
+    }
     table
 }
 
