@@ -540,9 +540,11 @@ fn any_flows() -> BoxedStrategy<Value> {
                         (breakdowns, top, node),
                     )| {
                         let node = node.map(|node| node.among(&anchors, breakdowns.len()));
-                        // Of a path, the anchor alone, or with a step.
+                        // Of a path, or a tree, the anchor alone, or with a step.
                         let called = anchors[0]["event"].as_str().filter(|_| {
-                            form["form"] == "paths" && anchors.len() == 1 && anchors[0].get("name").is_none()
+                            form.get("form").is_some()
+                                && anchors.len() == 1
+                                && anchors[0].get("name").is_none()
                         });
                         let node = node.map(|node| match called {
                             None => node,
@@ -550,7 +552,8 @@ fn any_flows() -> BoxedStrategy<Value> {
                                 let step = node.get("label").filter(|label| *label != "$drop_off");
                                 let path: Vec<Value> =
                                     [Value::from(called)].into_iter().chain(step.cloned()).collect();
-                                json!({"path": path})
+                                let segments = node.get("segments").cloned();
+                                object([("path", Some(json!(path))), ("segments", segments)])
                             }
                         });
                         let is_node = node.as_ref().is_some_and(|node| node.get("path").is_none());
@@ -786,9 +789,24 @@ fn experiment_of(of: Of, key: Option<Value>) -> BoxedStrategy<Value> {
         .prop_map(|(event, measure, name)| {
             object([("event", Some(event)), ("measure", measure), ("name", name)])
         });
-    let metrics = vec(metric, 1..4).prop_flat_map(|metrics| {
+    // Some formulas have metrics of their own (S-90).
+    let own_filter = option::weighted(
+        0.3,
+        one_of(json!([{"property": "mins", "greater_than": 3}, {"property": "genre", "is_set": true}])),
+    );
+    let own = (metric.clone(), own_filter)
+        .prop_map(|(metric, filter)| merged([metric, object([("where", filter)])]));
+    let with_own = vec(own, 1..3).prop_flat_map(|own| {
+        formulas(own.len()).prop_map(move |mut formulas| {
+            formulas.truncate(1);
+            let with = |formula| merged([formula, json!({ "metrics": own })]);
+            formulas.into_iter().map(with).collect::<Vec<_>>()
+        })
+    });
+    let with_own = with_own.boxed();
+    let metrics = vec(metric, 1..4).prop_flat_map(move |metrics| {
         let formulas = formulas(metrics.len());
-        (Just(metrics), formulas)
+        (Just(metrics), (formulas, with_own.clone()).prop_map(|(formulas, own)| [own, formulas].concat()))
     });
     // Experiments as `exposed` has them, or events like any other.
     let by_event = (event(of), one_of(json!(["genre", "genre", "genre", "company", "mixed"]))).prop_map(
@@ -806,8 +824,9 @@ fn experiment_of(of: Of, key: Option<Value>) -> BoxedStrategy<Value> {
             .prop_map(|experiment| json!({"experiment": experiment, "experiments": "experiments"})),
         1 => by_event,
     ];
-    let users_of = (one_of(json!(["rock", "rock", "jazz", "none"])), option::of(Just(json!("a"))))
-        .prop_map(|(variant, metric)| object([("variant", Some(variant)), ("metric", metric)]));
+    let of_metric = one_of(json!([{}, {"metric": "a"}, {"without": "A"}]));
+    let users_of = (one_of(json!(["rock", "rock", "jazz", "none"])), of_metric)
+        .prop_map(|(variant, of_metric)| merged([json!({ "variant": variant }), of_metric]));
     let groups = prop_oneof![
         3 => one_of(json!(["rock", "rock", "rock", "jazz", "jazz", "jazz", "Rock", "A"]))
             .prop_map(|control| json!({ "control": control })),
@@ -850,9 +869,7 @@ fn experiment_of(of: Of, key: Option<Value>) -> BoxedStrategy<Value> {
     ((scope(), time, filter), what, tests, adjusted)
         .prop_map(move |((scope, time, filter), what, tests, adjusted)| {
             let (exposure, groups, (metrics, formulas), mut users_of) = what;
-            let is_filtered_first = metrics
-                .iter()
-                .any(|metric| metric["event"].get("first_time").is_some_and(|first| first == "filtered"));
+            let is_filtered_first = json!([metrics, formulas]).to_string().contains("\"filtered\"");
             let is_compared = |of: &Value| {
                 let variants = groups.get("variants").and_then(Value::as_array);
                 of["variant"] == groups["control"] || variants.is_none_or(|all| all.contains(&of["variant"]))
@@ -1161,8 +1178,79 @@ pub fn flows() -> impl Strategy<Value = Value> {
     as_asked(any_flows())
 }
 
-/// Reports that measure funnels and retention among other things (S-26, S-27).
+/// What a report says of all its metrics, and what is said of one number of a report.
+const OF_REPORT: [&str; 17] = [
+    "report",
+    "range",
+    "time_zone",
+    "as_of",
+    "week_start",
+    "sessions",
+    "where",
+    "interval",
+    "breakdowns",
+    "top",
+    "other",
+    "users_of",
+    "explain",
+    "time_buckets",
+    "significance",
+    "buckets",
+    "compare",
+];
+
+/// What a definition says of its own question.
+fn own(definition: &Value) -> Map<String, Value> {
+    let fields = definition.as_object().into_iter().flatten();
+    let own = fields.filter(|(field, _)| !OF_REPORT.contains(&field.as_str()));
+    own.map(|(field, value)| (field.clone(), value.clone())).collect()
+}
+
+/// Reports that measure funnels and retention among other things (S-26, S-27), or alone, with what is known
+/// of these only (F-75, R-33, A-17).
 pub fn metrics() -> BoxedStrategy<Value> {
+    prop_oneof![3 => mixed_metrics(), 1 => metrics_of_one(true), 1 => metrics_of_one(false)].boxed()
+}
+
+fn metrics_of_one(is_funnel: bool) -> BoxedStrategy<Value> {
+    let definitions = if is_funnel { funnel().boxed() } else { retention().boxed() };
+    definitions
+        .prop_map(move |definition| {
+            let kept = [
+                "range",
+                "time_zone",
+                "as_of",
+                "week_start",
+                "sessions",
+                "where",
+                "breakdowns",
+                "top",
+                "other",
+            ];
+            let fields = definition.as_object().into_iter().flatten();
+            let of_report = fields.filter(|(field, _)| kept.contains(&field.as_str()));
+            let of_report: Map<String, Value> =
+                of_report.map(|(field, value)| (field.clone(), value.clone())).collect();
+            let interval = definition.get("interval").cloned().filter(|_| is_funnel);
+            let field = if is_funnel { "funnel" } else { "retention" };
+            let mut own = own(&definition);
+            if let Some(brackets) = own.get_mut("brackets").and_then(Value::as_array_mut)
+                && brackets.len() == 1
+            {
+                brackets.push(2.into());
+            }
+            let metric = object([(field, Some(own.into()))]);
+            let rest = object([
+                ("report", Some(json!("insights"))),
+                ("interval", interval),
+                ("metrics", Some(json!([metric]))),
+            ]);
+            merged([of_report.into(), rest])
+        })
+        .boxed()
+}
+
+fn mixed_metrics() -> BoxedStrategy<Value> {
     let values = prop_oneof![
         2 => Just(None),
         1 => one_of(json!([
@@ -1176,15 +1264,6 @@ pub fn metrics() -> BoxedStrategy<Value> {
     let (funnel, retention) = (as_asked(any_funnel()), as_asked(any_retention()));
     (funnel, retention, values, option::of(1_usize..3), option::of(0_u32..3), formula, compare)
         .prop_map(|(funnel, retention, value, step, bucket, formula, compare)| {
-            let of_report = [
-                "report", "range", "time_zone", "as_of", "week_start", "sessions", "where", "interval", "breakdowns",
-                "top", "other", "users_of", "explain", "time_buckets", "significance", "buckets", "compare",
-            ];
-            let own = |definition: &Value| {
-                let fields = definition.as_object().into_iter().flatten();
-                let own = fields.filter(|(field, _)| !of_report.contains(&field.as_str()));
-                own.map(|(field, value)| (field.clone(), value.clone())).collect::<Map<String, Value>>()
-            };
             let mut returning = own(&retention);
             returning.shift_remove("count_by");
             let interval = funnel.get("interval").cloned();
@@ -1218,6 +1297,7 @@ pub fn metrics() -> BoxedStrategy<Value> {
                 ("interval", interval),
                 ("breakdowns", of("breakdowns")),
                 ("top", of("top")),
+                ("other", of("other").filter(|_| funnel.get("top").is_some())),
                 ("metrics", Some(metrics)),
                 ("formulas", formula.map(|formula| json!([{ "formula": formula }]))),
                 ("compare", compare),

@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::error::named;
 use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{
-    Breakdown, Cohort, DefinitionError, EventSelector, Filter, Funnel, Insights, Measure, PerUser, Period,
-    Property, Question, Result, Retention, Scope, Unit,
+    Breakdown, Cohort, DefinitionError, EventSelector, Filter, Funnel, Insights, Measure, Metric, PerUser,
+    Period, Property, Question, Result, Retention, Scope, Unit,
 };
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -82,13 +83,7 @@ impl WordOr<'_> for AttributionModel {
     }
 
     fn of_word(word: &str) -> Result<Self, String> {
-        if let Some((_, model)) = MODELS.iter().find(|(known, _)| *known == word) {
-            return Ok(*model);
-        }
-        let hint = crate::error::closest(word, Self::words());
-        let hint = hint.map(|hint| format!("did you mean \"{hint}\"? ")).unwrap_or_default();
-        let known = Self::words().join(", ");
-        Err(format!("\"{word}\" is no model; {hint}Known: {known}, and weights for first, middle, last"))
+        named(word, &MODELS, "model", ", and weights for first, middle, last")
     }
 
     fn of_object(object: WeightsObject) -> Result<Self, String> {
@@ -372,8 +367,6 @@ pub(crate) fn check_profile(filter: &Filter, has_time: bool) -> Result<()> {
 }
 
 fn check_insights(scope: &Scope, insights: &Insights) -> Result<()> {
-    let per_user = |property: &Property| matches!(property, Property::PerUser { .. });
-    let attributed = |property: &Property| matches!(property, Property::Attributed { .. });
     if let Some(sessions) = &scope.sessions {
         refuse(sessions, &Property::is_computed, "does not say what a session is")
             .map_err(|error| error.within("sessions"))?;
@@ -386,67 +379,84 @@ fn check_insights(scope: &Scope, insights: &Insights) -> Result<()> {
             return Err(within(DefinitionError::new("property", ATTRIBUTED_AS_IT_IS)));
         }
     }
-    let by_attribution = insights.breakdowns.iter().filter(|breakdown| has(*breakdown, &attributed)).count();
-    if by_attribution > 1 {
-        return Err(DefinitionError::new("breakdowns", "one of them may be an attributed property"));
+    for (place, metric) in insights.all_metrics() {
+        if metric.saved.is_some() {
+            // It is looked at once it is known what it is.
+            continue;
+        }
+        if metric.funnel.is_none() && metric.retention.is_none() {
+            check_metric(scope, insights, &place, metric)?;
+            continue;
+        }
+        // What these reports know of filters is what there is of them here.
+        if let Some(filter) = &scope.filter {
+            filter.check(false).map_err(|error| error.within("where"))?;
+        }
+        let (field, checked) = match (insights.funnel_of(metric), insights.retention_of(metric)) {
+            (Some(funnel), _) => ("funnel", check_funnel(scope, &funnel)),
+            (None, Some(retention)) => ("retention", check_retention(scope, &retention)),
+            (None, None) => continue,
+        };
+        checked.map_err(|error| {
+            // These are the report's.
+            let is_of_report =
+                ["breakdowns", "where", "sessions"].iter().any(|of| error.path.starts_with(of));
+            if is_of_report { error } else { error.within(&format!("{place}.{field}")) }
+        })?;
     }
+    Ok(())
+}
+
+/// A metric of events, of profiles, or of a cohort.
+fn check_metric(scope: &Scope, insights: &Insights, place: &str, metric: &Metric) -> Result<()> {
+    let per_user = |property: &Property| matches!(property, Property::PerUser { .. });
+    let attributed = |property: &Property| matches!(property, Property::Attributed { .. });
+    let within = |error: DefinitionError| error.within(place);
     let has_own_time = |property: &Property| {
         matches!(property, Property::PerUser { between_steps, within, .. }
             if between_steps.is_some() || within.is_some())
     };
     refuse(scope, &has_own_time, OWN_TIME)?;
-    refuse(insights, &has_own_time, OWN_TIME)?;
-    let everywhere = has(&scope.filter, &per_user) || has(&insights.breakdowns, &per_user);
-    for (place, metric) in insights.all_metrics() {
-        let within = |error: DefinitionError| error.within(&place);
-        if metric.funnel.is_some() || metric.retention.is_some() {
-            // What these reports know of filters is what there is of them here.
-            if let Some(filter) = &scope.filter {
-                filter.check(false).map_err(|error| error.within("where"))?;
-            }
-            let problem = "is not for metrics of funnels and of retention";
-            refuse(scope, &attributed, problem)?;
-            refuse(metric, &attributed, problem).map_err(within)?;
-        }
-        let is_active = matches!(
+    refuse(&insights.breakdowns, &has_own_time, OWN_TIME).map_err(|error| error.within("breakdowns"))?;
+    refuse(metric, &has_own_time, OWN_TIME).map_err(within)?;
+    if has(&scope.filter, &per_user) || has(&insights.breakdowns, &per_user) || has(metric, &per_user) {
+        if matches!(
             metric.measure,
             Measure::DailyActiveUsers | Measure::WeeklyActiveUsers | Measure::MonthlyActiveUsers
-        );
-        if everywhere || has(metric, &per_user) {
-            if is_active {
-                let problem =
-                    "cannot be told by what users do in a bucket: active users are those of days before";
-                return Err(within(DefinitionError::new("measure", problem)));
-            }
-            if metric.count_by.is_some() {
-                let problem = "goes without properties that are computed per user";
-                return Err(within(DefinitionError::new("count_by", problem)));
-            }
-            if metric.event.is_none() {
-                return Err(within(DefinitionError::new(
-                    "",
-                    "what is computed per user in a time is of metrics of events",
-                )));
-            }
+        ) {
+            let problem =
+                "cannot be told by what users do in a bucket: active users are those of days before";
+            return Err(within(DefinitionError::new("measure", problem)));
         }
-        if by_attribution == 0 {
-            continue;
+        if metric.count_by.is_some() {
+            let problem = "goes without properties that are computed per user";
+            return Err(within(DefinitionError::new("count_by", problem)));
         }
-        if metric.event.is_none() || metric.count_by.is_some() {
-            let problem = "what is attributed are events of users: without profiles, cohort, count_by";
+        if metric.event.is_none() {
+            let problem = "what is computed per user in a time is of metrics of events";
             return Err(within(DefinitionError::new("", problem)));
         }
-        match &metric.measure {
-            Measure::TotalEvents
-            | Measure::UniqueUsers
-            | Measure::OfProperty { aggregate: crate::Aggregate::Sum, .. } => {}
-            _ => {
-                let error = DefinitionError::new("measure", "cannot be attributed");
-                return Err(within(error.hint("total_events, unique_users and sums of a property can")));
-            }
+    }
+    let by_attribution = insights.breakdowns.iter().filter(|breakdown| has(*breakdown, &attributed)).count();
+    if by_attribution == 0 {
+        return Ok(());
+    }
+    if by_attribution > 1 {
+        return Err(DefinitionError::new("breakdowns", "one of them may be an attributed property"));
+    }
+    if metric.event.is_none() || metric.count_by.is_some() {
+        let problem = "what is attributed are events of users: without profiles, cohort, count_by";
+        return Err(within(DefinitionError::new("", problem)));
+    }
+    match &metric.measure {
+        Measure::TotalEvents
+        | Measure::UniqueUsers
+        | Measure::OfProperty { aggregate: crate::Aggregate::Sum, .. } => Ok(()),
+        _ => {
+            let error = DefinitionError::new("measure", "cannot be attributed");
+            Err(within(error.hint("total_events, unique_users and sums of a property can")))
         }
     }
-    Ok(())
 }
 
 /// Whether such a property is somewhere in it.

@@ -61,6 +61,22 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// What a word stands for among those there are of a `kind`; `others` is what else could be written.
+pub(crate) fn named<T: Clone>(
+    word: &str,
+    words: &[(&str, T)],
+    kind: &str,
+    others: &str,
+) -> Result<T, String> {
+    if let Some((_, found)) = words.iter().find(|(known, _)| *known == word) {
+        return Ok(found.clone());
+    }
+    let known: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
+    let hint = closest(word, known.iter().copied());
+    let hint = hint.map(|hint| format!("did you mean \"{hint}\"? ")).unwrap_or_default();
+    Err(format!("\"{word}\" is no {kind}; {hint}Known: {}{others}", known.join(", ")))
+}
+
 /// What serde found wrong at a path, in our words.
 pub(crate) fn of_serde(error: &serde_path_to_error::Error<serde_json::Error>) -> DefinitionError {
     let path = match error.path().to_string() {

@@ -6,8 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::attempt::no_first_time;
+use crate::measure::{measure_named, sum_or_average};
 use crate::text::{NoList, WordOr, Written, word_or};
-use crate::{Aggregate, DefinitionError, EventSelector, Period, Property, Result, Unit, window_ms};
+use crate::{
+    Aggregate, DefinitionError, EventSelector, Filter, Formula, Measure, Metric, Period, Property, Result,
+    Unit, window_ms,
+};
 
 /// A report of what the variants of an experiment do to some metrics, compared with the control (M-70 …
 /// M-77).
@@ -36,11 +40,14 @@ pub struct Experiment {
     /// These others; all there are if not said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<String>,
-    /// What is measured of those exposed; lettered A, B, C … in order.
+    /// What is measured of those exposed; lettered A, B, C … in order. None where formulas have metrics of
+    /// their own.
+    #[serde(default)]
     pub metrics: Vec<ExperimentMetric>,
-    /// Arithmetic over what metrics have (M-72).
+    /// Arithmetic over what metrics have (M-72). Metrics of their own are of events, and measured as
+    /// metrics of experiments can be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub formulas: Vec<ExperimentFormula>,
+    pub formulas: Vec<Formula>,
     /// By which test a difference is significant.
     #[serde(default)]
     pub test: ExperimentTest,
@@ -70,8 +77,8 @@ pub struct Experiment {
     pub users_of: Option<VariantOf>,
 }
 
-/// Who was exposed to a variant, or who of these has something of a metric:
-/// `{"variant": "on", "metric": "A"}`.
+/// Who was exposed to a variant, or who of these has something of a metric, or nothing:
+/// `{"variant": "on", "metric": "A"}`, `{"variant": "on", "without": "A"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VariantOf {
@@ -80,6 +87,9 @@ pub struct VariantOf {
     /// The letter of the metric; all who were exposed if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
+    /// Instead, the letter of the metric they have nothing of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without: Option<String>,
 }
 
 fn started() -> EventSelector {
@@ -113,6 +123,49 @@ pub struct ExperimentMetric {
 }
 
 impl ExperimentMetric {
+    /// What a metric of a formula is of those exposed, who are users if they are not `count_by`.
+    fn of_metric(metric: &Metric, count_by: Option<&str>) -> Result<Self> {
+        let wrong = |field: &str, problem: &str| Err(DefinitionError::new(field, problem));
+        let Some(event) = &metric.event else {
+            return wrong("", "metrics of an experiment are of events");
+        };
+        if metric.count_by.is_some() && metric.count_by.as_deref() != count_by {
+            return wrong("count_by", "is said by the experiment");
+        }
+        if metric.count_once.is_some() {
+            return wrong("count_once", "goes with breakdowns, and an experiment has none");
+        }
+        let measure = match &metric.measure {
+            Measure::UniqueUsers => ExperimentMeasure::UniqueUsers,
+            Measure::TotalEvents => ExperimentMeasure::TotalEvents,
+            Measure::Sessions => ExperimentMeasure::Sessions,
+            Measure::OfProperty { cast: Some(_), .. } => {
+                return wrong("measure.as", "of those exposed numbers are measured as they are");
+            }
+            Measure::OfProperty { aggregate, of, cast: None } => {
+                let aggregate = sum_or_average(*aggregate);
+                let aggregate =
+                    aggregate.map_err(|problem| DefinitionError::new("measure.aggregate", problem))?;
+                ExperimentMeasure::OfProperty { aggregate, of: of.clone() }
+            }
+            _ => {
+                let error = DefinitionError::new("measure", "cannot be measured of who is exposed");
+                let known = "unique_users, total_events, sessions, and the sum or average of a property can";
+                return Err(error.hint(known));
+            }
+        };
+        // S-51: it is as if each of the events said it.
+        let mut event = event.clone();
+        if let Some(filter) = &metric.filter {
+            filter.check(false).map_err(|error| error.within("where"))?;
+            for choice in &mut event.any_of {
+                let own = choice.filter.take().into_iter();
+                choice.filter = Some(Filter::List(own.chain([filter.clone()]).collect()));
+            }
+        }
+        Ok(Self { event, measure, name: metric.name.clone() })
+    }
+
     /// How it is called in results.
     pub fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| match &self.measure {
@@ -121,24 +174,6 @@ impl ExperimentMetric {
             }
             _ => self.event.label(),
         })
-    }
-}
-
-/// Arithmetic over what metrics have: `+ - * / ( )`, numbers, and their letters (M-72, S-70).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExperimentFormula {
-    /// Such as `A / B`.
-    pub formula: String,
-    /// What to call it in results; the formula itself if not said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-impl ExperimentFormula {
-    /// How it is called in results.
-    pub fn label(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.formula)
     }
 }
 
@@ -166,6 +201,12 @@ pub enum ExperimentMeasure {
     },
 }
 
+const MEASURES: [(&str, ExperimentMeasure); 3] = [
+    ("unique_users", ExperimentMeasure::UniqueUsers),
+    ("total_events", ExperimentMeasure::TotalEvents),
+    ("sessions", ExperimentMeasure::Sessions),
+];
+
 /// [`ExperimentMeasure`] as an object.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -183,25 +224,15 @@ impl WordOr<'_> for ExperimentMeasure {
     type List = NoList;
 
     fn words() -> Vec<&'static str> {
-        vec!["unique_users", "total_events", "sessions"]
+        MEASURES.iter().map(|(word, _)| *word).collect()
     }
 
     fn of_word(word: &str) -> Result<Self, String> {
-        match word {
-            "unique_users" => Ok(Self::UniqueUsers),
-            "total_events" => Ok(Self::TotalEvents),
-            "sessions" => Ok(Self::Sessions),
-            other => Err(format!("\"{other}\" is not known; known: {}", Self::words().join(", "))),
-        }
+        measure_named(word, &MEASURES)
     }
 
     fn of_object(object: ExperimentMeasureObject) -> Result<Self, String> {
-        match object.aggregate {
-            Aggregate::Sum | Aggregate::Average => {
-                Ok(Self::OfProperty { aggregate: object.aggregate, of: object.of })
-            }
-            other => Err(format!("of a property there is its sum and average, not {}", other.name())),
-        }
+        Ok(Self::OfProperty { aggregate: sum_or_average(object.aggregate)?, of: object.of })
     }
 }
 
@@ -274,21 +305,25 @@ impl Experiment {
                 return wrong(&format!("variants[{at}]"), "each is said once, the control not among them");
             }
         }
-        if self.metrics.is_empty() || self.metrics.len() > Self::METRICS_MAX {
+        if self.metrics.is_empty() && !Formula::are_enough(&self.formulas) {
             return wrong("metrics", &format!("1 to {} metrics", Self::METRICS_MAX));
-        }
-        for (at, metric) in self.metrics.iter().enumerate() {
-            let event = metric.event.check(false);
-            event.map_err(|error| error.within(&format!("metrics[{at}].event")))?;
-            if self.count_by.is_some() && metric.measure == ExperimentMeasure::Sessions {
-                return wrong(
-                    &format!("metrics[{at}].measure"),
-                    "sessions are those of users, not of count_by",
-                );
-            }
         }
         if self.formulas.len() > Self::METRICS_MAX {
             return wrong("formulas", &format!("at most {}", Self::METRICS_MAX));
+        }
+        for (at, formula) in self.formulas.iter().enumerate() {
+            formula.check().map_err(|error| error.within(&format!("formulas[{at}]")))?;
+        }
+        let all = self.all_metrics()?;
+        if all.len() > Self::METRICS_MAX {
+            let problem = format!("1 to {} metrics, those of formulas among them", Self::METRICS_MAX);
+            return wrong("metrics", &problem);
+        }
+        for (place, metric) in all {
+            metric.event.check(false).map_err(|error| error.within(&format!("{place}.event")))?;
+            if self.count_by.is_some() && metric.measure == ExperimentMeasure::Sessions {
+                return wrong(&format!("{place}.measure"), "sessions are those of users, not of count_by");
+            }
         }
         if !(self.confidence > 0.0 && self.confidence < 1.0) {
             return wrong("confidence", "between 0 and 1, such as 0.95");
@@ -308,6 +343,9 @@ impl Experiment {
                 return wrong("cuped", "1 to 90 days, such as \"2 weeks\"");
             }
         }
+        if self.users_of.as_ref().is_some_and(|of| of.metric.is_some() && of.without.is_some()) {
+            return wrong("users_of.without", "say either metric or without");
+        }
         if let Some(of) = &self.users_of
             && of.variant != self.control
             && !self.variants.is_empty()
@@ -316,6 +354,32 @@ impl Experiment {
             return wrong("users_of.variant", "is none of the variants");
         }
         self.check_split()
+    }
+
+    /// The same with the metrics of its formulas after its own.
+    ///
+    /// # Errors
+    /// Where a metric of a formula is none of an experiment.
+    pub fn with_metrics_of_formulas(&self) -> Result<Self> {
+        let metrics = self.all_metrics()?.into_iter().map(|(_, metric)| metric).collect();
+        Ok(Self { metrics, ..self.clone() })
+    }
+
+    /// All its metrics and those of its formulas, each with its place.
+    fn all_metrics(&self) -> Result<Vec<(String, ExperimentMetric)>> {
+        let own = self.metrics.iter().enumerate();
+        let mut all: Vec<(String, ExperimentMetric)> =
+            own.map(|(at, metric)| (format!("metrics[{at}]"), metric.clone())).collect();
+        for (formula, of) in self.formulas.iter().enumerate() {
+            // What a saved one is, is said where it is saved.
+            for (at, metric) in of.metrics.iter().enumerate().filter(|(_, metric)| metric.saved.is_none()) {
+                let place = format!("formulas[{formula}].metrics[{at}]");
+                let metric = ExperimentMetric::of_metric(metric, self.count_by.as_deref());
+                let metric = metric.map_err(|error| error.within(&place))?;
+                all.push((place, metric));
+            }
+        }
+        Ok(all)
     }
 
     fn check_split(&self) -> Result<()> {

@@ -56,7 +56,7 @@ pub struct Flows {
     /// How many paths are told (W-20); 50 if not said.
     #[serde(default = "paths")]
     pub paths: usize,
-    /// Instead of the numbers, the users behind one of the graph (M-4).
+    /// Instead of the numbers, the users behind one of them (M-4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users_of: Option<FlowNode>,
 }
@@ -64,7 +64,8 @@ pub struct Flows {
 /// The label of what goes no further (W-12).
 pub const DROPPED_OFF: &str = "$drop_off";
 
-/// One node of a graph of flows (W-10), or the edge from it to another; or a whole path (W-20).
+/// One node of a graph of flows (W-10), or the edge from it to another; or a whole path, or a node of a
+/// tree (W-20).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlowNode {
@@ -80,7 +81,8 @@ pub struct FlowNode {
     /// The node it goes to, of an edge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<FlowEnd>,
-    /// Instead, with the form `paths`: the labels of a path, anchors among them.
+    /// Instead, with the form `paths`: the labels of a path, anchors among them; with the form `tree`: those
+    /// from a root to the node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<String>,
     /// The labels of the segment, one a breakdown; without regard to segments if not said.
@@ -310,15 +312,14 @@ impl Flows {
         }
         Exclusion::check(&self.exclude, self.anchors.len())?;
         if let Some(node) = &self.users_of {
-            let wanted = if node.path.is_empty() { FlowForm::Graph } else { FlowForm::Paths };
-            if self.form != wanted {
-                let problem = match (self.form, wanted) {
-                    (_, FlowForm::Paths) => "users are those of a path: with users_of.path, it is paths",
-                    (FlowForm::Paths, _) => {
-                        "users are those of a node: leave out the form, or say users_of.path"
-                    }
-                    _ => "users are those of a node: with users_of, leave out the form",
-                };
+            let problem = match (self.form, node.path.is_empty()) {
+                (FlowForm::Graph, true) | (FlowForm::Paths | FlowForm::Tree, false) => None,
+                (FlowForm::Graph, false) => Some("users are those of a path: it is paths, or tree"),
+                (FlowForm::Paths | FlowForm::Tree, true) => {
+                    Some("users are those of a node: leave out the form, or say users_of.path")
+                }
+            };
+            if let Some(problem) = problem {
                 return Err(DefinitionError::new("form", problem));
             }
             node.check(self).map_err(|error| error.within("users_of"))?;

@@ -174,7 +174,18 @@ impl Formula {
         Ok(formula)
     }
 
-    fn check(&self) -> Result<()> {
+    /// How it is called in results.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.formula)
+    }
+
+    /// Whether a report may have these formulas and no metrics.
+    pub(crate) fn are_enough(formulas: &[Self]) -> bool {
+        !formulas.is_empty()
+            && formulas.iter().all(|formula| formula.saved.is_some() || !formula.metrics.is_empty())
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
         if self.saved.is_some() && !(self.formula.is_empty() && self.metrics.is_empty()) {
             let field = if self.formula.is_empty() { "metrics" } else { "formula" };
             return Err(DefinitionError::new(field, "is said by the saved formula"));
@@ -338,9 +349,7 @@ impl Breakdown {
 
 impl Insights {
     pub(crate) fn check(&self) -> Result<()> {
-        let has_formulas_alone = !self.formulas.is_empty()
-            && self.formulas.iter().all(|formula| formula.saved.is_some() || !formula.metrics.is_empty());
-        if self.metrics.is_empty() && !has_formulas_alone {
+        if self.metrics.is_empty() && !Formula::are_enough(&self.formulas) {
             return Err(DefinitionError::new("metrics", "at least one metric"));
         }
         for (at, formula) in self.formulas.iter().enumerate() {
@@ -459,12 +468,7 @@ impl Insights {
             (None, Some(retention)) => ("retention", self.check_retention(&retention)),
             (None, None) => return Ok(()),
         };
-        checked.map_err(|error| error.within(field))?;
-        if self.other {
-            let problem = format!("the segments beyond \"top\" together are not told of a {field}");
-            return Err(DefinitionError::new(field, problem).hint("leave out \"other\""));
-        }
-        Ok(())
+        checked.map_err(|error| error.within(field))
     }
 
     fn check_retention(&self, retention: &Retention) -> Result<()> {

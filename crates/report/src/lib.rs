@@ -69,7 +69,7 @@ pub use event::{
     ALL_EVENTS, EventChoice, EventSelector, FirstTime, SESSION_END, SESSION_START, is_of_sessions,
 };
 pub use experiment::{
-    Correction, Experiment, ExperimentFormula, ExperimentMeasure, ExperimentMetric, ExperimentTest, VariantOf,
+    Correction, Experiment, ExperimentMeasure, ExperimentMetric, ExperimentTest, VariantOf,
 };
 pub use filter::{
     CastType, CohortName, Condition, Filter, Include, Items, ListContains, Operator, Period, Scalar,

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::error::named;
 use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{CastType, Property};
 
@@ -146,6 +147,11 @@ impl Aggregate {
         }
     }
 
+    /// Whether it is 0 of nothing rather than null (S-32).
+    pub fn is_zero_of_nothing(self) -> bool {
+        matches!(self, Self::Sum | Self::Count | Self::Distinct)
+    }
+
     /// Read from [`Aggregate::name`].
     pub fn named(word: &str) -> Option<Self> {
         if let Some((_, aggregate)) = WORDS.iter().find(|(known, _)| *known == word) {
@@ -165,15 +171,9 @@ impl Serialize for Aggregate {
 impl<'de> Deserialize<'de> for Aggregate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = String::deserialize(deserializer)?;
-        Self::named(&word).ok_or_else(|| {
-            let known: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
-            let hint = crate::error::closest(&word, known.iter().copied());
-            let hint = hint.map(|hint| format!("did you mean \"{hint}\"? ")).unwrap_or_default();
-            serde::de::Error::custom(format!(
-                "\"{word}\" is no aggregate; {hint}Known: {}, and percentiles such as p90",
-                known.join(", ")
-            ))
-        })
+        let found = Self::named(&word)
+            .map_or_else(|| named(&word, &WORDS, "aggregate", ", and percentiles such as p90"), Ok);
+        found.map_err(serde::de::Error::custom)
     }
 }
 
@@ -212,18 +212,7 @@ impl WordOr<'_> for Measure {
     }
 
     fn of_word(word: &str) -> Result<Self, String> {
-        if let Some((_, measure)) = MEASURES.iter().find(|(known, _)| *known == word) {
-            return Ok(measure.clone());
-        }
-        let known: Vec<&str> = MEASURES.iter().map(|(word, _)| *word).collect();
-        if Aggregate::named(word).is_some() {
-            return Err(format!(
-                "\"{word}\" of what? Write {{\"aggregate\": \"{word}\", \"of\": \"PROPERTY\"}}"
-            ));
-        }
-        let hint = crate::error::closest(word, known.iter().copied());
-        let hint = hint.map(|hint| format!("did you mean \"{hint}\"? ")).unwrap_or_default();
-        Err(format!("\"{word}\" is no measure; {hint}Known: {}", known.join(", ")))
+        measure_named(word, &MEASURES)
     }
 
     fn of_object(object: MeasureObject) -> Result<Self, String> {
@@ -242,6 +231,24 @@ impl WordOr<'_> for Measure {
             },
             _ => Err("an aggregate is either of a property or per_user".to_owned()),
         }
+    }
+}
+
+/// The measure of a word: of these, or the aggregate of a property that is not said.
+pub(crate) fn measure_named<T: Clone>(word: &str, measures: &[(&str, T)]) -> Result<T, String> {
+    named(word, measures, "measure", "").map_err(|error| match Aggregate::named(word) {
+        None => error,
+        Some(_) => {
+            format!("\"{word}\" of what? Write {{\"aggregate\": \"{word}\", \"of\": \"PROPERTY\"}}")
+        }
+    })
+}
+
+/// The aggregates of a property that are the same whether taken of all events or of what each user has.
+pub(crate) fn sum_or_average(aggregate: Aggregate) -> Result<Aggregate, String> {
+    match aggregate {
+        Aggregate::Sum | Aggregate::Average => Ok(aggregate),
+        other => Err(format!("of a property there is its sum and average, not {}", other.name())),
     }
 }
 
@@ -272,13 +279,23 @@ impl Measure {
         )
     }
 
+    /// Which aggregate it is; of events, users and sessions it is how many there are.
+    pub fn aggregate(&self) -> Aggregate {
+        match self {
+            Self::TotalEvents
+            | Self::UniqueUsers
+            | Self::DailyActiveUsers
+            | Self::WeeklyActiveUsers
+            | Self::MonthlyActiveUsers
+            | Self::CumulativeUniqueUsers
+            | Self::Sessions => Aggregate::Count,
+            Self::OfProperty { aggregate, .. } | Self::OverUsers { aggregate, .. } => *aggregate,
+        }
+    }
+
     /// Whether it is a number for each value: how many have it (S-36).
     pub fn is_distribution(&self) -> bool {
-        matches!(
-            self,
-            Self::OfProperty { aggregate: Aggregate::Distribution, .. }
-                | Self::OverUsers { aggregate: Aggregate::Distribution, .. }
-        )
+        self.aggregate() == Aggregate::Distribution
     }
 }
 
@@ -310,14 +327,8 @@ impl WordOr<'_> for PerUser {
     }
 
     fn of_word(word: &str) -> Result<Self, String> {
-        match word {
-            "events" => Ok(Self::Events),
-            "sessions" => Ok(Self::Sessions),
-            other => Err(format!(
-                "\"{other}\" is not known; known: events, sessions, {{\"aggregate\": \"sum\", \"of\": \
-                 \"PROPERTY\"}}"
-            )),
-        }
+        let words = [("events", Self::Events), ("sessions", Self::Sessions)];
+        named(word, &words, "number of a user", ", {\"aggregate\": \"sum\", \"of\": \"PROPERTY\"}")
     }
 
     fn of_object(object: PerUserObject) -> Result<Self, String> {

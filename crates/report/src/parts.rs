@@ -201,7 +201,8 @@ fn of_experiment<'a>(experiment: &'a Experiment, each: Each<'_, 'a>) -> Result<(
             ExperimentMeasure::OfProperty { of, .. } => at("measure.of", [of], each, property),
             _ => Ok(()),
         }
-    })
+    })?;
+    at_each("formulas", &experiment.formulas, each, formula)
 }
 
 fn of_impact<'a>(impact: &'a Impact, each: Each<'_, 'a>) -> Result<()> {

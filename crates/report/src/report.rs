@@ -222,17 +222,20 @@ impl Report {
         metrics: &BTreeMap<String, Metric>,
         formulas: &BTreeMap<String, Formula>,
     ) -> Result<Self> {
-        let Question::Insights(insights) = &mut self.question else { return Ok(self) };
-        for (at, formula) in insights.formulas.iter_mut().enumerate() {
+        let (own, of_report) = match &mut self.question {
+            Question::Insights(Insights { metrics, formulas, .. }) => (&mut metrics[..], formulas),
+            Question::Experiment(Experiment { formulas, .. }) => (&mut [][..], formulas),
+            _ => return Ok(self),
+        };
+        for (at, formula) in of_report.iter_mut().enumerate() {
             if let Some(name) = formula.saved.take() {
                 let found = of_saved("formula", &format!("formulas[{at}].saved"), &name, formulas)?;
                 let called = formula.name.take().or_else(|| found.name.clone()).unwrap_or(name);
                 *formula = Formula { name: Some(called), ..found.clone() };
             }
         }
-        let own =
-            insights.metrics.iter_mut().enumerate().map(|(at, metric)| (format!("metrics[{at}]"), metric));
-        let of_formulas = insights.formulas.iter_mut().enumerate().flat_map(|(formula, of)| {
+        let own = own.iter_mut().enumerate().map(|(at, metric)| (format!("metrics[{at}]"), metric));
+        let of_formulas = of_report.iter_mut().enumerate().flat_map(|(formula, of)| {
             let of_it = of.metrics.iter_mut().enumerate();
             of_it.map(move |(at, metric)| (format!("formulas[{formula}].metrics[{at}]"), metric))
         });
@@ -243,7 +246,11 @@ impl Report {
                 *metric = Metric { name: Some(called), ..found.clone() };
             }
         }
-        insights.check()?;
+        match &self.question {
+            Question::Insights(insights) => insights.check()?,
+            Question::Experiment(experiment) => experiment.check()?,
+            _ => {}
+        }
         computed::check(&self.scope, &self.question)?;
         Ok(self)
     }

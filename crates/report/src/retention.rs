@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::insights::{check_breakdowns, check_cell};
+use crate::measure::{measure_named, sum_or_average};
 use crate::text::{NoList, WordOr, Written, word_or};
 use crate::{Aggregate, Breakdown, DefinitionError, EventSelector, Instant, Property, Result, Unit};
 
@@ -109,6 +110,12 @@ pub enum RetentionMeasure {
     },
 }
 
+const MEASURES: [(&str, RetentionMeasure); 3] = [
+    ("rate", RetentionMeasure::Rate),
+    ("unique_users", RetentionMeasure::UniqueUsers),
+    ("total_events", RetentionMeasure::TotalEvents),
+];
+
 /// [`RetentionMeasure`] as an object.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -125,25 +132,15 @@ impl WordOr<'_> for RetentionMeasure {
     type List = NoList;
 
     fn words() -> Vec<&'static str> {
-        vec!["rate", "unique_users", "total_events"]
+        MEASURES.iter().map(|(word, _)| *word).collect()
     }
 
     fn of_word(word: &str) -> Result<Self, String> {
-        match word {
-            "rate" => Ok(Self::Rate),
-            "unique_users" => Ok(Self::UniqueUsers),
-            "total_events" => Ok(Self::TotalEvents),
-            other => Err(format!("\"{other}\" is not known; known: {}", Self::words().join(", "))),
-        }
+        measure_named(word, &MEASURES)
     }
 
     fn of_object(object: RetentionMeasureObject) -> Result<Self, String> {
-        match object.aggregate {
-            Aggregate::Sum | Aggregate::Average => {
-                Ok(Self::OfProperty { aggregate: object.aggregate, of: object.of })
-            }
-            other => Err(format!("of a property there is its sum and average, not {}", other.name())),
-        }
+        Ok(Self::OfProperty { aggregate: sum_or_average(object.aggregate)?, of: object.of })
     }
 }
 

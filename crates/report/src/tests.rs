@@ -180,6 +180,9 @@ fn errors_of_behaviour_say_where_and_what_would_be_right() {
         ),
         wrong(r#"{"report": "flows", "anchors": ["a"], "form": "paths", "users_of": {"label": "a"}}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "form": "tree", "users_of": {}}"#),
+        wrong(
+            r#"{"report": "flows", "anchors": ["a"], "form": "tree", "users_of": {"path": ["a"], "offset": 1}}"#,
+        ),
         wrong(r#"{"report": "flows", "anchors": ["a"], "hide": ["x"], "show_only": ["y"]}"#),
         wrong(r#"{"report": "flows", "anchors": ["a"], "exclude": [{"event": "x", "after_step": 1}]}"#),
     ];
@@ -255,9 +258,31 @@ fn m_70_errors_of_experiments_say_where_and_what_would_be_right() {
                 "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": "sessions"}]}"#,
         ),
         of(r#""formulas": [{"formula": "A", "nam": "a"}]"#),
+        of(r#""formulas": [{"metrics": [{"event": "a"}]}]"#),
+        of(r#""formulas": [{"formula": "A", "saved": "f"}]"#),
+        of(r#""formulas": [{"formula": "A", "metrics": [{"cohort": "a"}]}]"#),
+        of(
+            r#""formulas": [{"formula": "A", "metrics": [{"event": "a"}, {"event": "a", "count_by": "company"}]}]"#,
+        ),
+        of(
+            r#""formulas": [{"formula": "A", "metrics": [{"event": "a", "measure": {"aggregate": "max", "of": "x"}}]}]"#,
+        ),
+        of(
+            r#""formulas": [{"formula": "A", "metrics": [{"event": "a", "measure": {"aggregate": "sum", "of": "x", "as": "number"}}]}]"#,
+        ),
+        of(
+            r#""formulas": [{"formula": "A", "metrics": [{"event": "a", "where": {"property": "x", "equals": 1, "include": "matching_items"}}]}]"#,
+        ),
+        of(
+            r#""count_by": "g", "formulas": [{"formula": "A", "metrics": [{"event": "a", "measure": "sessions"}]}]"#,
+        ),
+        wrong(
+            r#"{"report": "experiment", "experiment": "x", "control": "off", "formulas": [{"formula": "A"}, {"saved": "f"}]}"#,
+        ),
         of(r#""users_of": {"metric": "A"}"#),
         of(r#""users_of": {"variant": "on", "metrics": "A"}"#),
         of(r#""variants": ["on"], "users_of": {"variant": "onn"}"#),
+        of(r#""users_of": {"variant": "on", "metric": "A", "without": "A"}"#),
     ];
     insta::assert_snapshot!(errors.join("\n"));
 }
@@ -269,7 +294,8 @@ fn m_70_experiments_read_back_as_the_same() {
             "variants": ["on"], "metrics": [{"event": "Buy"}, {"event": "Buy", "measure": {"aggregate": "average", "of": "price"},
             "name": "price"}, {"event": "c", "measure": "sessions"}], "test": "sequential", "confidence": 0.9,
             "correction": "benjamini_hochberg", "winsorize": 1, "cuped": "2 weeks", "pre_experiment_bias": true,
-            "formulas": [{"formula": "A / B", "name": "each"}, {"formula": "1 - A"}],
+            "formulas": [{"formula": "A / B", "name": "each"}, {"saved": "Conversion"}, {"formula": "1 - A",
+                "metrics": [{"event": "Buy", "measure": "total_events", "where": "price > 3"}]}],
             "split": {"on": 1, "off": 2}, "users_of": {"variant": "on", "metric": "A"}}"#,
     );
     let again = Report::from_value(report.to_value());
@@ -459,6 +485,23 @@ fn errors_say_what_attempts_and_births_do_not_know() {
         wrong(
             r#"{"report": "insights", "metrics": [{"event": "A"}], "breakdowns": [{"property":
             {"per_user": "events", "event": "X", "within": "1 day"}}]}"#,
+        ),
+        wrong(&format!(
+            r#"{{"report": "insights", "metrics": [{{"funnel": {{"steps": ["A", "B"]}}}}, {{"event": "A"}}],
+                "breakdowns": [{{"property": {}}}]}}"#,
+            between("[1, 2]")
+        )),
+        wrong(&format!(
+            r#"{{"report": "insights", "metrics": [{{"funnel": {{"steps": ["A", "B"]}}}}, {{"retention": {{"birth": "A"}}}}],
+                "breakdowns": [{{"property": {}}}]}}"#,
+            between("[1, 2]")
+        )),
+        wrong(&format!(
+            r#"{{"report": "insights", "metrics": [{{"funnel": {{"steps": ["A", "B"], "hold_constant": [{}]}}}}]}}"#,
+            between("[1, 2]")
+        )),
+        wrong(
+            r#"{"report": "insights", "metrics": [{"retention": {"birth": "A"}}], "breakdowns": [{"property": {"attributed": "src"}}]}"#,
         ),
         wrong(&born(r#"{"per_user": "events", "event": "X"}"#)),
         wrong(&born(&between("[1, 2]"))),

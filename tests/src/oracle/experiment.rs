@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tallymark_report::{
-    Aggregate, Breakdown, Correction, Experiment, ExperimentMeasure, ExperimentMetric, ExperimentTest,
-    Filter, Period, Question, Report, Unit,
+    Aggregate, Breakdown, Correction, EventSelector, Experiment, ExperimentMeasure, ExperimentTest, Filter,
+    Formula, Period, Question, Report, Unit,
 };
 
 use super::Table;
@@ -34,9 +34,65 @@ struct Observed {
     before: Option<f64>,
 }
 
+/// What is measured: a metric of the experiment, or of a formula of it (S-90).
+struct Metric {
+    event: EventSelector,
+    filter: Option<Filter>,
+    measure: ExperimentMeasure,
+}
+
+/// Those of the experiment, then those of each formula.
+fn metrics(experiment: &Experiment) -> Vec<Metric> {
+    let own = experiment.metrics.iter().map(|metric| Metric {
+        event: metric.event.clone(),
+        filter: None,
+        measure: metric.measure.clone(),
+    });
+    let of_formulas = experiment.formulas.iter().flat_map(|formula| &formula.metrics).map(|metric| Metric {
+        event: metric.event.clone().unwrap(),
+        filter: metric.filter.clone(),
+        measure: serde_json::from_value(json!(metric.measure)).unwrap(),
+    });
+    own.chain(of_formulas).collect()
+}
+
+/// A formula, and for which metrics its letters stand.
+struct Lettered<'a> {
+    formula: &'a Formula,
+    /// What A is.
+    first: usize,
+    count: usize,
+}
+
+impl Lettered<'_> {
+    /// The metrics that it names.
+    fn named(&self) -> Vec<usize> {
+        let text = self.formula.formula.to_uppercase();
+        let is_named = |at: &usize| text.contains(char::from(b'A' + u8::try_from(*at).unwrap()));
+        (0..self.count).filter(is_named).map(|at| self.first + at).collect()
+    }
+
+    fn metric(&self, letter: &str) -> usize {
+        self.first + number(letter)
+    }
+}
+
+fn lettered(experiment: &Experiment) -> Vec<Lettered<'_>> {
+    let mut own_from = experiment.metrics.len();
+    let one = |formula| {
+        let Formula { metrics, .. }: &Formula = formula;
+        own_from += metrics.len();
+        if metrics.is_empty() {
+            return Lettered { formula, first: 0, count: experiment.metrics.len() };
+        }
+        Lettered { formula, first: own_from - metrics.len(), count: metrics.len() }
+    };
+    experiment.formulas.iter().map(one).collect()
+}
+
 /// The events of a metric, each with whose it is and the session it is in.
 struct Hits<'a> {
-    metric: &'a ExperimentMetric,
+    measure: ExperimentMeasure,
     events: Vec<(Occurrence<'a>, Option<usize>)>,
 }
 
@@ -54,7 +110,7 @@ impl Hits<'_> {
             .filter(|(one, _)| one.actors.iter().any(|of| of == actor) && is_counted(one.event))
             .map(|(one, session)| (one.event, *session))
             .collect();
-        match &self.metric.measure {
+        match &self.measure {
             ExperimentMeasure::UniqueUsers => (Some(if own.is_empty() { 0.0 } else { 1.0 }), !own.is_empty()),
             ExperimentMeasure::TotalEvents => (Some(own.len() as f64), !own.is_empty()),
             ExperimentMeasure::Sessions => {
@@ -112,8 +168,8 @@ pub fn beliefs(world: &World, report: &Report, as_of: i64) -> Vec<Option<Belief>
             found.push(control.zip(variant).map(|(control, variant)| Belief { control, variant }));
         }
     }
-    for formula in &experiment.formulas {
-        let of_group = |group: usize| Posterior::of_formula(experiment, &formula.formula, &groups, group);
+    for formula in lettered(experiment) {
+        let of_group = |group: usize| Posterior::of_formula(experiment, &formula, &groups, group);
         for group in 1..groups.len() {
             found
                 .push(of_group(0).zip(of_group(group)).map(|(control, variant)| Belief { control, variant }));
@@ -208,25 +264,35 @@ impl Posterior {
         Self { places: middles.iter().map(|at| place(*at)).collect(), below: below.collect(), weights }
     }
 
-    /// Of what metrics have that are independent of each other: every combination of some of the places of
-    /// each that are as likely as one another.
-    fn of_formula(experiment: &Experiment, formula: &str, groups: &[Group], group: usize) -> Option<Self> {
-        let named = named(experiment, formula);
-        let each = [0, 20_000, 300, 50][named.len()];
-        let mut combinations = vec![Vec::new()];
+    /// Of what metrics have that are independent of each other: at combinations that are spread evenly over
+    /// all there are, by multiples of numbers that have nothing to do with each other.
+    fn of_formula(
+        experiment: &Experiment,
+        formula: &Lettered<'_>,
+        groups: &[Group],
+        group: usize,
+    ) -> Option<Self> {
+        const COMBINATIONS: u32 = 40_000;
+        let (named, metrics) = (formula.named(), metrics(experiment));
+        // The number g with g^(n + 1) = g + 1, for n metrics.
+        let power = 1.0 / (named.len() as f64 + 1.0);
+        let g = (0..100).fold(1.0, |g: f64, _| (g + 1.0).powf(power));
+        let mut combinations: Vec<Vec<f64>> = vec![Vec::new(); COMBINATIONS as usize];
+        let mut step = 1.0;
         for at in &named {
             let values = adjusted(experiment, *at, groups);
-            let measure = &experiment.metrics[*at].measure;
+            let measure = &metrics[*at].measure;
             let is_share = *measure == ExperimentMeasure::UniqueUsers && experiment.cuped.is_none();
-            let places = Self::of(&values, group, is_share)?.likely(each);
-            let longer = |before: &Vec<f64>| {
-                places.iter().map(|place| [&before[..], &[*place]].concat()).collect::<Vec<_>>()
-            };
-            combinations = combinations.iter().flat_map(longer).collect();
+            let posterior = Self::of(&values, group, is_share)?;
+            step /= g;
+            for (number, places) in (0..COMBINATIONS).zip(&mut combinations) {
+                places.push(posterior.place_at((0.5 + f64::from(number) * step).fract()));
+            }
         }
         let value = |places: &Vec<f64>| {
-            let place = |letter: &str| Some(places[named.iter().position(|at| *at == number(letter))?]);
-            evaluate::<f64>(formula, &place)
+            let place =
+                |letter: &str| Some(places[named.iter().position(|at| *at == formula.metric(letter))?]);
+            evaluate::<f64>(&formula.formula.formula, &place)
         };
         let mut places: Vec<f64> = combinations.iter().filter_map(value).collect();
         if places.is_empty() {
@@ -238,12 +304,9 @@ impl Posterior {
         Some(Self { weights: vec![one; places.len()], places, below })
     }
 
-    /// So many places, of which each is as likely as the others.
-    fn likely(&self, count: usize) -> Vec<f64> {
-        let at = |below: f64| {
-            self.places[self.below.partition_point(|known| *known < below).min(self.places.len() - 1)]
-        };
-        (0..count).map(|place| at((place as f64 + 0.5) / count as f64)).collect()
+    /// The place that as much lies below of.
+    fn place_at(&self, below: f64) -> f64 {
+        self.places[self.below.partition_point(|known| *known < below).min(self.places.len() - 1)]
     }
 
     fn mean_of(&self, of: &dyn Fn(f64) -> f64) -> f64 {
@@ -268,10 +331,11 @@ impl Posterior {
 /// The users behind a number (M-4).
 pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
     let Some(of) = &asked(report).users_of else { panic!("whose users?") };
-    let metric = of.metric.as_deref().map(number);
+    let (with, without) = (of.metric.as_deref().map(number), of.without.as_deref().map(number));
     let exposed = exposed(world, report, as_of).into_iter().filter(|one| one.variant == of.variant);
     exposed
-        .filter(|one| metric.is_none_or(|metric| one.metrics[metric].is_any))
+        .filter(|one| with.is_none_or(|metric| one.metrics[metric].is_any))
+        .filter(|one| without.is_none_or(|metric| !one.metrics[metric].is_any))
         .map(|one| one.actor)
         .collect()
 }
@@ -294,13 +358,17 @@ fn exposed(world: &World, report: &Report, as_of: i64) -> Vec<Exposed> {
     };
     let exposures = exposures(view, experiment, &|event| kept(event) && range.contains(event.time));
     let sessions: Vec<Session<'_>> = sessions(view, &report.scope.sessions.clone().unwrap_or_default());
-    let hits: Vec<Hits<'_>> = experiment
-        .metrics
-        .iter()
-        .map(|metric| {
-            let events = occurrences(view, &metric.event, key).into_iter().filter(|one| kept(one.event));
+    let hits: Vec<Hits<'_>> = metrics(experiment)
+        .into_iter()
+        .map(|Metric { mut event, filter, measure }| {
+            // S-51: a first time is one of events that pass, or has to pass itself; as if the event said it.
+            for choice in &mut event.any_of {
+                let all = choice.filter.take().into_iter().chain(filter.clone());
+                choice.filter = Some(Filter::All { all: all.collect() });
+            }
+            let events = occurrences(view, &event, key).into_iter().filter(|one| kept(one.event));
             let session = |event: &Event| sessions.iter().position(|session| session.contains(event));
-            Hits { metric, events: events.map(|one| (one.clone(), session(one.event))).collect() }
+            Hits { measure, events: events.map(|one| (one.clone(), session(one.event))).collect() }
         })
         .collect();
 
@@ -346,7 +414,7 @@ fn exposed(world: &World, report: &Report, as_of: i64) -> Vec<Exposed> {
 
 fn groups(world: &World, report: &Report, as_of: i64) -> Vec<Group> {
     let experiment = asked(report);
-    let nobody = || (0, vec![Vec::new(); experiment.metrics.len()]);
+    let nobody = || (0, vec![Vec::new(); metrics(experiment).len()]);
     let mut groups: BTreeMap<String, (usize, Vec<Vec<Observed>>)> = BTreeMap::new();
     for one in exposed(world, report, as_of) {
         let (exposed, metrics) = groups.entry(one.variant).or_insert_with(nobody);
@@ -519,25 +587,18 @@ impl Arithmetic for Changing {
     }
 }
 
-/// The metrics that a formula names.
-fn named(experiment: &Experiment, formula: &str) -> Vec<usize> {
-    let is_named =
-        |at: &usize| formula.to_uppercase().contains(char::from(b'A' + u8::try_from(*at).unwrap()));
-    (0..experiment.metrics.len()).filter(is_named).collect()
-}
-
 /// What a formula comes to in a group of so many, by what each metric does (M-72): the variance is so
 /// that by the number of the group it is that of the mean.
-fn of_formula(experiment: &Experiment, formula: &str, exposed: usize, metrics: &[Moments]) -> Moments {
-    let found = evaluate::<Changing>(formula, &|letter| {
-        let at = number(letter);
+fn of_formula(formula: &Lettered<'_>, exposed: usize, metrics: &[Moments]) -> Moments {
+    let found = evaluate::<Changing>(&formula.formula.formula, &|letter| {
+        let at = formula.metric(letter);
         let mut with = vec![0.0; metrics.len()];
         with[at] = 1.0;
         Some(Changing { number: metrics[at].mean?, with })
     });
     let variance = found.as_ref().and_then(|found| {
         let mut of_mean = 0.0;
-        for at in named(experiment, formula) {
+        for at in formula.named() {
             of_mean += found.with[at].powi(2) * metrics[at].variance? / metrics[at].count as f64;
         }
         Some(of_mean * exposed as f64)
@@ -665,7 +726,7 @@ fn adjusted(experiment: &Experiment, at: usize, groups: &[Group]) -> Vec<Vec<f64
     };
     let mut observed: Vec<Vec<(f64, f64)>> = groups.iter().map(pairs).collect();
     if let Some(percent) = experiment.winsorize
-        && experiment.metrics[at].measure != ExperimentMeasure::UniqueUsers
+        && metrics(experiment)[at].measure != ExperimentMeasure::UniqueUsers
     {
         let mut sorted: Vec<f64> = observed.iter().flatten().map(|(y, _)| *y).collect();
         sorted.sort_by(f64::total_cmp);
@@ -722,7 +783,7 @@ fn table(experiment: &Experiment, groups: &[Group]) -> Table {
     // By metric, then group: what it comes to, and came to before.
     let mut measured: Vec<[Vec<Moments>; 2]> = Vec::new();
     let mut names = Vec::new();
-    for (at, metric) in experiment.metrics.iter().enumerate() {
+    for (at, metric) in metrics(experiment).iter().enumerate() {
         let found: Vec<Moments> = adjusted(experiment, at, groups)
             .iter()
             .map(|values| moments(values, &metric.measure, experiment.cuped.is_some()))
@@ -735,6 +796,8 @@ fn table(experiment: &Experiment, groups: &[Group]) -> Table {
             })
             .collect();
         measured.push([found, before]);
+    }
+    for metric in &experiment.metrics {
         names.push(metric.name.clone().unwrap_or_else(|| match &metric.measure {
             ExperimentMeasure::OfProperty { aggregate, of } => {
                 format!("{} of {} of {}", aggregate.name(), of.label(), metric.event.label())
@@ -743,19 +806,23 @@ fn table(experiment: &Experiment, groups: &[Group]) -> Table {
         }));
     }
     let metrics = measured.clone();
-    for formula in &experiment.formulas {
+    // Metrics of formulas have no rows.
+    let own_count = experiment.metrics.len();
+    measured.truncate(own_count);
+    for formula in lettered(experiment) {
         let of = |when: usize| {
             let of_group = |group: usize| {
                 let of_metrics: Vec<Moments> = metrics.iter().map(|metric| metric[when][group]).collect();
-                of_formula(experiment, &formula.formula, groups[group].1.0, &of_metrics)
+                of_formula(&formula, groups[group].1.0, &of_metrics)
             };
             (0..groups.len()).map(of_group).collect::<Vec<Moments>>()
         };
         measured.push([of(0), of(1)]);
-        names.push(formula.name.clone().unwrap_or_else(|| formula.formula.clone()));
+        let Formula { name, formula, .. } = formula.formula;
+        names.push(name.clone().unwrap_or_else(|| formula.clone()));
     }
     for (at, [found, before]) in measured.iter().enumerate() {
-        let is_formula = at >= metrics.len();
+        let is_formula = at >= own_count;
         for (group, (variant, _)) in groups.iter().enumerate() {
             let compared = (group > 0).then(|| test(found[0], found[group], experiment));
             let mut front = vec![

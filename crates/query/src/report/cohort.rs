@@ -426,8 +426,7 @@ impl Asked {
         };
         let plan = plan.aggregate([column(USER)], [number.alias("value")]).map_err(plan_error)?;
         // C-8: of nothing, counts and sums are 0, everything else is no number.
-        let is_zero_of_nothing = matches!(of, None | Some(Aggregate::Sum | Aggregate::Distinct));
-        let of_nothing = is_zero_of_nothing.then_some(0.0);
+        let of_nothing = of.is_none_or(Aggregate::is_zero_of_nothing).then_some(0.0);
         let (mut found, mut met) = (Vec::new(), Vec::new());
         for batch in self.collect(plan).await? {
             let numbers = cast(batch.column(1), &DataType::Float64).map_err(arrow_error)?;

@@ -10,7 +10,7 @@ use tallymark_report::{Instants, Lifecycle, LifecycleCell, LifecycleStatus, Scop
 use super::asked::{Asked, arrow_error};
 use super::chosen::BehaviourScan;
 use super::result::time_field;
-use super::units::Units;
+use super::units::{Units, in_order};
 use crate::Result;
 use crate::resident::by_user::{Matcher, UserEvents};
 
@@ -136,11 +136,7 @@ impl Walk {
                 _ => was_before = true,
             }
         }
-        // Only where the clock goes back over midnight are they not.
-        if !active.is_sorted() {
-            active.sort_unstable();
-            active.dedup();
-        }
+        in_order(active);
         let dormant = |unit: usize, each: &mut dyn FnMut(usize, usize)| {
             if (self.first..=self.last).contains(&unit) {
                 each(unit - self.first, DORMANT);

@@ -229,7 +229,7 @@ async fn answer(
         }
         Question::Funnel(funnel) => {
             if funnel.users_of.is_some() {
-                result::users(report, &funnel::users(&asked, &report.scope, funnel).await?)?
+                result::users(report, &funnel::users(&asked, &report.scope, funnel, None).await?)?
             } else {
                 funnel::run(&asked, &report.scope, funnel).await?
             }
@@ -239,7 +239,7 @@ async fn answer(
                 let users = retention::users(&asked, &report.scope, retention, cell).await?;
                 result::users(report, &users)?
             } else {
-                retention::answer(&asked, &report.scope, retention).await?
+                retention::answer(&asked, &report.scope, retention, None).await?
             }
         }
         Question::Frequency(frequency) => {
@@ -322,7 +322,7 @@ fn counted_once(insights: &Insights) -> Insights {
     });
     let of_formulas = insights.formulas.iter_mut().flat_map(|formula| &mut formula.metrics);
     for metric in insights.metrics.iter_mut().chain(of_formulas).filter(|_| is_attributed) {
-        if metric.measure == Measure::UniqueUsers {
+        if metric.event.is_some() && metric.measure == Measure::UniqueUsers {
             metric.count_once.get_or_insert(CountOnce::Last);
         }
     }

@@ -42,25 +42,16 @@ pub(super) fn scaled(insights: &Insights, metric: &Metric, value: Option<f64>) -
 
 /// Whether twice as many users have twice as much of it.
 fn grows_with_users(measure: &Measure) -> bool {
-    match measure {
-        Measure::TotalEvents
-        | Measure::UniqueUsers
-        | Measure::DailyActiveUsers
-        | Measure::WeeklyActiveUsers
-        | Measure::MonthlyActiveUsers
-        | Measure::CumulativeUniqueUsers
-        | Measure::Sessions => true,
-        Measure::OfProperty { aggregate, .. } | Measure::OverUsers { aggregate, .. } => match aggregate {
-            Aggregate::Sum | Aggregate::Count | Aggregate::Distribution => true,
-            // Of different values, twice as many users have up to twice as many.
-            Aggregate::Distinct
-            | Aggregate::Average
-            | Aggregate::Min
-            | Aggregate::Max
-            | Aggregate::Percentile(_)
-            | Aggregate::MostFrequent
-            | Aggregate::First
-            | Aggregate::Variance => false,
-        },
+    match measure.aggregate() {
+        Aggregate::Sum | Aggregate::Count | Aggregate::Distribution => true,
+        // Of different values, twice as many users have up to twice as many.
+        Aggregate::Distinct
+        | Aggregate::Average
+        | Aggregate::Min
+        | Aggregate::Max
+        | Aggregate::Percentile(_)
+        | Aggregate::MostFrequent
+        | Aggregate::First
+        | Aggregate::Variance => false,
     }
 }

@@ -11,7 +11,7 @@ use tallymark_report::{Scope, Stickiness, StickinessCell, StickinessUsers, Unit}
 use super::asked::{Asked, arrow_error};
 use super::chosen::BehaviourScan;
 use super::result::time_field;
-use super::units::Units;
+use super::units::{Units, in_order};
 use crate::Result;
 use crate::resident::by_user::{Matcher, UserEvents};
 
@@ -116,11 +116,7 @@ impl Walk {
             let unit = self.units.at(record.time, &mut near);
             active.extend(unit.filter(|unit| active.last() != Some(unit)));
         }
-        // Only where the clock goes back over midnight are they not.
-        if !active.is_sorted() {
-            active.sort_unstable();
-            active.dedup();
-        }
+        in_order(active);
     }
 }
 

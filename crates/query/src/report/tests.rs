@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use datafusion::prelude::SessionContext;
 use tallymark_event::Timestamp;
-use tallymark_report::{DefinitionKind, Report};
+use tallymark_report::{DefinitionKind, Lexicon, Report};
 use tallymark_users::ProfileKey;
 
 use crate::Error;
@@ -668,6 +668,150 @@ async fn m_80_m_4_what_only_the_dataset_tells_to_be_wrong_in_impact() {
         r#""launch": "New", "metrics": [{"event": "Play"}, {"event": "Buy"}], "users_of": {"who": "adopters", "metric": "C"}"#,
     ] {
         errors.push(wrong(&session, &format!(r#"{{"report": "impact", {definition}}}"#)).await);
+    }
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[tokio::test]
+async fn f_40_m_22_lists_without_items_are_the_same_whatever_they_could_have() {
+    let mut dataset = dataset(&[
+        ("u1", "09:00", "Seen", r#"{"codes": [1], "tags": ["a"]}"#),
+        ("u1", "10:00", "Seen", r#"{"tags": []}"#),
+        ("u1", "11:00", "Play", r#"{"codes": []}"#),
+    ])
+    .await;
+    let merged = r#"{"event_properties": {"tags": {"merged_into": "codes"}}}"#;
+    dataset.save(DefinitionKind::Lexicon, Lexicon::NAME, merged);
+    let question = r#"SELECT event || ' ' || CAST(count AS TEXT) FROM funnel('{
+        "range": "2024-01-02 to 2024-01-02", "as_of": "2024-01-03", "steps": ["Seen", "Play"], "count": "totals",
+        "hold_constant": ["codes"]}')"#;
+    assert_eq!(rows(&dataset.resident_session(), question).await, ["Seen 2", "Play 1"]);
+}
+
+#[tokio::test]
+async fn m_4_s_26_s_27_the_users_behind_metrics_of_behaviour() {
+    let dataset = dataset(&[
+        ("u1", "10:00", "Seen", r#"{"kind": "a"}"#),
+        ("u1", "10:05", "Play", "{}"),
+        ("u2", "10:30", "Seen", r#"{"kind": "b"}"#),
+        ("u2", "11:10", "Play", "{}"),
+        ("u3", "11:00", "Seen", r#"{"kind": "a"}"#),
+        ("u4", "12:00", "Seen", r#"{"kind": "c"}"#),
+        ("u4", "12:10", "Play", "{}"),
+    ])
+    .await;
+    let session = dataset.resident_session();
+    let of = |metric: &str, more: &str, cell: &str| {
+        let question = format!(
+            r#"SELECT user_id FROM insights('{{"range": "2024-01-02 to 2024-01-02", "as_of": "2024-02-03",
+                "metrics": [{{"event": "Seen"}}, {metric}]{more}, "users_of": {{"metric": "B"{cell}}}}}')"#
+        );
+        let session = &session;
+        async move { rows(session, &question).await }
+    };
+    let funnel = r#"{"funnel": {"steps": ["Seen", "Play"]}}"#;
+    assert_eq!(of(funnel, "", "").await, ["u1", "u2", "u4"]);
+    let entered = r#"{"funnel": {"steps": ["Seen", "Play"]}, "step": 1, "value": "count"}"#;
+    assert_eq!(of(entered, "", "").await, ["u1", "u2", "u3", "u4"]);
+    let by_hour = r#", "interval": "hour""#;
+    assert_eq!(of(funnel, by_hour, r#", "time": "2024-01-02T10:00:00Z""#).await, ["u1", "u2"]);
+    let by_kind = r#", "breakdowns": ["kind"], "top": 1, "other": true"#;
+    assert_eq!(of(funnel, by_kind, r#", "segments": ["a"]"#).await, ["u1"]);
+    assert_eq!(of(funnel, by_kind, r#", "segments": ["$other"]"#).await, ["u2", "u4"]);
+    let retention = r#"{"retention": {"birth": "Seen", "return": "Play", "unit": "hour"}, "bucket": 0}"#;
+    assert_eq!(of(retention, "", "").await, ["u1", "u2", "u4"]);
+    assert_eq!(of(retention, by_hour, r#", "time": "2024-01-02T12:00:00Z""#).await, ["u4"]);
+    assert_eq!(of(retention, by_kind, r#", "segments": ["a"]"#).await, ["u1"]);
+    assert_eq!(of(retention, by_kind, r#", "segments": ["$other"]"#).await, ["u2", "u4"]);
+    // R-20: of rows that are not complete nobody is known.
+    let soon = r#"{"retention": {"birth": "Seen", "return": "Play", "unit": "day", "criterion": "on_or_before"}, "bucket": 60}"#;
+    assert_eq!(of(soon, "", "").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn s_26_s_27_what_happens_in_attempts_and_after_births_splits_metrics() {
+    let dataset = dataset(&[
+        ("u1", "08:00", "Visit", r#"{"from": "ad"}"#),
+        ("u1", "10:00", "Seen", "{}"),
+        ("u1", "10:01", "Search", "{}"),
+        ("u1", "10:02", "Search", "{}"),
+        ("u1", "10:05", "Play", "{}"),
+        ("u2", "08:00", "Visit", r#"{"from": "mail"}"#),
+        ("u2", "10:00", "Seen", "{}"),
+        ("u2", "10:30", "Play", "{}"),
+        ("u2", "13:00", "Search", "{}"),
+    ])
+    .await;
+    let session = dataset.resident_session();
+    let ask = |metric: &str, by: &str, more: &str| {
+        let question = format!(
+            r#"SELECT * FROM insights('{{"range": "2024-01-02T09:00:00Z to 2024-01-02T12:00:00Z", "as_of": "2024-01-03",
+                "metrics": [{metric}], "breakdowns": [{{"property": {by}}}]{more}}}')"#
+        );
+        let session = &session;
+        async move { rows(session, &question).await }
+    };
+    // F-75, of one funnel, with a filter on it.
+    let funnel = r#"{"name": "f", "funnel": {"steps": ["Seen", "Play"]}, "value": "count"}"#;
+    let searches = r#"{"per_user": "events", "event": "Search", "between_steps": [1, 2]}"#;
+    assert_eq!(ask(funnel, searches, "").await, ["A|f|$overall|2.0", "A|f|0|1.0", "A|f|2|1.0"]);
+    let filter = format!(r#", "where": {{"property": {searches}, "at_least": 1}}"#);
+    assert_eq!(ask(funnel, searches, &filter).await, ["A|f|$overall|1.0", "A|f|2|1.0"]);
+    let of_two = r#", "users_of": {"metric": "A", "segments": ["2"]}"#;
+    assert_eq!(ask(funnel, searches, of_two).await, ["u1"]);
+    // A-17.
+    assert_eq!(
+        ask(funnel, r#"{"attributed": "from"}"#, "").await,
+        ["A|f|$overall|2.0", "A|f|ad|1.0", "A|f|mail|1.0"]
+    );
+    // R-33: also what happens after the range.
+    let retention = r#"{"name": "r", "retention": {"birth": "Seen", "return": "Play", "unit": "hour", "measure": "unique_users"}, "bucket": 0}"#;
+    let later = r#"{"per_user": "events", "event": "Search", "within": "1 day"}"#;
+    assert_eq!(ask(retention, later, "").await, ["A|r|$overall|2.0", "A|r|1|1.0", "A|r|2|1.0"]);
+}
+
+#[tokio::test]
+async fn m_72_s_90_formulas_of_experiments_may_be_saved() {
+    let mut dataset = dataset(&[
+        ("u1", "10:00", "Seen", r#"{"v": "on"}"#),
+        ("u2", "10:00", "Seen", r#"{"v": "off"}"#),
+        ("u1", "11:00", "Play", r#"{"mins": 3}"#),
+        ("u1", "12:00", "Play", r#"{"mins": 4}"#),
+        ("u2", "12:00", "Play", r#"{"mins": 5}"#),
+    ])
+    .await;
+    let minutes = r#"{"event": "Play", "measure": {"aggregate": "sum", "of": "mins"}}"#;
+    dataset.save(DefinitionKind::Metric, "Minutes", minutes);
+    let formula = r#"{"formula": "A / B", "metrics": [{"saved": "Minutes"}, {"event": "Play", "measure": "total_events"}]}"#;
+    dataset.save(DefinitionKind::Formula, "Minutes a play", formula);
+    let daily = r#"{"formula": "A", "metrics": [{"event": "Play", "measure": "daily_active_users"}]}"#;
+    dataset.save(DefinitionKind::Formula, "Daily", daily);
+    let session = dataset.resident_session();
+    let question = r#"SELECT metric || ' ' || name || ' ' || variant || ' ' || CAST(value AS TEXT) FROM experiment('{
+        "range": "2024-01-02 to 2024-01-02", "as_of": "2024-01-03", "exposure": "Seen", "variant": "v", "control": "off",
+        "metrics": [{"event": "Play", "name": "plays"}], "formulas": [{"saved": "Minutes a play"}, {"formula": "A * 2"}]}')"#;
+    assert_eq!(
+        rows(&session, question).await,
+        [
+            "A plays off 1.0",
+            "A plays on 1.0",
+            "B Minutes a play off 5.0",
+            "B Minutes a play on 3.5",
+            "C A * 2 off 2.0",
+            "C A * 2 on 2.0"
+        ]
+    );
+    let mut errors = Vec::new();
+    for more in [
+        r#""formulas": [{"saved": "Minutes a day"}]"#,
+        r#""formulas": [{"saved": "Daily"}]"#,
+        r#""formulas": [{"saved": "Minutes a play"}], "users_of": {"variant": "on", "metric": "A"}"#,
+        r#""formulas": [{"formula": "A / C", "metrics": [{"event": "Play"}, {"event": "Seen"}]}]"#,
+    ] {
+        let definition = format!(
+            r#"{{"report": "experiment", "exposure": "Seen", "variant": "v", "control": "off", {more}}}"#
+        );
+        errors.push(wrong(&session, &definition).await);
     }
     insta::assert_snapshot!(errors.join("\n"));
 }

@@ -85,6 +85,11 @@ impl Units {
         &self.starts
     }
 
+    /// Where another unit begins, ascending: of those that come again, each time.
+    pub(super) fn begins(&self) -> &[i64] {
+        &self.begins
+    }
+
     /// Whether none comes again.
     pub(super) fn are_in_order(&self) -> bool {
         self.begins.len() == self.count()
@@ -124,6 +129,15 @@ impl Units {
             *near = piece;
         }
         Some(piece)
+    }
+}
+
+/// Units of one user's events as they came, ascending and each once.
+pub(super) fn in_order(units: &mut Vec<usize>) {
+    // Only where the clock goes back over midnight are they not.
+    if !units.is_sorted() {
+        units.sort_unstable();
+        units.dedup();
     }
 }
 

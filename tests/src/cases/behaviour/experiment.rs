@@ -73,6 +73,22 @@ super::behaviour_cases! {
         => "metric variant users value variance" [
             "A c 2 3 2", "A t 0 null null", "B c 4 0.5 0.25", "B t 1 0 0",
             "C c 4 6 16", "C t 1 null null", "D c 4 6 52", "D t 1 null null", "E c 4 2 4", "E t 1 null null"];
+    m_72_a_formula_with_metrics_of_its_own:
+        PRICES, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
+            "metrics": [{"event": "P"}],
+            "formulas": [{"formula": "B / A", "metrics": [{"event": "P", "measure": "total_events"},
+                {"event": "P", "measure": {"aggregate": "sum", "of": "x"}}]}, {"formula": "A * 2"}]}"#
+        => "metric name variant users total value variance difference lift standard_error z" [
+            "A P c 2 1 0.5 0.25 null null null null", "A P t 2 2 1 0 0.5 1 0.353553391 1.41421356",
+            "B B / A c 2 null 3 36 null null null null", "B B / A t 2 null 6 18 3 1 5.19615242 0.577350269",
+            "C A * 2 c 2 null 1 1 null null null null", "C A * 2 t 2 null 2 0 1 1 0.707106781 1.41421356"];
+    m_72_formulas_alone_and_filters_of_their_metrics:
+        PRICES, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
+            "formulas": [{"formula": "A", "name": "dear", "metrics": [{"event": "P", "measure": "total_events", "where": {"property": "x", "greater_than": 3}}]},
+                {"formula": "A / B", "metrics": [{"event": {"event": "P", "first_time": "filtered"}, "measure": {"aggregate": "sum", "of": "x"},
+                    "where": {"property": "x", "greater_than": 2}}, {"event": "E", "measure": "total_events"}]}]}"#
+        => "metric name variant users value variance" [
+            "A dear c 2 0.5 0.5", "A dear t 2 0.5 0.5", "B A / B c 2 2 8", "B A / B t 2 6 18"];
     m_76_formulas_are_compared_too:
         TWENTY, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c", "metrics": [{"event": "G"}],
             "formulas": [{"formula": "A * 2"}], "confidence": 0.34, "correction": "bonferroni"}"#
@@ -85,6 +101,18 @@ super::behaviour_cases! {
         SHOP, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
             "metrics": [{"event": "P"}, {"event": "P", "measure": {"aggregate": "sum", "of": "x"}}], "users_of": {"variant": "c", "metric": "B"}}"#
         => "user_id" ["a"];
+    m_4_who_of_them_has_nothing:
+        SHOP, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
+            "metrics": [{"event": "P"}, {"event": "P", "measure": {"aggregate": "sum", "of": "x"}}], "users_of": {"variant": "c", "without": "B"}}"#
+        => "user_id" ["b"];
+    m_4_who_has_nothing_under_that_variant:
+        "u: E0{v=c} G1h E2h{v=t}; w: E0{v=c} E1h{v=t} G2h; x: G0 E1h{v=c}", r#"{"report": "experiment", "exposure": "E", "variant": "v",
+            "control": "c", "metrics": [{"event": "G"}], "users_of": {"variant": "t", "without": "A"}}"#
+        => "user_id" ["u"];
+    m_4_groups_that_have_nothing:
+        COMPANIES, r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c", "count_by": "company", "metrics": [{"event": "G"}],
+            "users_of": {"variant": "t", "without": "A"}}"#
+        => "user_id" ["C"];
     m_4_under_that_variant:
         "u: E0{v=c} G1h E2h{v=t}; w: E0{v=c} E1h{v=t} G2h", r#"{"report": "experiment", "exposure": "E", "variant": "v", "control": "c",
             "metrics": [{"event": "G"}], "users_of": {"variant": "t", "metric": "A"}}"#

@@ -144,6 +144,19 @@ super::behaviour_cases! {
     m_4_who_took_a_path:
         "A0 x1 y2; u2: A0 x1; u3: A0 x1 y2 z3 z4; u4: A0 x1 y2 z3", r#"{"report": "flows", "anchors": ["A"], "form": "paths", "users_of": {"path": ["A", "x", "y", "z"]}}"#
         => "user_id" ["u3", "u4"];
+    m_4_who_is_below_a_node_of_a_tree:
+        "A0 x1 y2; u2: A0 x1; u3: A0 x1 y2 z3; u4: A0 z1; u5: A0 y1 x2",
+        r#"{"report": "flows", "anchors": ["A"], "form": "tree", "users_of": {"path": ["A", "x"]}}"#
+        => "user_id" ["u1", "u2", "u3"];
+    m_4_of_a_tree_only_paths_that_are_told:
+        "A0 x1 y2; u2: A0 x1 y2; u3: A0 x1; u4: A0 x1; u5: A0 x1 z2; u6: A0 y1",
+        r#"{"report": "flows", "anchors": ["A"], "form": "tree", "paths": 2, "users_of": {"path": ["A"]}}"#
+        => "user_id" ["u1", "u2", "u3", "u4"];
+    m_4_a_tree_of_a_segment:
+        "A0{g=x} p1; u2: A0{g=y} q1; u3: A0{g=x} q1; u4: A0{g=y} q1; u5: A0{g=x} q1 A2{g=y} p3",
+        r#"{"report": "flows", "anchors": [{"event": "A", "after": 1}], "form": "tree", "paths": 1, "breakdowns": ["g"],
+            "users_of": {"path": ["A", "q"], "segments": ["x"]}}"#
+        => "user_id" ["u3", "u5"];
     m_4_who_was_there_before:
         FIVE, r#"{"report": "flows", "anchors": [{"event": "A", "before": 2, "after": 0}], "users_of": {"offset": -1, "label": "x"}}"#
         => "user_id" ["u5"];

@@ -389,6 +389,16 @@ super::behaviour_cases! {
         "B1h A0 A0{g=jazz} B0",
         r#"{"report": "funnel", "steps": ["A", "B"], "reentry": "optimized", "breakdowns": ["g"]}"#
         => "g count" ["$overall 1", "$overall 1", "jazz 1", "jazz 1"];
+    g_6_f_76_an_hour_that_comes_again_by_half:
+        "A@2023-04-01T14:45 B@2023-04-01T14:46; u2: A@2023-04-01T15:15 B@2023-04-01T15:16; u3: A@2023-04-01T14:59 B@2023-04-01T15:00",
+        r#"{"report": "funnel", "steps": ["A", "B"], "time_zone": "Australia/Lord_Howe", "range": "2023-04-02 to 2023-04-02",
+            "interval": "hour", "users_of": {"step": 2, "time": "2023-04-01T14:45:00Z"}}"#
+        => "user_id" ["u1", "u3"];
+    g_6_f_76_attempts_of_an_hour_that_comes_again_by_half:
+        "A@2023-04-01T14:45 B@2023-04-01T14:46; u2: A@2023-04-01T15:15 B@2023-04-01T15:16; u3: A@2023-04-01T14:59 B@2023-04-01T15:00",
+        r#"{"report": "funnel", "steps": ["A", "B"], "time_zone": "Australia/Lord_Howe", "range": "2023-04-02 to 2023-04-02",
+            "interval": "hour", "interval_attempts": "shared", "users_of": {"step": 2, "time": "2023-04-01T14:45:00Z"}}"#
+        => "user_id" ["u1", "u3"];
     b_6_segments_that_only_a_bucket_has:
         "A1h V2h{g=rock} A3h; u2: A1h{g=jazz}",
         r#"{"report": "funnel", "steps": ["A", "A"], "range": "2024-01-01 to 2024-01-01", "interval": "hour",

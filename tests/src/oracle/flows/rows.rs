@@ -31,7 +31,8 @@ pub(super) struct Graph {
     pub(super) edges: BTreeMap<(Node, Node), usize>,
 }
 
-/// The users behind a node, an edge, or a path (M-4): of flows that count, those that have it.
+/// The users behind a node, an edge, or a path, or a node of a tree (M-4): of flows that count, those that
+/// have it; of a tree, those whose path is told and begins so.
 pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
     let Question::Flows(flows) = &report.question else { panic!("no flows") };
     let wanted = flows.users_of.as_ref().unwrap();
@@ -55,9 +56,14 @@ pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
     let from = node(wanted.anchor, wanted.offset, &wanted.label);
     let to = wanted.to.as_ref().map(|to| node(to.anchor.unwrap_or(wanted.anchor), to.offset, &to.label));
     let shown = shown_nodes(flows, &own);
+    let told: Vec<Vec<String>> = paths(flows, &own).into_iter().map(|(path, _)| path).collect();
     let has_it = |(flow, events): &(&&Flow<'_>, Vec<Vec<Node>>)| {
         if !wanted.path.is_empty() {
-            return path_of(flows, flow) == wanted.path;
+            let path = path_of(flows, flow);
+            return match flows.form {
+                FlowForm::Tree => told.contains(&path) && path.starts_with(&wanted.path),
+                _ => path == wanted.path,
+            };
         }
         // A label that a column does not show is asked for by its name too.
         let named = nodes_of(flows, flow);

@@ -33,4 +33,4 @@ mod significance;
 #[cfg(test)]
 mod tests;
 
-pub use rows::{answer, behind};
+pub use rows::{answer, behind, of_others};

@@ -69,7 +69,7 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
         panic!("a {} is no funnel", report.question.kind())
     };
     let view = view(world, &report.scope, as_of);
-    let Some(compare) = &funnel.compare else { return Asked::new(view, &report.scope, funnel).table() };
+    let Some(compare) = &funnel.compare else { return Asked::new(view, &report.scope, funnel).table(None) };
     // F-77.
     let own = &funnel.steps[compare.step - 1].event;
     let place = usize::from(funnel.interval.is_some());
@@ -77,13 +77,22 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
     for event in std::iter::once(own).chain(&compare.with) {
         let mut alternative = funnel.clone();
         alternative.steps[compare.step - 1].event = event.clone();
-        let mut answer = Asked::new(view, &report.scope, &alternative).table();
+        let mut answer = Asked::new(view, &report.scope, &alternative).table(None);
         answer.columns.insert(place, "alternative".to_owned());
         answer.rows.iter_mut().for_each(|row| row.insert(place, Value::from(event.label())));
         table.columns = answer.columns;
         table.rows.extend(answer.rows);
     }
     table
+}
+
+/// The rows of all segments but some, as one (S-26).
+pub fn of_others(world: &World, report: &Report, as_of: i64, but: &[Segment]) -> Table {
+    let Question::Funnel(funnel) = &report.question else {
+        panic!("a {} is no funnel", report.question.kind())
+    };
+    let asked = Asked::new(view(world, &report.scope, as_of), &report.scope, funnel);
+    asked.table(Some(vec![Line::Other(but.to_vec())]))
 }
 
 /// The actors behind a number of a funnel (M-4).
@@ -104,13 +113,14 @@ impl<'a> Asked<'a> {
         Self { view, scope, funnel, streams, steps, excluded }
     }
 
-    fn table(&self) -> Table {
+    /// Of these lines, if they are said.
+    fn table(&self, told: Option<Vec<Line>>) -> Table {
         let range = resolve(self.view.civil, &self.scope.range, self.view.now).span;
         let (whole, splitters) = self.whole(range);
         let of_parts = self.of_parts(range, &splitters);
         let parts = self.parts(&whole, &of_parts);
         let mut table = Table { columns: self.columns(), rows: Vec::new() };
-        for line in self.lines(&whole, &parts) {
+        for line in told.unwrap_or_else(|| self.lines(&whole, &parts)) {
             for part in &parts {
                 self.add_rows(&mut table, &line, part);
             }

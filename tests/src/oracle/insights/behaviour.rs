@@ -3,13 +3,15 @@
 //! A funnel is one of each bucket (F-76). Of retention it is the rows that begin in a bucket, put together
 //! without those that are not complete.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat};
 use tallymark_report::{
-    Aggregate, DateRange, Insights, Instant, Metric, Question, Report, RetentionMeasure, Scope, Unit,
+    Aggregate, DateRange, Insights, Instant, Metric, Question, Report, RetentionMeasure, Scope,
 };
 
+use super::OTHER;
 use super::breakdown::Segment;
 use super::civil::{Bucket, Civil, Span};
 use super::metric::Line;
@@ -18,13 +20,24 @@ use super::world::View;
 use crate::oracle::{Table, funnel, retention};
 
 /// What a metric is in each line and bucket.
-pub(super) struct Behaviour {
-    civil: Civil,
-    interval: Option<Unit>,
+pub(super) struct Behaviour<'a> {
+    view: View<'a>,
+    insights: Insights,
+    metric: Metric,
+    /// The report that answers it.
+    report: Report,
+    told: Told,
+    /// Of all segments but those that are shown.
+    others: OnceCell<Told>,
+}
+
+/// What an answer tells.
+#[derive(Default)]
+struct Told {
     /// By the labels, none overall, and the start of the bucket.
     values: BTreeMap<(Option<Segment>, Option<i64>), Option<f64>>,
     /// How many entered, or were born, in the whole range: of segments anybody did in.
-    pub(super) entered: BTreeMap<Segment, f64>,
+    entered: BTreeMap<Segment, f64>,
     /// What there is where nobody entered.
     nothing: Option<f64>,
 }
@@ -39,9 +52,9 @@ fn number(table: &Table, row: usize, column: &str) -> Option<f64> {
     table.rows[row][at].as_f64()
 }
 
-impl Behaviour {
+impl<'a> Behaviour<'a> {
     pub(super) fn of(
-        view: View<'_>,
+        view: View<'a>,
         scope: &Scope,
         insights: &Insights,
         metric: &Metric,
@@ -51,26 +64,59 @@ impl Behaviour {
         let range = DateRange::Between(spelled(from), spelled(to));
         let as_of = Some(spelled(view.now));
         let scope = Scope { range, as_of, ..scope.clone() };
-        let mut found = Self {
-            civil: view.civil,
-            interval: insights.interval,
-            values: BTreeMap::new(),
-            entered: BTreeMap::new(),
-            nothing: None,
-        };
-        if let Some(funnel) = insights.funnel_of(metric) {
-            let steps = funnel.steps.len();
-            let report = Report { scope, question: Question::Funnel(funnel) };
-            found.take_funnel(insights, metric, steps, &funnel::answer(view.world, &report, view.now));
-            return Some(found);
-        }
-        let retention = insights.retention_of(metric)?;
-        let measure = retention.measure.clone();
-        let report = Report { scope, question: Question::Retention(retention) };
-        found.take_retention(insights, metric, &measure, &retention::answer(view.world, &report, view.now));
+        let funnel = insights.funnel_of(metric).map(Question::Funnel);
+        let question = funnel.or_else(|| insights.retention_of(metric).map(Question::Retention))?;
+        let report = Report { scope, question };
+        let (insights, metric, told, others) =
+            (insights.clone(), metric.clone(), Told::default(), OnceCell::new());
+        let mut found = Self { view, insights, metric, report, told, others };
+        found.told = found.told_of(None);
         Some(found)
     }
 
+    /// What is told, or what is told of others than some segments.
+    fn told_of(&self, but: Option<&[Segment]>) -> Told {
+        let Self { view, insights, metric, report, .. } = self;
+        let mut told = Told::default();
+        match &report.question {
+            Question::Funnel(of) => {
+                let table = match but {
+                    None => funnel::answer(view.world, report, view.now),
+                    Some(but) => funnel::of_others(view.world, report, view.now, but),
+                };
+                told.take_funnel(insights, metric, of.steps.len(), &table);
+            }
+            Question::Retention(of) => {
+                let table = match but {
+                    None => retention::answer(view.world, report, view.now),
+                    Some(but) => retention::of_others(view.world, report, view.now, but),
+                };
+                told.take_retention(view.civil, insights, metric, &of.measure, &table);
+            }
+            other => panic!("a {} is no metric", other.kind()),
+        }
+        told
+    }
+
+    pub(super) fn entered(&self) -> &BTreeMap<Segment, f64> {
+        &self.told.entered
+    }
+
+    pub(super) fn value(&self, bucket: Bucket, line: &Line) -> Option<f64> {
+        let (told, labels) = match line {
+            Line::Overall => (&self.told, None),
+            Line::Segment(labels) => (&self.told, Some(labels.clone())),
+            Line::Other(shown) => {
+                let others = self.others.get_or_init(|| self.told_of(Some(shown)));
+                (others, Some(vec![OTHER.to_owned(); self.insights.breakdowns.len()]))
+            }
+        };
+        let bucket = self.insights.interval.map(|_| bucket.key);
+        told.values.get(&(labels, bucket)).copied().unwrap_or(told.nothing)
+    }
+}
+
+impl Told {
     fn take_funnel(&mut self, insights: &Insights, metric: &Metric, steps: usize, table: &Table) {
         let value = metric.value.as_deref().unwrap_or("conversion");
         self.nothing = (value == "count").then_some(0.0);
@@ -92,6 +138,7 @@ impl Behaviour {
 
     fn take_retention(
         &mut self,
+        civil: Civil,
         insights: &Insights,
         metric: &Metric,
         measure: &RetentionMeasure,
@@ -106,7 +153,7 @@ impl Behaviour {
                 continue;
             }
             let start = table.rows[row][1].as_i64().unwrap();
-            let bucket = insights.interval.map(|unit| self.civil.key(start, unit));
+            let bucket = insights.interval.map(|unit| civil.key(start, unit));
             let labels = labels(table, row, 2, split);
             if let Some(labels) = &labels {
                 *self.entered.entry(labels.clone()).or_default() += number(table, row, "size").unwrap();
@@ -117,6 +164,7 @@ impl Behaviour {
                 rows.entry((labels, bucket)).or_default().push(row);
             }
         }
+        self.entered.retain(|_, size| *size > 0.0);
         let sum = |rows: &[usize], of: &dyn Fn(usize) -> Option<f64>| -> f64 {
             rows.iter().filter_map(|row| of(*row)).sum()
         };
@@ -138,16 +186,6 @@ impl Behaviour {
                 self.values.insert((line.clone(), *bucket), value);
             }
         }
-    }
-
-    pub(super) fn value(&self, bucket: Bucket, line: &Line) -> Option<f64> {
-        let labels = match line {
-            Line::Overall => None,
-            Line::Segment(labels) => Some(labels.clone()),
-            Line::Other(_) => panic!("others are not told of funnels and retention"),
-        };
-        let bucket = self.interval.map(|_| bucket.key);
-        self.values.get(&(labels, bucket)).copied().unwrap_or(self.nothing)
     }
 }
 

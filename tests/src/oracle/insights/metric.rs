@@ -73,7 +73,7 @@ pub(in crate::oracle) struct Counted<'a> {
     /// Which of the breakdowns is by what led to events.
     attributed: Option<usize>,
     /// What a funnel or retention answers (S-26, S-27).
-    behaviour: Option<Behaviour>,
+    behaviour: Option<Behaviour<'a>>,
     insights: Insights,
 }
 
@@ -174,7 +174,7 @@ impl<'a> Counted<'a> {
     /// The segments that something counted falls in, in some bucket (B-6).
     pub(in crate::oracle) fn listed(&self, range: Range, buckets: &[Bucket]) -> BTreeSet<Segment> {
         if let Some(behaviour) = &self.behaviour {
-            return behaviour.entered.keys().cloned().collect();
+            return behaviour.entered().keys().cloned().collect();
         }
         let measure = &self.metric.measure;
         let per_actor = !matches!(measure, Measure::TotalEvents | Measure::OfProperty { .. });
@@ -190,7 +190,7 @@ impl<'a> Counted<'a> {
     /// The rank of a segment over the whole range (B-31, B-32).
     pub(in crate::oracle) fn rank(&self, range: Range, segment: &Segment) -> Option<f64> {
         if let Some(behaviour) = &self.behaviour {
-            return Some(behaviour.entered.get(segment).copied().unwrap_or_default());
+            return Some(behaviour.entered().get(segment).copied().unwrap_or_default());
         }
         let measure = match &self.metric.measure {
             Measure::DailyActiveUsers | Measure::WeeklyActiveUsers | Measure::MonthlyActiveUsers => {

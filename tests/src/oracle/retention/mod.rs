@@ -22,4 +22,4 @@ mod rows;
 mod tests;
 
 pub use activity::{active_behind, frequency, lifecycle, stickiness};
-pub use rows::{answer, behind};
+pub use rows::{answer, behind, of_others};

@@ -47,6 +47,17 @@ pub fn answer(world: &World, report: &Report, as_of: i64) -> Table {
     table
 }
 
+/// The rows without regard to segments, and of all segments but some, as one (S-27).
+pub fn of_others(world: &World, report: &Report, as_of: i64, but: &[Segment]) -> Table {
+    let Question::Retention(retention) = &report.question else { panic!("no retention") };
+    let asked = Asked::new(view(world, &report.scope, as_of), &report.scope, retention);
+    let mut table = Table { columns: asked.columns(), rows: Vec::new() };
+    for line in [Line::Overall, Line::Other(but.to_vec())] {
+        asked.add_rows(&mut table, &line);
+    }
+    table
+}
+
 /// The actors behind a number of the report (M-4).
 pub fn behind(world: &World, report: &Report, as_of: i64) -> BTreeSet<String> {
     let Question::Retention(retention) = &report.question else { panic!("no retention") };

@@ -128,7 +128,7 @@ impl Asked {
     async fn computed(&self, property: &Property, report: &Report) -> Result<Computed> {
         let values_of = |property: &Property| self.values(property);
         Ok(match property {
-            Property::PerUser { per_user, event, .. } => {
+            Property::PerUser { per_user, event, within, .. } => {
                 let values = match per_user.as_ref() {
                     PerUser::OfProperty { aggregate, of, cast } => {
                         let (aggregate, of) = (*aggregate, of.clone());
@@ -137,7 +137,9 @@ impl Asked {
                     }
                     PerUser::Events | PerUser::Sessions => None,
                 };
-                let is_it = self.selects(event)?.and(self.is_in_time_of(report)?);
+                // Of a time after an event it may lie after that of the report.
+                let in_time = if within.is_some() { lit(true) } else { self.is_in_time_of(report)? };
+                let is_it = self.selects(event)?.and(in_time);
                 Computed::new(self.history(is_it, values.into_iter().collect()).await?)
             }
             Property::SecondsToNext { seconds_to_next } => {

@@ -11,7 +11,8 @@ use crate::report::asked::Asked;
 use crate::report::insights::letter;
 use crate::resident::by_user::{Matcher as _, UserEvents};
 
-/// Who was exposed to a variant, or who of these has something of a metric; groups if these are exposed.
+/// Who was exposed to a variant, or who of these has something of a metric, or nothing; groups if these are
+/// exposed.
 pub(in super::super) async fn users(
     asked: &Asked,
     scope: &Scope,
@@ -19,17 +20,21 @@ pub(in super::super) async fn users(
     of: &VariantOf,
 ) -> Result<BTreeSet<String>> {
     super::formula::parsed(experiment)?;
-    let metric = of.metric.as_ref().map(|name| metric(experiment, name)).transpose()?;
+    let wanted = match (&of.metric, &of.without) {
+        (None, None) => Wanted::Exposed,
+        (Some(name), _) => Wanted::With(metric(experiment, name, "metric")?),
+        (None, Some(name)) => Wanted::Without(metric(experiment, name, "without")?),
+    };
     let variant = of.variant.clone();
     let Prepared { scan, observe, collect } = Prepared::try_new(asked, scope, experiment).await?;
     let Some(collect) = collect else {
-        return scan.users(asked, move |user, seen| is_behind(&observe, user, seen, &variant, metric)).await;
+        return scan.users(asked, move |user, seen| is_behind(&observe, user, seen, &variant, wanted)).await;
     };
     let mut found = BTreeSet::new();
     for (name, events) in scan.groups(asked, collect).await? {
         let mut seen = observe.start();
         let mut is_it = false;
-        events.in_order(0, |group| is_it = is_behind(&observe, group, &mut seen, &variant, metric));
+        events.in_order(0, |group| is_it = is_behind(&observe, group, &mut seen, &variant, wanted));
         if is_it {
             found.insert(name);
         }
@@ -37,21 +42,42 @@ pub(in super::super) async fn users(
     Ok(found)
 }
 
+/// Who is wanted of those exposed.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Exposed,
+    /// Who has something of this metric.
+    With(usize),
+    /// Who has nothing of it.
+    Without(usize),
+}
+
 fn is_behind(
     observe: &Observe,
     user: &UserEvents<'_>,
     seen: &mut Observed,
     variant: &str,
-    metric: Option<usize>,
+    wanted: Wanted,
 ) -> bool {
-    observe.walk(user, seen).is_some() && observe.has(seen, variant, metric)
+    if observe.walk(user, seen).is_none() {
+        return false;
+    }
+    let has = |metric| observe.has(seen, variant, metric);
+    match wanted {
+        Wanted::Exposed => has(None),
+        Wanted::With(metric) => has(Some(metric)),
+        Wanted::Without(metric) => has(None) && !has(Some(metric)),
+    }
 }
 
-fn metric(experiment: &Experiment, name: &str) -> Result<usize, DefinitionError> {
+fn metric(experiment: &Experiment, name: &str, field: &str) -> Result<usize, DefinitionError> {
     let count = experiment.metrics.len();
-    let wrong = |problem: String| DefinitionError::new("users_of.metric", problem);
     (0..count).find(|at| letter(*at) == name.to_uppercase()).ok_or_else(|| {
-        let error = wrong(format!("there is no metric {name}; there are A to {}", letter(count - 1)));
+        let problem = match count.checked_sub(1) {
+            Some(last) => format!("there is no metric {name}; there are A to {}", letter(last)),
+            None => format!("there is no metric {name}"),
+        };
+        let error = DefinitionError::new(format!("users_of.{field}"), problem);
         error.hint("a formula has no users of its own")
     })
 }

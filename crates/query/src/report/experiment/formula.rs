@@ -3,20 +3,18 @@
 use tallymark_report::{DefinitionError, Experiment};
 
 use super::compare::Summary;
-use crate::report::insights::formula::{Formula, Operation};
+use crate::report::insights::formula::{self, Formula, Operation};
 use crate::report::statistics::settled;
 
-/// The formulas of an experiment.
+/// The formulas of an experiment; the metrics of their own come after those of the experiment.
 pub(super) fn parsed(experiment: &Experiment) -> Result<Vec<Formula>, DefinitionError> {
-    let one = |(at, of): (usize, &tallymark_report::ExperimentFormula)| {
-        let formula = Formula::parse(&of.formula, experiment.metrics.len());
-        let formula = formula.and_then(|formula| match metrics(&formula)[..] {
-            [] => Err(DefinitionError::new("", "names no metric").hint("metrics are A, B, C … in order")),
-            _ => Ok(formula),
-        });
-        formula.map_err(|error| error.within(&format!("formulas[{at}].formula")))
-    };
-    experiment.formulas.iter().enumerate().map(one).collect()
+    formula::parsed(&experiment.formulas, experiment.metrics.len(), |formula, _| {
+        if metrics(formula).is_empty() {
+            let error = DefinitionError::new("", "names no metric");
+            return Err(error.hint("metrics are A, B, C … in order"));
+        }
+        Ok(())
+    })
 }
 
 /// The metrics that a formula names, each once.

@@ -50,7 +50,8 @@ const DAY_MS: i64 = 86_400_000;
 /// The answer.
 pub(super) async fn answer(asked: &Asked, scope: &Scope, experiment: &Experiment) -> Result<RecordBatch> {
     let formulas = formula::parsed(experiment)?;
-    let Prepared { scan, observe, collect } = Prepared::try_new(asked, scope, experiment).await?;
+    let whole = &experiment.with_metrics_of_formulas()?;
+    let Prepared { scan, observe, collect } = Prepared::try_new(asked, scope, whole).await?;
     let observed = match collect {
         None => scan.run(asked, observe).await?.0,
         Some(collect) => {
@@ -63,7 +64,7 @@ pub(super) async fn answer(asked: &Asked, scope: &Scope, experiment: &Experiment
             total
         }
     };
-    rows::batch(experiment, &formulas, &observed.into_groups(experiment))
+    rows::batch(whole, experiment.metrics.len(), &formulas, &observed.into_groups(whole))
 }
 
 /// What a report needs.

@@ -77,8 +77,13 @@ struct Measured {
     is_share: bool,
 }
 
-/// `groups` begin with the control.
-pub(super) fn batch(experiment: &Experiment, formulas: &[Formula], groups: &[Group]) -> Result<RecordBatch> {
+/// The first so many metrics have rows, and the formulas; `groups` begin with the control.
+pub(super) fn batch(
+    experiment: &Experiment,
+    own_count: usize,
+    formulas: &[Formula],
+    groups: &[Group],
+) -> Result<RecordBatch> {
     let exposed: Vec<u64> = groups.iter().map(|group| group.exposed).collect();
     let expected = expected(experiment, groups);
     let sample_ratio_p = sample_ratio_p(&exposed, &expected);
@@ -93,8 +98,8 @@ pub(super) fn batch(experiment: &Experiment, formulas: &[Formula], groups: &[Gro
         Difference::between(control, variant, confidence, experiment.expected_effect)
     };
     let mut rows: Vec<Row<'_>> = Vec::new();
-    for (metric, of) in metrics.iter().chain(&of_formulas).enumerate() {
-        let formula = metric.checked_sub(metrics.len()).map(|at| &formulas[at]);
+    for (metric, of) in metrics[..own_count].iter().chain(&of_formulas).enumerate() {
+        let formula = metric.checked_sub(own_count).map(|at| &formulas[at]);
         let believed = |at: usize| match formula {
             None => Believed::between(&of.summaries, at, of.is_share, confidence),
             Some(formula) => Believed::of_formula(formula, &of_metrics, at, confidence),
@@ -141,7 +146,10 @@ pub(super) fn batch(experiment: &Experiment, formulas: &[Formula], groups: &[Gro
     };
     let mut columns = vec![
         texts(&|row| letter(row.metric)),
-        texts(&|row| name(experiment, row.metric)),
+        texts(&|row| match row.metric.checked_sub(own_count) {
+            None => experiment.metrics[row.metric].label(),
+            Some(formula) => experiment.formulas[formula].label().to_owned(),
+        }),
         texts(&|row| row.group.variant.clone()),
         flags(&|row| Some(row.difference.is_none())),
         counts(&|row| row.group.exposed),
@@ -174,14 +182,6 @@ pub(super) fn batch(experiment: &Experiment, formulas: &[Formula], groups: &[Gro
     }
     columns.push(numbers(&|_| sample_ratio_p));
     RecordBatch::try_new(schema(experiment), columns).map_err(arrow_error)
-}
-
-/// How a metric, or a formula after these, is called.
-fn name(experiment: &Experiment, metric: usize) -> String {
-    match experiment.metrics.get(metric) {
-        Some(metric) => metric.label(),
-        None => experiment.formulas[metric - experiment.metrics.len()].label().to_owned(),
-    }
 }
 
 /// What all groups have of a metric.

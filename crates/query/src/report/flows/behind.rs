@@ -1,4 +1,4 @@
-//! The users behind a node of the graph, an edge of it, or a path (M-4).
+//! The users behind a node of the graph, an edge of it, a path, or a node of the tree (M-4).
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,14 @@ use tallymark_report::{CountOf, DROPPED_OFF, FlowForm, FlowNode, Flows, Scope};
 use super::super::asked::Asked;
 use super::super::insights::{OTHER, OVERALL};
 use super::super::split::{Segments, Split};
-use super::tally::{ANCHOR, Counted, FlowSet, Node, Scratch, anchor_of};
+use super::tally::{ANCHOR, FlowSet, Node, Scratch, anchor_of};
 use super::walk::{Flow, Then, Walk};
-use super::{Prepared, rows};
+use super::{Prepared, counted, rows};
 use crate::Result;
 use crate::resident::by_user::UserEvents;
 
-/// The users whose flows that count have this node, this edge, or this path.
+/// The users whose flows that count have this node, this edge, or this path, or one of those told that
+/// begin so.
 pub(in super::super) async fn users(
     asked: &Asked,
     scope: &Scope,
@@ -29,8 +30,13 @@ pub(in super::super) async fn users(
             Some(to) => What::Edge(from, Place::try_new(asked, scope, flows, &to, segment.as_deref()).await?),
         }
     } else {
-        let anchors = flows.anchors.iter().map(|anchor| anchor.event.label()).collect();
-        What::Path { anchors, path: node.path.clone() }
+        let mut any_of = BTreeSet::from([node.path.clone()]);
+        if flows.form == FlowForm::Tree {
+            // Which paths are told depends on all flows of the segment.
+            let told = rows::told_paths(flows, &counted(asked, scope, flows).await?, segment.as_deref());
+            any_of = told.into_iter().filter(|path| path.starts_with(&node.path)).collect();
+        }
+        What::Path { anchors: rows::anchors(flows), any_of }
     };
     let Prepared { scan, walk } = Prepared::try_new(asked, scope, flows).await?;
     let behind = Behind { walk, split: Split::by(&flows.breakdowns), what, segment };
@@ -41,7 +47,11 @@ pub(in super::super) async fn users(
 enum What {
     Node(Place),
     Edge(Place, Place),
-    Path { anchors: Vec<String>, path: Vec<String> },
+    /// One of these.
+    Path {
+        anchors: Vec<String>,
+        any_of: BTreeSet<Vec<String>>,
+    },
 }
 
 /// A node.
@@ -75,9 +85,7 @@ impl Place {
             _ if offset == 0 => Wanted::Anchor,
             Some(OTHER) => {
                 // What a column shows depends on all flows of the segment.
-                let Prepared { scan, walk } = Prepared::try_new(asked, scope, flows).await?;
-                let counted = Counted { walk, split: Split::by(&flows.breakdowns), form: FlowForm::Graph };
-                let (partial, _) = scan.run(asked, counted).await?;
+                let partial = counted(asked, scope, flows).await?;
                 Wanted::NoneOf(rows::shown_labels(&partial, segment, (anchor, offset), flows.rows))
             }
             label => Wanted::Label(label.unwrap_or_default().to_owned()),
@@ -120,7 +128,7 @@ impl Behind {
         let mut own = flows.iter().filter(|flow| {
             let Some(wanted) = &self.segment else { return true };
             segments.of_event(&self.split, user, &user.records[flow.start], found);
-            found.iter().any(|at| segments.labels().nth(*at) == Some(wanted))
+            found.iter().any(|at| segments.get(*at) == Some(wanted))
         });
         if self.walk.count == CountOf::UniqueUsers {
             // W-4, W-15: a user's first, in the segment.
@@ -143,12 +151,12 @@ impl Behind {
                 .edges
                 .keys()
                 .any(|(one, next)| from.is_node(one, &text) && to.is_node(next, &text)),
-            What::Path { anchors, path } => of_flow(FlowForm::Paths).paths.keys().any(|own| {
+            What::Path { anchors, any_of } => of_flow(FlowForm::Paths).paths.keys().any(|own| {
                 let label = |code: &u32| match anchor_of(*code, anchor_count) {
-                    Some(anchor) => anchors[anchor].as_str(),
-                    None => text(*code),
+                    Some(anchor) => anchors[anchor].clone(),
+                    None => text(*code).to_owned(),
                 };
-                own.len() == path.len() && own.iter().map(label).eq(path.iter().map(String::as_str))
+                any_of.contains(&own.iter().map(label).collect::<Vec<_>>())
             }),
         }
     }

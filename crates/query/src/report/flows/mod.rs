@@ -23,7 +23,7 @@ use tallymark_report::{
 
 pub(super) use self::behind::users;
 pub(super) use self::rows::schema;
-use self::tally::Counted;
+use self::tally::{Counted, Partial};
 use self::walk::{Shown, Walk};
 use super::asked::{Asked, plan_error};
 use super::chosen::BehaviourScan;
@@ -43,10 +43,14 @@ const GRACE_MS: i64 = 2000;
 
 /// The answer.
 pub(super) async fn answer(asked: &Asked, scope: &Scope, flows: &Flows) -> Result<RecordBatch> {
+    rows::batch(flows, counted(asked, scope, flows).await?)
+}
+
+/// The flows of all users.
+async fn counted(asked: &Asked, scope: &Scope, flows: &Flows) -> Result<Partial> {
     let Prepared { scan, walk } = Prepared::try_new(asked, scope, flows).await?;
     let counted = Counted { walk, split: Split::by(&flows.breakdowns), form: flows.form };
-    let (partial, _) = scan.run(asked, counted).await?;
-    rows::batch(flows, partial)
+    Ok(scan.run(asked, counted).await?.0)
 }
 
 /// What a report needs.

@@ -8,6 +8,7 @@ use arrow::array::{
     ArrayBuilder as _, ArrayRef, Float64Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use indexmap::IndexSet;
 use tallymark_report::{DROPPED_OFF, FlowForm, Flows};
 
 use super::super::asked::arrow_error;
@@ -65,8 +66,7 @@ pub(super) fn batch(flows: &Flows, partial: Partial) -> Result<RecordBatch> {
     ranked.sort_by(|(a, of_a), (b, of_b)| started(of_b).cmp(&started(of_a)).then_with(|| a.cmp(b)));
     ranked.truncate(flows.top.unwrap_or(usize::MAX));
     let everybody = vec![OVERALL.to_owned(); flows.breakdowns.len()];
-    let anchors: Vec<String> = flows.anchors.iter().map(|anchor| anchor.event.label()).collect();
-    let texts = Texts { labels: labels.into_iter().collect(), anchors };
+    let texts = Texts { labels, anchors: anchors(flows) };
     let mut keys: Vec<StringBuilder> = flows.breakdowns.iter().map(|_| StringBuilder::new()).collect();
     let mut rows = match flows.form {
         FlowForm::Graph => Rows::Graph(Box::default()),
@@ -96,13 +96,7 @@ pub(super) fn shown_labels(
     (anchor, offset): (usize, i64),
     rows: usize,
 ) -> BTreeSet<String> {
-    let set = match segment {
-        None => Some(&partial.overall),
-        Some(segment) => {
-            let at = partial.segments.labels().position(|labels| labels == segment);
-            at.and_then(|at| partial.of_segments.get(at))
-        }
-    };
+    let set = set_of(partial, segment);
     let is_in = |node: &Node| (node.anchor as usize, i64::from(node.offset)) == (anchor, offset);
     let nodes = set.into_iter().flat_map(|set| &set.nodes).filter(|(node, _)| is_in(node));
     let labels = nodes.filter_map(|(node, count)| {
@@ -112,9 +106,28 @@ pub(super) fn shown_labels(
     labels.into_iter().take(rows).map(|(_, label)| label).collect()
 }
 
+/// The paths that are told of a segment, or of everybody (W-20).
+pub(super) fn told_paths(flows: &Flows, partial: &Partial, segment: Option<&[String]>) -> Vec<Vec<String>> {
+    let texts = Texts { labels: partial.labels.clone(), anchors: anchors(flows) };
+    let paths = set_of(partial, segment).map(|set| top_paths(set, flows.paths, &texts));
+    paths.into_iter().flatten().map(|(path, _)| path).collect()
+}
+
+/// The flows of a segment, or of everybody.
+fn set_of<'a>(partial: &'a Partial, segment: Option<&[String]>) -> Option<&'a FlowSet> {
+    let Some(segment) = segment else { return Some(&partial.overall) };
+    let at = partial.segments.labels().position(|labels| labels == segment)?;
+    partial.of_segments.get(at)
+}
+
+/// What anchors are called.
+pub(super) fn anchors(flows: &Flows) -> Vec<String> {
+    flows.anchors.iter().map(|anchor| anchor.event.label()).collect()
+}
+
 /// What numbers of labels stand for.
 struct Texts {
-    labels: Vec<String>,
+    labels: IndexSet<String>,
     anchors: Vec<String>,
 }
 
@@ -128,7 +141,7 @@ impl Texts {
     }
 
     fn label(&self, label: u32) -> String {
-        self.labels.get(label as usize).cloned().unwrap_or_default()
+        self.labels.get_index(label as usize).cloned().unwrap_or_default()
     }
 }
 

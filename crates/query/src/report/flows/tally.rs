@@ -6,7 +6,7 @@ use tallymark_report::{CountOf, FlowForm};
 
 use super::super::funnel::attempts::{Attempts, Events, NO_SESSION, NOT_HELD};
 use super::super::funnel::tally::hold;
-use super::super::split::{Segments, Split};
+use super::super::split::{Segments, Split, at_place};
 use super::walk::{Flow, Labelled, Then, Walk};
 use crate::resident::by_user::{Matcher, UserEvents};
 
@@ -252,10 +252,7 @@ impl Matcher for Counted {
                     continue;
                 }
                 counted.push(*segment);
-                if of_segments.len() <= *segment {
-                    of_segments.resize_with(*segment + 1, FlowSet::default);
-                }
-                of_segments[*segment].add(flow, self.form, anchor_count, &label);
+                at_place(of_segments, *segment).add(flow, self.form, anchor_count, &label);
             }
         }
     }
@@ -265,10 +262,7 @@ impl Matcher for Counted {
             later.labels.into_iter().map(|label| total.labels.insert_full(label).0 as u32).collect();
         total.overall.merge(later.overall, &labels);
         for (segment, flows) in total.segments.merge(later.segments).into_iter().zip(later.of_segments) {
-            if total.of_segments.len() <= segment {
-                total.of_segments.resize_with(segment + 1, FlowSet::default);
-            }
-            total.of_segments[segment].merge(flows, &labels);
+            at_place(&mut total.of_segments, segment).merge(flows, &labels);
         }
     }
 

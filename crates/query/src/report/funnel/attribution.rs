@@ -1,14 +1,15 @@
 //! Which values an attempt is split and filtered by (F-50, F-51, F-60).
 
-use hashbrown::HashMap;
+use std::borrow::Cow;
+
 use tallymark_report::Attribution;
 
-use super::super::insights::OTHER;
 use super::super::segments::{NOT_SET, in_or_out};
+use super::super::split::Segments;
 use super::attempts::Taken;
 use super::between::Known;
 use super::filter::{Question, Verdict};
-use super::tally::{NOT_REACHED, Partial, View, Walk};
+use super::tally::{NOT_REACHED, View, Walk};
 
 /// The code of [`NOT_SET`] where no event has it.
 const NO_LABEL: u32 = u32::MAX;
@@ -39,70 +40,37 @@ pub(super) enum OfCohort {
 
 impl Walk {
     /// The segments an attempt is in (F-50, F-51).
-    #[expect(clippy::too_many_arguments, reason = "what is used again is held in several places")]
     pub(super) fn segments_of(
         &self,
         view: &View<'_>,
         taken: &[Taken],
         reached: &[u32],
-        by_codes: &mut HashMap<Vec<u32>, u32>,
         known: &mut Known,
-        partial: &mut Partial,
-        mut each: impl FnMut(u32),
+        segments: &mut Segments,
+        found: &mut Vec<usize>,
     ) {
-        let mut all: Vec<Vec<u32>> = vec![Vec::new()];
-        let mut several = Vec::new();
-        for source in &self.shape.breakdowns {
-            let one;
-            let codes = match source {
-                Source::Number(at) => {
-                    let number = self.shape.between[*at].of(view, taken, reached);
-                    one = [known.code(*at, number, &self.wanted.number_labels[*at])];
-                    &one
-                }
-                Source::Cohorts(cohorts) => {
-                    several.clear();
-                    for cohort in cohorts {
-                        cohort.add_labels(view, taken, reached, known, &mut several);
-                    }
-                    &several[..]
-                }
-                source => source.labels(view, taken, reached).unwrap_or(&[NO_LABEL]),
-            };
-            if let [code] = codes {
-                for segment in &mut all {
-                    segment.push(*code);
-                }
-                continue;
+        let codes = |source: &Source| match source {
+            Source::Number(at) => {
+                let number = self.shape.between[*at].of(view, taken, reached);
+                Cow::Owned(vec![known.code(*at, number, &self.wanted.number_labels[*at])])
             }
-            all = all
-                .iter()
-                .flat_map(|before| {
-                    codes.iter().map(|code| before.iter().copied().chain([*code]).collect::<Vec<_>>())
-                })
-                .collect();
-        }
-        for codes in all {
-            if let Some(segment) = by_codes.get(&codes) {
-                each(*segment);
-                continue;
-            }
-            let text = |(source, code): (&Source, &u32)| match (source, *code) {
-                (_, NO_LABEL) => NOT_SET.to_owned(),
-                (Source::User { label } | Source::Step { label, .. }, code) => {
-                    view.user.text(*label, code).to_owned()
+            Source::Cohorts(cohorts) => {
+                let mut several = Vec::new();
+                for cohort in cohorts {
+                    cohort.add_labels(view, taken, reached, known, &mut several);
                 }
-                (Source::Number(at), code) => known.text(*at, code).to_owned(),
-                (Source::Cohorts(_), code) => known.cohort_text(code).to_owned(),
-            };
-            let mut labels: Vec<String> = self.shape.breakdowns.iter().zip(&codes).map(text).collect();
-            if self.wanted.other.as_ref().is_some_and(|shown| !shown.contains(&labels)) {
-                labels.fill(OTHER.to_owned());
+                Cow::Owned(several)
             }
-            let segment = partial.segment(&labels);
-            by_codes.insert(codes, segment);
-            each(segment);
-        }
+            source => Cow::Borrowed(source.labels(view, taken, reached).unwrap_or(&[NO_LABEL])),
+        };
+        let codes: Vec<Cow<'_, [u32]>> = self.shape.breakdowns.iter().map(codes).collect();
+        let text = |breakdown: usize, code: u32| match &self.shape.breakdowns[breakdown] {
+            _ if code == NO_LABEL => NOT_SET,
+            Source::User { label } | Source::Step { label, .. } => view.user.text(*label, code),
+            Source::Number(at) => known.text(*at, code),
+            Source::Cohorts(_) => known.cohort_text(code),
+        };
+        segments.of_codes(&self.split, &|breakdown| &codes[breakdown], &text, found);
     }
 
     /// F-60, F-61.

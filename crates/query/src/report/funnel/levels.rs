@@ -1,7 +1,8 @@
 //! The step each user comes to as ClickHouse counts (F-34).
 
+use super::super::split::at_place;
 use super::attempts::{Events as _, Taken};
-use super::tally::{Partial, Scratch, Tally, View, Walk, bucket_of, in_range};
+use super::tally::{Partial, Scratch, Tally, View, Walk, in_range};
 use crate::functions::{record, window_funnel};
 use crate::resident::by_user::UserEvents;
 
@@ -53,7 +54,7 @@ impl Walk {
         let is_asked =
             cell.is_some_and(|cell| level > cell.step && !(cell.dropped_off && level > cell.step + 1));
         let count = |tallies: &mut Vec<Tally>| {
-            let tally = bucket_of(tallies, 0);
+            let tally = at_place(tallies, 0);
             tally.counts.resize(self.shape.step_count, 0);
             tally.counts[..level].iter_mut().for_each(|count| *count += 1);
         };
@@ -65,18 +66,13 @@ impl Walk {
         if is_split && cell.is_none_or(|cell| cell.segments.is_some()) {
             let at = range.start as u32;
             let taken = [Taken { step: 0, at }];
-            let mut found = Vec::new();
-            let Scratch { by_codes, known, .. } = scratch;
-            self.segments_of(&view, &taken, &[at], by_codes, known, partial, |segment| {
-                found.push(segment as usize);
-            });
-            found.sort_unstable();
-            found.dedup();
-            for segment in found {
+            let Scratch { known, found, .. } = scratch;
+            self.segments_of(&view, &taken, &[at], known, &mut partial.segments, found);
+            for segment in found.iter() {
                 match cell {
-                    None => count(&mut partial.segments[segment].1),
+                    None => count(at_place(&mut partial.of_segments, *segment)),
                     Some(cell) => {
-                        let is_segment = cell.segments.as_ref() == Some(&partial.segments[segment].0);
+                        let is_segment = cell.segments.as_ref() == partial.segments.get(*segment);
                         is_found |= is_asked && is_segment;
                     }
                 }

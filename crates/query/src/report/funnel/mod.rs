@@ -30,7 +30,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use hashbrown::HashMap;
 use tallymark_report::{
-    Breakdown, Buckets, DefinitionError, Funnel, Instants, IntervalAttempts, Scope, TimeBuckets,
+    Breakdown, Buckets, DefinitionError, Funnel, Instants, IntervalAttempts, Scope, TimeBuckets, Unit,
 };
 
 use self::between::{OfNumbers, is_of_attempts};
@@ -40,23 +40,39 @@ use self::tally::{Cell, Tallies, Tally, Wanted};
 use super::asked::Asked;
 use super::insights::{self, OTHER};
 use super::segments::Ranges;
+use super::units::Units;
 use crate::Result;
 
 /// The rows of a funnel: see [`super::schema`].
 pub(super) async fn run(asked: &Asked, scope: &Scope, funnel: &Funnel) -> Result<RecordBatch> {
     let compared = funnel.compared();
     if compared.is_empty() {
-        return one(asked, scope, funnel).await;
+        return one(asked, scope, funnel, None).await;
     }
     // F-77.
     let mut answers = Vec::with_capacity(compared.len());
     for (label, alternative) in compared {
-        answers.push((label, one(asked, scope, &alternative).await?));
+        answers.push((label, one(asked, scope, &alternative, None).await?));
     }
     rows::side_by_side(scope, funnel, answers)
 }
 
-async fn one(asked: &Asked, scope: &Scope, funnel: &Funnel) -> Result<RecordBatch> {
+/// The rows of a funnel for the segments that are told, and for all others as one (S-26).
+pub(super) async fn of_segments(
+    asked: &Asked,
+    scope: &Scope,
+    funnel: &Funnel,
+    told: &[Vec<String>],
+) -> Result<RecordBatch> {
+    one(asked, scope, funnel, Some(told)).await
+}
+
+async fn one(
+    asked: &Asked,
+    scope: &Scope,
+    funnel: &Funnel,
+    told: Option<&[Vec<String>]>,
+) -> Result<RecordBatch> {
     let asking = Asking::try_new(asked, scope, funnel).await?;
     if let Some(user) = &funnel.explain {
         let user = asked.tables.snapshot().identities.canonical(user).to_owned();
@@ -66,7 +82,9 @@ async fn one(asked: &Asked, scope: &Scope, funnel: &Funnel) -> Result<RecordBatc
     let time_ranges = time_ranges(&asking, &chosen);
     let number_labels = number_labels(&asking, &chosen)?;
     let wanted = Wanted { number_labels, time_ranges, ..Wanted::default() };
-    let (shown, tallies) = if asking.shape.is_independent {
+    let (shown, tallies) = if let Some(told) = told {
+        (Shown { segments: told.to_vec(), has_other: true }, None)
+    } else if asking.shape.is_independent {
         (shown(&asking, &wanted.number_labels).await?, None)
     } else {
         // What is counted also ranks: the attempts of buckets are those of the range.
@@ -81,15 +99,25 @@ async fn one(asked: &Asked, scope: &Scope, funnel: &Funnel) -> Result<RecordBatc
     rows::batch(&asking, &shown.segments, tallies)
 }
 
-/// The users behind a number of a funnel (M-4).
-pub(super) async fn users(asked: &Asked, scope: &Scope, funnel: &Funnel) -> Result<BTreeSet<String>> {
+/// The users behind a number of a funnel (M-4); what is no segment that is `told` is another, if that is
+/// said.
+pub(super) async fn users(
+    asked: &Asked,
+    scope: &Scope,
+    funnel: &Funnel,
+    told: Option<&[Vec<String>]>,
+) -> Result<BTreeSet<String>> {
     let asking = Asking::try_new(asked, scope, funnel).await?;
     let Some(step_of) = &funnel.users_of else { return Ok(BTreeSet::new()) };
     let is_split = step_of.segments.iter().any(|label| label != insights::OVERALL);
     let segments = is_split.then(|| step_of.segments.clone());
     let is_other = is_split && step_of.segments.iter().all(|label| label == OTHER);
     let number_labels = number_labels(&asking, &chosen(&asking).await?)?;
-    let other = if is_other { other(&shown(&asking, &number_labels).await?) } else { None };
+    let other = match told {
+        _ if !is_other => None,
+        Some(told) => Some(Arc::new(told.iter().cloned().collect())),
+        None => other(&shown(&asking, &number_labels).await?),
+    };
     let bucket = match (&step_of.time, funnel.interval) {
         (Some(time), Some(unit)) => {
             let inside = asked.calendar.start_of(time).map_err(|error| error.within("users_of.time"))?;
@@ -203,6 +231,19 @@ fn number_labels(asking: &Asking<'_>, chosen: &Tallies) -> Result<Arc<[OfNumbers
 /// Whether the attempts of each bucket are found without those of the others (F-76).
 fn is_independent(funnel: &Funnel) -> bool {
     funnel.interval.is_some() && funnel.interval_attempts == IntervalAttempts::Independent
+}
+
+/// When buckets of a range begin, and which: of a repeated hour, that is later than it is known by (G-6).
+fn bucket_begins(asked: &Asked, funnel: &Funnel, range: &Instants) -> Vec<(i64, usize)> {
+    match funnel.interval {
+        None | Some(Unit::Minute) => buckets(asked, funnel, range).into_iter().zip(0..).collect(),
+        Some(unit) => {
+            let units = Units::new(asked.calendar, unit, range.from, range.to);
+            let mut near = 0;
+            let of = |begin: &i64| Some((*begin, units.at(*begin, &mut near)?));
+            units.begins().iter().filter_map(of).collect()
+        }
+    }
 }
 
 /// The buckets of a range; the whole range if there is no interval.

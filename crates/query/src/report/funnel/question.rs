@@ -25,7 +25,7 @@ use super::between::{Amount, Between, is_of_attempts};
 use super::explain::{Explain, Explained};
 use super::filter::{AttemptFilter, Conditions, Whose};
 use super::tally::{Tallies, Walk, Wanted};
-use super::{buckets, groups, is_independent};
+use super::{bucket_begins, buckets, groups, is_independent};
 use crate::Result;
 use crate::functions::made::call;
 use crate::functions::window_funnel;
@@ -37,7 +37,7 @@ pub(super) struct Asking<'a> {
     pub(super) asked: &'a Asked,
     pub(super) scope: &'a Scope,
     pub(super) funnel: &'a Funnel,
-    /// Where buckets start.
+    /// The instants that buckets are known by (G-5).
     pub(super) buckets: Vec<i64>,
     pub(super) shape: Arc<Shape>,
     conditions: Vec<Expr>,
@@ -77,7 +77,8 @@ pub(super) struct Shape {
     pub(super) only_of: Vec<(usize, usize)>,
     pub(super) sessions: Option<SessionWalk>,
     pub(super) range: Instants,
-    pub(super) buckets: Vec<i64>,
+    /// When another bucket begins, and which: not always when it is known by (G-6).
+    pub(super) bucket_begins: Vec<(i64, usize)>,
     pub(super) is_independent: bool,
     /// The first step of each of `times`.
     pub(super) times_from: Vec<usize>,
@@ -153,7 +154,7 @@ impl<'a> Asking<'a> {
             return Err(DefinitionError::new("steps", problem).into());
         }
         asking.put_together(&mut shape, session_condition_count);
-        shape.buckets.clone_from(&asking.buckets);
+        shape.bucket_begins = bucket_begins(asked, funnel, &range);
         shape.is_independent = is_independent(funnel);
         asking.shape = Arc::new(shape);
         Ok(asking)
@@ -471,7 +472,7 @@ impl<'a> Asking<'a> {
             labels: self.labels.iter().cloned().chain([asked.event_name()]).collect(),
             numbers: Vec::new(),
         };
-        let walk = Walk { shape: Arc::clone(&self.shape), wanted: Wanted::default() };
+        let walk = Walk::new(Arc::clone(&self.shape), Wanted::default());
         let explain = Explain { walk, event_label, as_of: asked.as_of };
         Ok(scan.run(asked, explain).await?.0)
     }
@@ -484,7 +485,7 @@ impl<'a> Asking<'a> {
             labels: self.labels.clone(),
             numbers: self.numbers.clone(),
         };
-        let walk = Walk { shape: Arc::clone(&self.shape), wanted };
+        let walk = Walk::new(Arc::clone(&self.shape), wanted);
         if self.shape.group.is_some() {
             return groups::tallies(self.asked, scan, walk).await;
         }
@@ -520,7 +521,7 @@ impl Shape {
             only_of: Vec::new(),
             sessions: None,
             range,
-            buckets: Vec::new(),
+            bucket_begins: Vec::new(),
             is_independent: false,
             times_from: Vec::new(),
             measure_count: 0,
@@ -547,7 +548,11 @@ pub(in crate::report) fn held(values: &Values) -> Expr {
             let text = |row: usize| {
                 let of_row = offsets[row] as usize..offsets[row + 1] as usize;
                 let of_row = of_row.map(|at| items.is_valid(at).then(|| items.value(at)));
-                lists.is_valid(row).then(|| format!("{item:?}{:?}", of_row.collect::<Vec<_>>()))
+                // A list without items is the same whatever it could have.
+                lists.is_valid(row).then(|| match of_row.len() {
+                    0 => "[]".to_owned(),
+                    _ => format!("{item:?}{:?}", of_row.collect::<Vec<_>>()),
+                })
             };
             let texts: StringViewArray = (0..lists.len()).map(text).collect();
             Ok(Arc::new(texts))

@@ -7,6 +7,7 @@ use hashbrown::{HashMap, HashSet};
 use tallymark_report::{CountOf, Instants};
 
 use super::super::segments::Ranges;
+use super::super::split::{Segments, Split, at_place};
 use super::attempts::{Attempts, Events, NO_SESSION, NOT_HELD, Taken};
 use super::between::{Known, OfNumbers};
 use super::question::{ManyConditions, Shape};
@@ -109,14 +110,22 @@ pub(super) struct Tallies {
 pub(super) struct Walk {
     pub(super) shape: Arc<Shape>,
     pub(super) wanted: Wanted,
+    pub(super) split: Split,
+}
+
+impl Walk {
+    pub(super) fn new(shape: Arc<Shape>, wanted: Wanted) -> Self {
+        let split = Split::shown(shape.breakdowns.len(), wanted.other.clone());
+        Self { shape, wanted, split }
+    }
 }
 
 /// What some actors come to.
 #[derive(Debug, Default)]
 pub(super) struct Partial {
     pub(super) overall: Vec<Tally>,
-    pub(super) segments: Vec<(Vec<String>, Vec<Tally>)>,
-    by_text: HashMap<Vec<String>, u32>,
+    pub(super) segments: Segments,
+    pub(super) of_segments: Vec<Vec<Tally>>,
     time_labels: HashMap<String, i64>,
     split_times: Vec<i64>,
     numbers: Vec<Vec<f64>>,
@@ -139,11 +148,11 @@ pub(super) struct Scratch {
     reached: Vec<u32>,
     /// Of each attempt, whether it passes the filter.
     passes: Vec<bool>,
-    /// Segments by the codes of their labels.
-    pub(super) by_codes: HashMap<Vec<u32>, u32>,
     pub(super) known: Known,
+    /// The segments of an attempt.
+    pub(super) found: Vec<usize>,
     /// Segments and attempts.
-    of_segments: Vec<(u32, u32)>,
+    of_segments: Vec<(usize, usize)>,
 }
 
 /// The conditions of events that are told by labels.
@@ -266,9 +275,8 @@ impl Matcher for Walk {
 
     fn merge(&self, total: &mut Partial, later: Partial) {
         merge_buckets(&mut total.overall, later.overall);
-        for (labels, tallies) in later.segments {
-            let at = total.segment(&labels) as usize;
-            merge_buckets(&mut total.segments[at].1, tallies);
+        for (segment, tallies) in total.segments.merge(later.segments).into_iter().zip(later.of_segments) {
+            merge_buckets(at_place(&mut total.of_segments, segment), tallies);
         }
         for (label, time) in later.time_labels {
             let known = total.time_labels.entry(label).or_insert(time);
@@ -281,8 +289,8 @@ impl Matcher for Walk {
     }
 
     fn bytes(&self, partial: &Partial) -> usize {
-        let segments = partial.segments.iter().flat_map(|(_, tallies)| tallies);
-        let tallies = partial.overall.iter().chain(segments).map(Tally::bytes).sum::<usize>();
+        let tallies = partial.overall.iter().chain(partial.of_segments.iter().flatten());
+        let tallies = tallies.map(Tally::bytes).sum::<usize>() + partial.segments.bytes();
         let numbers = partial.numbers.iter().map(Vec::capacity).sum::<usize>();
         tallies + (partial.split_times.capacity() + numbers) * 8 + partial.actors.capacity() * 4
     }
@@ -294,35 +302,17 @@ fn merge_buckets(total: &mut Vec<Tally>, later: Vec<Tally>) {
 }
 
 impl Partial {
-    /// The position of a segment, which is added if it is new.
-    pub(super) fn segment(&mut self, labels: &[String]) -> u32 {
-        if let Some(at) = self.by_text.get(labels) {
-            return *at;
-        }
-        let at = self.segments.len() as u32;
-        self.segments.push((labels.to_vec(), Vec::new()));
-        self.by_text.insert(labels.to_vec(), at);
-        at
-    }
-
     /// `id` names an actor.
     pub(super) fn finish(self, id: impl Fn(u32) -> String) -> Tallies {
         Tallies {
             overall: self.overall,
-            segments: self.segments.into_iter().collect(),
+            segments: self.segments.labels().cloned().zip(self.of_segments).collect(),
             time_labels: self.time_labels,
             split_times: self.split_times,
             numbers: self.numbers,
             actors: self.actors.into_iter().map(id).collect(),
         }
     }
-}
-
-pub(super) fn bucket_of(tallies: &mut Vec<Tally>, bucket: usize) -> &mut Tally {
-    if tallies.len() <= bucket {
-        tallies.resize_with(bucket + 1, Tally::default);
-    }
-    &mut tallies[bucket]
 }
 
 impl Walk {
@@ -361,8 +351,9 @@ impl Walk {
             while let Some(entry) = (at..entries.end).find(|at| shape.steps.is_entry(&view, *at)) {
                 // F-76: a funnel of its own for each bucket.
                 let bucket = self.bucket(view.time(entry));
-                let from = position(user, shape.buckets[bucket].max(shape.range.from));
-                let to = shape.buckets.get(bucket + 1).map_or(entries.end, |next| position(user, *next));
+                let is_in = |at: &usize| self.bucket(view.time(*at)) == bucket;
+                let from = (at..entry).find(is_in).unwrap_or(entry);
+                let to = (entry..entries.end).find(|at| !is_in(at)).unwrap_or(entries.end);
                 self.attempts(&view, from, from..to, &mut scratch.attempts);
                 each(&view, Some(bucket), scratch);
                 at = to.max(at + 1);
@@ -391,7 +382,9 @@ impl Walk {
     }
 
     fn bucket(&self, time: i64) -> usize {
-        self.shape.buckets.partition_point(|bucket| *bucket <= time).saturating_sub(1)
+        let begins = &self.shape.bucket_begins;
+        let after = begins.partition_point(|(begin, _)| *begin <= time);
+        begins.get(after.saturating_sub(1)).map_or(0, |(_, bucket)| *bucket)
     }
 
     /// Adds the event of each step of the definition, in any order of each that was done (F-16).
@@ -409,7 +402,7 @@ impl Walk {
     /// Adds attempts; without a `bucket`, where each starts.
     fn add(&self, view: &View<'_>, bucket: Option<usize>, scratch: &mut Scratch, partial: &mut Partial) {
         let shape = &*self.shape;
-        let Scratch { attempts, reached, passes, by_codes, known, of_segments, .. } = scratch;
+        let Scratch { attempts, reached, passes, known, found, of_segments, .. } = scratch;
         if attempts.len() == 0 {
             return;
         }
@@ -461,7 +454,7 @@ impl Walk {
                 if cell.is_some() {
                     is_found |= is_counted && is_asked(&one);
                 } else {
-                    self.count(view, &one, is_counted, bucket_of(&mut partial.overall, one.bucket));
+                    self.count(view, &one, is_counted, at_place(&mut partial.overall, one.bucket));
                 }
             }
             if is_found {
@@ -476,23 +469,21 @@ impl Walk {
         for at in 0..attempts.len() {
             let attempt = attempts.get(at);
             let (taken, reached) = (attempts.taken(attempt), of(at).reached);
-            self.segments_of(view, taken, reached, by_codes, known, partial, |segment| {
-                of_segments.push((segment, at as u32));
-            });
+            self.segments_of(view, taken, reached, known, &mut partial.segments, found);
+            of_segments.extend(found.iter().map(|segment| (*segment, at)));
         }
         of_segments.sort_unstable();
-        of_segments.dedup();
         let mut is_found = false;
         for group in of_segments.chunk_by(|a, b| a.0 == b.0) {
-            let best = counted(&mut group.iter().map(|(_, at)| *at as usize));
-            let segment = group[0].0 as usize;
+            let best = counted(&mut group.iter().map(|(_, at)| *at));
+            let segment = group[0].0;
             for (_, at) in group {
-                let (one, is_counted) = (of(*at as usize), counts_all || best == Some(*at as usize));
+                let (one, is_counted) = (of(*at), counts_all || best == Some(*at));
                 if !one.passes {
                     continue;
                 }
                 if let Some(cell) = cell {
-                    let is_segment = cell.segments.as_ref() == Some(&partial.segments[segment].0);
+                    let is_segment = cell.segments.as_ref() == partial.segments.get(segment);
                     is_found |= is_segment && is_counted && is_in_cell(cell, &one);
                     continue;
                 }
@@ -500,8 +491,8 @@ impl Walk {
                     Some(ranges) => self.timed(view, &one, ranges.as_ref().as_ref(), segment, partial),
                     None => segment,
                 };
-                let tally = bucket_of(&mut partial.segments[segment].1, one.bucket);
-                self.count(view, &one, is_counted, tally);
+                let tallies = at_place(&mut partial.of_segments, segment);
+                self.count(view, &one, is_counted, at_place(tallies, one.bucket));
             }
         }
         if is_found {
@@ -579,9 +570,9 @@ impl Walk {
         let order = time.unwrap_or(i64::MAX);
         let known = partial.time_labels.entry(label.clone()).or_insert(order);
         *known = order.min(*known);
-        let mut labels = partial.segments[segment].0.clone();
+        let mut labels = partial.segments.get(segment).cloned().unwrap_or_default();
         labels.push(label);
-        partial.segment(&labels) as usize
+        partial.segments.number(labels)
     }
 }
 

@@ -7,11 +7,13 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMillisecondType};
 use chrono::{DateTime, SecondsFormat};
 use tallymark_report::{
-    Aggregate, DateRange, Funnel, Insights, Instant, Instants, Metric, Retention, RetentionMeasure, Scope,
+    Aggregate, CellOf, DateRange, Funnel, Insights, Instant, Instants, Metric, Retention, RetentionMeasure,
+    Scope, StepOf,
 };
 
 use super::super::asked::{Asked, arrow_error};
 use super::super::{funnel, retention};
+use super::OVERALL;
 use super::measure::Cell;
 use crate::Result;
 
@@ -31,7 +33,7 @@ pub(super) fn is_of_behaviour(metric: &Metric) -> bool {
 }
 
 /// What a metric is in a range, after what it is in the intervals before (S-73), which know nothing of
-/// what the report's range clips (G-5).
+/// what the report's range clips (G-5). All segments but those that are `told` are one, if that is said.
 pub(super) async fn measured(
     asked: &Asked,
     scope: &Scope,
@@ -39,15 +41,50 @@ pub(super) async fn measured(
     metric: &Metric,
     before: &Instants,
     range: &Instants,
+    told: Option<&[Vec<String>]>,
 ) -> Result<OfSegments> {
     let mut found = OfSegments::default();
     if let Some(unit) = insights.interval.filter(|_| before.from < range.from) {
         let to = asked.calendar.bucket(range.from, unit);
         let earlier = Instants { from: before.from, to, days: None };
-        found.add(asked, scope, insights, metric, &earlier).await?;
+        found.add(asked, scope, insights, metric, &earlier, told).await?;
     }
-    found.add(asked, scope, insights, metric, range).await?;
+    found.add(asked, scope, insights, metric, range, told).await?;
     Ok(found)
+}
+
+/// Who is behind a number of such a metric (M-4): reached the step that is measured, or is retained in the
+/// bucket. Segments that are not `told` are one, if that is said.
+pub(super) async fn behind(
+    asked: &Asked,
+    scope: &Scope,
+    insights: &Insights,
+    (metric, cell): (&Metric, &CellOf),
+    told: Option<&[Vec<String>]>,
+) -> Result<BTreeSet<String>> {
+    if let Some(funnel) = insights.funnel_of(metric) {
+        let step = StepOf {
+            step: metric.step.unwrap_or(funnel.steps.len()),
+            dropped_off: false,
+            time: cell.time.clone(),
+            segments: cell.segments.clone(),
+        };
+        let funnel = Funnel { users_of: Some(step), ..funnel };
+        return Box::pin(funnel::users(asked, scope, &funnel, told)).await;
+    }
+    let Some(retention) = insights.retention_of(metric) else { return Ok(BTreeSet::new()) };
+    let calendar = asked.calendar;
+    let interval = match (&cell.time, insights.interval) {
+        (Some(time), Some(unit)) => {
+            let inside = calendar.start_of(time).map_err(|error| error.within("users_of.time"))?;
+            Some((unit, calendar.bucket(inside, unit)))
+        }
+        _ => None,
+    };
+    let begins = |start: i64| interval.is_none_or(|(unit, bucket)| calendar.bucket(start, unit) == bucket);
+    let segment = cell.segments.iter().any(|label| label != OVERALL).then(|| cell.segments.clone());
+    let rows = (metric.bucket() as usize, begins);
+    Box::pin(retention::retained(asked, scope, &retention, rows, segment, told)).await
 }
 
 /// The instants of a range as a definition says them; the end is not included (G-4).
@@ -67,14 +104,18 @@ impl OfSegments {
         insights: &Insights,
         metric: &Metric,
         range: &Instants,
+        told: Option<&[Vec<String>]>,
     ) -> Result<()> {
         let scope = Scope { range: range_of(range), ..scope.clone() };
         if let Some(funnel) = insights.funnel_of(metric) {
-            let answer = Box::pin(funnel::run(asked, &scope, &funnel)).await?;
+            let answer = match told {
+                None => Box::pin(funnel::run(asked, &scope, &funnel)).await?,
+                Some(told) => Box::pin(funnel::of_segments(asked, &scope, &funnel, told)).await?,
+            };
             return self.add_funnel(metric, &funnel, &answer);
         }
         if let Some(of) = insights.retention_of(metric) {
-            let answer = Box::pin(retention::answer(asked, &scope, &of)).await?;
+            let answer = Box::pin(retention::answer(asked, &scope, &of, told)).await?;
             self.add_retention(asked, insights, metric, &of, &answer);
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Arithmetic over metrics (S-70 … S-72).
 
+use std::ops::Range;
+
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as SqlExpr, UnaryOperator, Value};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -7,6 +9,25 @@ use tallymark_report::{DefinitionError, Metric};
 
 use super::letter;
 use super::series::{Point, Series};
+
+/// The formulas of a report of so many metrics: over these, or over their own, which come after them one
+/// formula after the other (S-90). Each is checked with the metrics its letters stand for.
+pub(in super::super) fn parsed(
+    formulas: &[tallymark_report::Formula],
+    metric_count: usize,
+    check: impl Fn(&Formula, Range<usize>) -> Result<(), DefinitionError>,
+) -> Result<Vec<Formula>, DefinitionError> {
+    let mut own_from = metric_count;
+    let one = |(at, formula): (usize, &tallymark_report::Formula)| {
+        let own = own_from..own_from + formula.metrics.len();
+        own_from = own.end;
+        let metrics = if own.is_empty() { 0..metric_count } else { own };
+        let read = Formula::parse(&formula.formula, metrics.len());
+        let read = read.and_then(|read| check(&read, metrics.clone()).map(|()| read.after(metrics.start)));
+        read.map_err(|error| error.within(&format!("formulas[{at}].formula")))
+    };
+    formulas.iter().enumerate().map(one).collect()
+}
 
 /// A formula that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +83,7 @@ impl Formula {
     }
 
     /// The same of metrics that come after so many others.
-    pub(super) fn after(self, first: usize) -> Self {
+    fn after(self, first: usize) -> Self {
         match self {
             Self::Number(number) => Self::Number(number),
             Self::Metric(at) => Self::Metric(first + at),

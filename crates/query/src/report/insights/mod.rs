@@ -59,21 +59,10 @@ pub(super) async fn run(
     scope: &Scope,
     insights: &Insights,
 ) -> Result<Vec<Row>> {
-    // Where the metrics of each formula begin, which are measured after those of the report.
-    let mut own_from = insights.metrics.len();
     let whole = &insights.with_metrics_of_formulas();
-    let mut formulas = Vec::new();
-    for (at, formula) in insights.formulas.iter().enumerate() {
-        let (first, count) = if formula.metrics.is_empty() {
-            (0, insights.metrics.len())
-        } else {
-            (own_from, formula.metrics.len())
-        };
-        own_from += formula.metrics.len();
-        let read = Formula::parse(&formula.formula, count)
-            .and_then(|read| read.check(&whole.metrics[first..first + count]).map(|()| read.after(first)));
-        formulas.push(read.map_err(|error| error.within(&format!("formulas[{at}].formula")))?);
-    }
+    let formulas = formula::parsed(&insights.formulas, insights.metrics.len(), |formula, metrics| {
+        formula.check(&whole.metrics[metrics])
+    })?;
     let count = insights.metrics.len();
     let insights = whole;
     let range = asked.calendar.resolve(&scope.range, asked.as_of)?;
@@ -130,10 +119,9 @@ async fn finished(
     let mut series = series::measured(asked, cohorts, scope, insights, &before, range, shown).await?;
     let mut of_formulas = Vec::new();
     for (at, formula) in formulas.iter().enumerate() {
-        let name = insights.formulas[at].name.clone();
-        let name = name.unwrap_or_else(|| insights.formulas[at].formula.clone());
+        let name = insights.formulas[at].label();
         let letter = letter(metric_count + at);
-        of_formulas.extend(formula.series(&series, insights.metrics.len(), &letter, &name));
+        of_formulas.extend(formula.series(&series, insights.metrics.len(), &letter, name));
     }
     let shown: Vec<String> = (0..metric_count).map(letter).collect();
     series.retain(|one| shown.contains(&one.metric));

@@ -98,7 +98,7 @@ pub(super) async fn shown_segments(
         let ranked = Metric { measure: rank_of(&metric.measure), ..metric.clone() };
         let mut found = Vec::new();
         if is_of_behaviour(metric) {
-            let of_segments = behaviour::measured(asked, scope, insights, metric, range, range).await?;
+            let of_segments = behaviour::measured(asked, scope, insights, metric, range, range, None).await?;
             let entered = of_segments.entered.into_iter().filter(|(_, count)| *count > 0.0);
             let cell =
                 |(segments, count)| Cell { segments, bucket: None, of: None, text: None, value: Some(count) };
@@ -143,14 +143,17 @@ pub(super) async fn shown_segments(
     let mut ranks: BTreeMap<Vec<String>, Option<f64>> =
         listed.into_iter().map(|segments| (segments.clone(), ranks.remove(&segments).flatten())).collect();
     // What the first metric does not have ranks as nothing of it does.
-    let of_nothing =
-        insights.metrics.first().is_some_and(|metric| is_zero_of_nothing(&rank_of(&metric.measure)));
+    let of_nothing = insights
+        .metrics
+        .first()
+        .is_some_and(|metric| rank_of(&metric.measure).aggregate().is_zero_of_nothing());
     if of_nothing {
         for rank in ranks.values_mut() {
             *rank = rank.or(Some(0.0));
         }
     }
-    let lowest_first = insights.metrics.first().is_some_and(|metric| is_lowest_first(&metric.measure));
+    let lowest_first =
+        insights.metrics.first().is_some_and(|metric| metric.measure.aggregate() == Aggregate::Min);
     let mut segments: Vec<(Vec<String>, Option<f64>)> = ranks.into_iter().collect();
     segments.sort_by(|(a_key, a), (b_key, b)| {
         let by_rank = match (a, b) {
@@ -190,14 +193,6 @@ fn rank_of(measure: &Measure) -> Measure {
         },
         Measure::TotalEvents | Measure::UniqueUsers | Measure::Sessions => measure.clone(),
     }
-}
-
-fn is_lowest_first(measure: &Measure) -> bool {
-    matches!(
-        measure,
-        Measure::OfProperty { aggregate: Aggregate::Min, .. }
-            | Measure::OverUsers { aggregate: Aggregate::Min, .. }
-    )
 }
 
 /// The ranges of breakdowns that choose them from the values (B-10), items of lists among them; raw
@@ -314,9 +309,11 @@ pub(super) async fn measured(
         }
         let has_breakdown = !insights.breakdowns.is_empty();
         if is_of_behaviour(metric) {
-            let found = behaviour::measured(asked, scope, insights, metric, before, range).await?;
+            let told = shown.has_other.then_some(shown.segments());
+            let found = behaviour::measured(asked, scope, insights, metric, before, range, told).await?;
             all.push(make(None, has_breakdown, &found.overall));
-            for segments in &shown.segments {
+            let other = shown.has_other.then(|| vec![OTHER.to_owned(); insights.breakdowns.len()]);
+            for segments in shown.segments.iter().chain(&other) {
                 let cells = found.segments.get(segments).map(Vec::as_slice).unwrap_or_default();
                 all.push(make(Some(segments.clone()), true, cells));
             }
@@ -450,7 +447,7 @@ fn points(insights: &Insights, metric: &Metric, buckets: &[Option<i64>], cells: 
         // Of retention it may not be known yet.
         metric.counts_steps()
     } else {
-        is_zero_of_nothing(&metric.measure)
+        metric.measure.aggregate().is_zero_of_nothing()
     };
     let of_nothing = is_zero.then_some(0.0);
     let mut seen = 0.0;
@@ -492,22 +489,6 @@ fn binned(cells: &[&Cell]) -> Vec<(String, f64)> {
         }
     }
     bins
-}
-
-/// Whether nothing measured is 0 rather than null (S-65, S-32).
-pub(super) fn is_zero_of_nothing(measure: &Measure) -> bool {
-    match measure {
-        Measure::TotalEvents
-        | Measure::UniqueUsers
-        | Measure::DailyActiveUsers
-        | Measure::WeeklyActiveUsers
-        | Measure::MonthlyActiveUsers
-        | Measure::CumulativeUniqueUsers
-        | Measure::Sessions => true,
-        Measure::OfProperty { aggregate, .. } | Measure::OverUsers { aggregate, .. } => {
-            matches!(aggregate, Aggregate::Sum | Aggregate::Count | Aggregate::Distinct)
-        }
-    }
 }
 
 /// What a metric is called if it has no name.

@@ -12,8 +12,9 @@ use super::super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
 use super::super::convert::TEXT;
 use super::super::filter::utf8;
 use super::super::sample;
+use super::behaviour::is_of_behaviour;
 use super::measure::{Question, USER, segment_column};
-use super::{OTHER, OVERALL, active, letter, profiles, series, sessions};
+use super::{OTHER, OVERALL, active, behaviour, letter, profiles, series, sessions};
 use crate::Result;
 use tallymark_event::columns::USER_ID;
 
@@ -42,10 +43,6 @@ pub(in super::super) async fn behind(
         }
         _ => whole,
     };
-    if metric.funnel.is_some() || metric.retention.is_some() {
-        let error = wrong("metric", format!("{} is of a funnel, or of retention", cell.metric));
-        return Err(error.hint("a report of that kind has users_of its own").into());
-    }
     if let Some(cohort) = &metric.cohort {
         let members = asked.members_at(cohort, cohorts, range.to - 1).await?;
         return Ok(sample::among(insights, members.iter()).map(str::to_owned).collect());
@@ -54,6 +51,14 @@ pub(in super::super) async fn behind(
         let of_profiles = asked.of_profiles(None);
         let plan = profiles::matching(&of_profiles, filter)?;
         return users_in(asked, plan.project([column(USER_ID)])).await;
+    }
+    if is_of_behaviour(metric) {
+        // Ranks are those of the report (B-32).
+        let is_other = !cell.segments.is_empty() && cell.segments.iter().all(|label| label == OTHER);
+        let shown =
+            if is_other { Some(series::shown_segments(asked, scope, insights, &whole).await?) } else { None };
+        let told = shown.as_ref().map(series::Shown::segments);
+        return behaviour::behind(asked, scope, insights, (metric, cell), told).await;
     }
     // Whatever is measured, these are who did it.
     let counted = Metric { measure: Measure::UniqueUsers, ..metric.clone() };
@@ -71,24 +76,6 @@ pub(in super::super) async fn behind(
         if is_split { Some(series::shown_segments(asked, scope, insights, &whole).await?) } else { None };
     let is_other = is_split && cell.segments.iter().all(|label| label == OTHER);
     let automatic = shown.as_ref().map_or_else(BTreeMap::new, |shown| shown.automatic(at));
-    if matches!(metric.measure, Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. }) {
-        // a session is in the bucket it starts in, its events perhaps in a later one.
-        let question = Question {
-            metric,
-            filter: scope.filter.as_ref(),
-            range: whole,
-            interval: insights.interval.filter(|_| cell.time.is_some()),
-            breakdowns: if is_split { &insights.breakdowns } else { &[] },
-            automatic,
-            left_out: None,
-            except: if is_other { shown.as_ref().map(series::Shown::segments) } else { None },
-            report_interval: insights.interval,
-        };
-        let asked = &asked.within_time_of(&question);
-        let bucket = question.interval.map(|unit| asked.calendar.bucket(range.from, unit));
-        let segments = if is_split && !is_other { &cell.segments[..] } else { &[] };
-        return sessions::behind(asked, scope, &question, bucket, segments).await;
-    }
     let question = Question {
         metric: &counted,
         filter: scope.filter.as_ref(),
@@ -100,6 +87,15 @@ pub(in super::super) async fn behind(
         except: if is_other { shown.as_ref().map(series::Shown::segments) } else { None },
         report_interval: insights.interval,
     };
+    if matches!(metric.measure, Measure::Sessions | Measure::OverUsers { per_user: PerUser::Sessions, .. }) {
+        // a session is in the bucket it starts in, its events perhaps in a later one.
+        let interval = insights.interval.filter(|_| cell.time.is_some());
+        let question = Question { metric, range: whole, interval, ..question };
+        let asked = &asked.within_time_of(&question);
+        let bucket = interval.map(|unit| asked.calendar.bucket(range.from, unit));
+        let segments = if is_split && !is_other { &cell.segments[..] } else { &[] };
+        return sessions::behind(asked, scope, &question, bucket, segments).await;
+    }
     let asked = &asked.within_time_of(&question);
     let (mut plan, _) = asked.prepared(&question).await?;
     if is_split && !is_other {

@@ -33,7 +33,7 @@ use super::asked::{Asked, plan_error};
 use super::chosen::{BehaviourScan, metric_of};
 use super::insights::{OTHER, OVERALL, ranges_among};
 use super::segments::Segment;
-use super::split::{Segments, Split};
+use super::split::{Segments, Split, at_place};
 use super::units::Units;
 use crate::Result;
 use crate::resident::by_user::{Matcher, Record, UserEvents};
@@ -46,8 +46,13 @@ const BIRTH: usize = 0;
 /// The event is one users come back with.
 const RETURN: usize = 1;
 
-/// The answer.
-pub(super) async fn answer(asked: &Asked, scope: &Scope, retention: &Retention) -> Result<RecordBatch> {
+/// The answer; if that is said, for the segments that are `told`, and for all others as one (S-27).
+pub(super) async fn answer(
+    asked: &Asked,
+    scope: &Scope,
+    retention: &Retention,
+    told: Option<&[Vec<String>]>,
+) -> Result<RecordBatch> {
     let prepared = Prepared::try_new(asked, scope, retention).await?;
     let rows = (prepared.row_count + 2).saturating_mul(prepared.buckets().count());
     if rows > ANSWER_ROWS_MAX {
@@ -60,15 +65,20 @@ pub(super) async fn answer(asked: &Asked, scope: &Scope, retention: &Retention) 
     }
     let split = Split::by(&retention.breakdowns);
     let tallies = prepared.tallies(asked, split).await?;
-    let (overall, ranked) = tallies.ranked();
+    let (overall, mut ranked) = tallies.ranked();
     let top = retention.top.unwrap_or(usize::MAX);
-    let other = if retention.other && ranked.len() > top {
-        let shown: Vec<Vec<String>> = ranked[..top].iter().map(|(labels, _)| labels.clone()).collect();
+    let has_other = told.is_some() || (retention.other && ranked.len() > top);
+    match told {
+        Some(told) => ranked.retain(|(labels, _)| told.contains(labels)),
+        None => ranked.truncate(top),
+    }
+    let other = if has_other {
+        let shown: Vec<Vec<String>> = ranked.iter().map(|(labels, _)| labels.clone()).collect();
         prepared.tallies(asked, Split::beyond(&retention.breakdowns, &shown)).await?.ranked().1
     } else {
         Vec::new()
     };
-    let segments = ranked.into_iter().take(top).chain(other).collect();
+    let segments = ranked.into_iter().chain(other).collect();
     rows::batch(scope, retention, &prepared, overall, segments, asked.as_of)
 }
 
@@ -101,11 +111,34 @@ pub(super) async fn users(
         Split::by(&retention.breakdowns)
     };
     let wanted = Wanted {
-        row,
+        rows: (0..prepared.row_count).map(|at| at == row).collect(),
         bucket: cell.bucket.map(|bucket| bucket as usize),
         dropped_off: cell.dropped_off,
         segment: is_split.then(|| cell.segments.clone()),
     };
+    prepared.users(asked, split, wanted).await
+}
+
+/// Who is retained in a bucket, of the rows complete at it that begin at certain times (S-27, M-4); in a
+/// segment, if that is said, where what is none of those `told` is another.
+pub(super) async fn retained(
+    asked: &Asked,
+    scope: &Scope,
+    retention: &Retention,
+    (bucket, begins): (usize, impl Fn(i64) -> bool),
+    segment: Option<Vec<String>>,
+    told: Option<&[Vec<String>]>,
+) -> Result<BTreeSet<String>> {
+    let prepared = Prepared::try_new(asked, scope, retention).await?;
+    let split = match (&segment, told) {
+        (None, _) => Split::default(),
+        (Some(_), None) => Split::by(&retention.breakdowns),
+        (Some(_), Some(told)) => Split::beyond(&retention.breakdowns, told),
+    };
+    let starts = prepared.walk.units.starts().iter().take(prepared.row_count).enumerate();
+    let is_complete = |row| rows::is_complete(&prepared, row, bucket, asked.as_of);
+    let rows = starts.map(|(row, start)| begins(*start) && is_complete(row)).collect();
+    let wanted = Wanted { rows, bucket: Some(bucket), dropped_off: false, segment };
     prepared.users(asked, split, wanted).await
 }
 
@@ -338,7 +371,7 @@ struct Counted {
 
 impl Counted {
     fn add(&self, row: usize, outcome: &Outcome, overall: &mut Vec<Tally>) {
-        tally::at(overall, row).add(outcome, self.walk.criterion, self.walk.buckets.count());
+        at_place(overall, row).add(outcome, self.walk.criterion, self.walk.buckets.count());
     }
 
     fn add_group(&self, events: &[groups::GroupEvent], tallies: &mut Tallies) {
@@ -348,7 +381,7 @@ impl Counted {
             self.add(row, outcome, overall);
             birth.segments(&self.split, segments, found);
             for segment in found.iter() {
-                self.add(row, outcome, tally::at(of_segments, *segment));
+                self.add(row, outcome, at_place(of_segments, *segment));
             }
         });
     }
@@ -372,7 +405,7 @@ impl Matcher for Counted {
             self.add(row, outcome, overall);
             segments.of_event(&self.split, user, birth, found);
             for segment in found.iter() {
-                self.add(row, outcome, tally::at(of_segments, *segment));
+                self.add(row, outcome, at_place(of_segments, *segment));
             }
         });
     }
@@ -381,7 +414,7 @@ impl Matcher for Counted {
         tally::merge(&mut total.overall, &later.overall);
         let numbers = total.segments.merge(later.segments);
         for (number, rows) in numbers.into_iter().zip(&later.of_segments) {
-            tally::merge(tally::at(&mut total.of_segments, number), rows);
+            tally::merge(at_place(&mut total.of_segments, number), rows);
         }
     }
 
@@ -393,7 +426,8 @@ impl Matcher for Counted {
 
 /// Who is wanted.
 struct Wanted {
-    row: usize,
+    /// Of each row, whether it is one of them.
+    rows: Vec<bool>,
     /// Everybody who was born if not said.
     bucket: Option<usize>,
     dropped_off: bool,
@@ -417,14 +451,14 @@ struct Found {
 
 impl Behind {
     fn fits(&self, row: usize, outcome: &Outcome) -> bool {
-        let Wanted { row: wanted, bucket, dropped_off, .. } = &self.wanted;
+        let Wanted { rows, bucket, dropped_off, .. } = &self.wanted;
         let is_retained = |bucket| outcome.is_retained(self.walk.criterion, bucket);
-        row == *wanted && bucket.is_none_or(|bucket| is_retained(bucket) != *dropped_off)
+        rows.get(row) == Some(&true) && bucket.is_none_or(|bucket| is_retained(bucket) != *dropped_off)
     }
 
     fn has_segment(&self, segments: &Segments, found: &[usize]) -> bool {
         let Some(wanted) = &self.wanted.segment else { return true };
-        segments.labels().enumerate().any(|(at, labels)| labels == wanted && found.contains(&at))
+        found.iter().any(|at| segments.get(*at) == Some(wanted))
     }
 
     fn is_group(&self, events: &[groups::GroupEvent], segments: &mut Segments) -> bool {

@@ -61,6 +61,11 @@ pub(super) fn batch(
     columns.finish(scope, retention)
 }
 
+/// Whether all who were born in a row have had the time of a bucket.
+pub(super) fn is_complete(prepared: &Prepared, row: usize, bucket: usize, as_of: i64) -> bool {
+    Completeness { prepared, as_of }.is_complete(row, bucket)
+}
+
 ///
 struct Completeness<'a> {
     prepared: &'a Prepared,

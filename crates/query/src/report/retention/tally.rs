@@ -2,6 +2,7 @@
 
 use tallymark_report::Criterion;
 
+use super::super::split::at_place;
 use super::walk::Outcome;
 
 /// The actors of one row in one segment.
@@ -27,18 +28,10 @@ pub(super) struct Row {
     pub(super) amounts: Vec<f64>,
 }
 
-/// A place of a list that grows as far as it is needed.
-pub(super) fn at<T: Default>(of: &mut Vec<T>, place: usize) -> &mut T {
-    if of.len() <= place {
-        of.resize_with(place + 1, T::default);
-    }
-    &mut of[place]
-}
-
 /// Adds rows of other users.
 pub(super) fn merge(total: &mut Vec<Tally>, later: &[Tally]) {
     for (row, tally) in later.iter().enumerate().filter(|(_, tally)| tally.size > 0) {
-        at(total, row).merge(tally);
+        at_place(total, row).merge(tally);
     }
 }
 
@@ -49,29 +42,29 @@ impl Tally {
         match criterion {
             Criterion::On => {
                 for (bucket, _) in outcome.buckets().iter().filter(|(bucket, _)| *bucket < bucket_count) {
-                    *at(&mut self.marks, *bucket) += 1;
+                    *at_place(&mut self.marks, *bucket) += 1;
                 }
             }
             Criterion::OnOrAfter => {
                 if let Some(last) = outcome.last() {
-                    *at(&mut self.marks, last.min(bucket_count - 1)) += 1;
+                    *at_place(&mut self.marks, last.min(bucket_count - 1)) += 1;
                 }
             }
             Criterion::OnOrBefore => {
                 if let Some(first) = outcome.first().filter(|first| *first < bucket_count) {
-                    *at(&mut self.marks, first) += 1;
+                    *at_place(&mut self.marks, first) += 1;
                 }
             }
             Criterion::Streak => {
                 if let Some(last) = outcome.streak().checked_sub(1) {
-                    *at(&mut self.marks, last) += 1;
+                    *at_place(&mut self.marks, last) += 1;
                 }
             }
         }
         for (bucket, amount) in outcome.buckets() {
             let counts = criterion != Criterion::Streak || *bucket < outcome.streak();
             if counts && *amount != 0.0 {
-                *at(&mut self.amounts, *bucket) += amount;
+                *at_place(&mut self.amounts, *bucket) += amount;
             }
         }
     }
@@ -79,10 +72,10 @@ impl Tally {
     fn merge(&mut self, later: &Self) {
         self.size += later.size;
         for (bucket, mark) in later.marks.iter().enumerate().filter(|(_, mark)| **mark != 0) {
-            *at(&mut self.marks, bucket) += mark;
+            *at_place(&mut self.marks, bucket) += mark;
         }
         for (bucket, amount) in later.amounts.iter().enumerate().filter(|(_, amount)| **amount != 0.0) {
-            *at(&mut self.amounts, bucket) += amount;
+            *at_place(&mut self.amounts, bucket) += amount;
         }
     }
 
