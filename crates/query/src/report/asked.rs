@@ -34,6 +34,8 @@ use crate::resident::among::{UserIds, is_among};
 use crate::tables::{DatasetTables, EVENTS, ProfilesTable};
 use crate::{Error, Result};
 
+/// All time there is.
+pub(super) const EVER: Instants = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
 /// The function that asks in a report's SQL whether the event's user is in a cohort.
 pub(super) const COHORT: &str = "cohort";
 

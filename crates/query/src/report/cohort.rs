@@ -22,7 +22,7 @@ use tallymark_report::{
 };
 use tokio::sync::OnceCell;
 
-use super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
+use super::asked::{Asked, Cohorts, EVER, arrow_error, column, plan_error};
 use super::check::no_cohort;
 use super::chosen::metric_of;
 use super::computed::History;
@@ -123,18 +123,17 @@ impl Asked {
 
     /// See [`Universe`].
     async fn universe(&self) -> Result<UserIds> {
-        let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
         let snapshot = self.tables.snapshot();
         let profiles = snapshot.profiles.users().map(|(id, _)| id);
         // U-18: a profile under an id that became somebody else's is no user's.
         let own = profiles.filter(|id| snapshot.identities.canonical(id) == *id);
         let own: UserIds = own.map(str::to_owned).collect();
-        if let Some(users) = self.users_counting(&ever, self.within(&ever), |_| true).await? {
+        if let Some(users) = self.users_counting(&EVER, self.within(&EVER), |_| true).await? {
             return Ok(users.or(&own));
         }
         let plan = self
             .scan()?
-            .filter(self.within(&ever).and(column(USER_ID).is_not_null()))
+            .filter(self.within(&EVER).and(column(USER_ID).is_not_null()))
             .and_then(|plan| plan.aggregate([column(USER_ID)], Vec::<Expr>::new()))
             .map_err(plan_error)?;
         let mut users = Vec::new();
@@ -146,9 +145,8 @@ impl Asked {
 
     /// Every group by a key with an event up to now, or a profile.
     async fn universe_of_groups(&self, group_key: &str) -> Result<UserIds> {
-        let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
         let actor = self.groups_by(group_key)?;
-        let plan = self.scan()?.filter(self.within(&ever)).map_err(plan_error)?;
+        let plan = self.scan()?.filter(self.within(&EVER)).map_err(plan_error)?;
         let plan = by_actor(plan, actor, Vec::new())?
             .aggregate([column(USER)], Vec::<Expr>::new())
             .map_err(plan_error)?;
@@ -377,7 +375,7 @@ impl Asked {
                 Instants { from: i64::MAX, to: i64::MAX, days: None }
             }
             Some(range) => self.calendar.resolve(range, self.as_of)?,
-            None => Instants { from: i64::MIN / 2, to: i64::MAX, days: None },
+            None => EVER,
         };
         if let Some((then, wanted)) =
             did.then.as_ref().map(|then| (then, true)).or(did.then_not.as_ref().map(|then| (then, false)))

@@ -38,7 +38,7 @@ use self::attribution::Touches;
 pub(super) use self::history::History;
 use self::history::{Place, for_each_place};
 use self::items::json_items;
-use super::asked::{Asked, Cohorts, arrow_error, column, plan_error};
+use super::asked::{Asked, Cohorts, EVER, arrow_error, column, plan_error};
 use super::convert::{self, TEXT, list_of_text};
 use super::filter::ITEM;
 use super::insights;
@@ -195,14 +195,13 @@ impl Asked {
 
     /// The events that are meant, up to now.
     async fn history(&self, is_it: Expr, columns: Vec<Expr>) -> Result<History> {
-        let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
         let mut projected = self.place_columns();
         let named = |(at, expr): (usize, Expr)| expr.alias(format!("column_{at}"));
         projected.extend(columns.into_iter().enumerate().map(named));
         let order = [USER_ID, TIME, SEQUENCE].map(|name| SortExpr::new(column(name), true, false));
         let plan = self
             .scan()?
-            .filter(self.within(&ever).and(column(USER_ID).is_not_null()).and(is_it))
+            .filter(self.within(&EVER).and(column(USER_ID).is_not_null()).and(is_it))
             .and_then(|plan| plan.project(projected))
             .and_then(|plan| plan.sort(order))
             .map_err(plan_error)?;

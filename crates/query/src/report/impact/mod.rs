@@ -24,7 +24,7 @@ pub(super) use self::behind::users;
 use self::days::Days;
 use self::observe::Observe;
 pub(super) use self::rows::schema;
-use super::asked::Asked;
+use super::asked::{Asked, EVER};
 use super::chosen::{BehaviourScan, metric_of};
 use super::groups::Collect;
 use crate::Result;
@@ -76,10 +76,9 @@ impl Prepared {
     async fn try_new(asked: &Asked, scope: &Scope, impact: &Impact) -> Result<Self> {
         let range = asked.calendar.resolve(&scope.range, asked.as_of)?;
         // M-80: who did it before the range, or after it, is in neither group.
-        let ever = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
         let count_by = impact.count_by.as_deref();
-        let launch = asked.happened(&impact.launch, scope, &ever, count_by).await?;
-        let (scan, collect) = scan_of(asked, &ever, vec![launch.clone()], Vec::new(), count_by)?;
+        let launch = asked.happened(&impact.launch, scope, &EVER, count_by).await?;
+        let (scan, collect) = scan_of(asked, &EVER, vec![launch.clone()], Vec::new(), count_by)?;
         let (first, last) = first::adopted(asked, scan, collect, range).await?;
         let launched = asked.calendar.day(first);
         let days = Days::new(asked.calendar, impact, launched, asked.calendar.day(last));
@@ -99,7 +98,7 @@ impl Prepared {
             }
             conditions.push(asked.happened(&metric.event, scope, &looked_at, count_by).await?);
         }
-        let (scan, collect) = scan_of(asked, &ever, conditions, firsts, count_by)?;
+        let (scan, collect) = scan_of(asked, &EVER, conditions, firsts, count_by)?;
         let observe = Observe {
             metrics: impact.metrics.len(),
             users_with: impact.users_with,

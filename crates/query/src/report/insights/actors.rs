@@ -11,9 +11,9 @@ use datafusion::functions_aggregate::expr_fn as aggregate;
 use datafusion::logical_expr::{Expr, Operator, binary_expr, lit};
 use hashbrown::HashMap;
 use tallymark_event::columns::{TIME, USER_ID, timestamp_type};
-use tallymark_report::{FirstTime, Instants, Metric, Property};
+use tallymark_report::{FirstTime, Metric, Property};
 
-use super::super::asked::{Asked, arrow_error, column, plan_error};
+use super::super::asked::{Asked, EVER, arrow_error, column, plan_error};
 use super::super::chosen::BehaviourScan;
 use super::super::convert::{self, TEXT, list_of_text};
 use super::super::filter::utf8;
@@ -75,7 +75,7 @@ impl Asked {
     }
 
     /// The events of which one is the first.
-    fn first_of(&self, metric: &Metric, first_time: FirstTime) -> Result<Expr> {
+    pub(in super::super) fn first_of(&self, metric: &Metric, first_time: FirstTime) -> Result<Expr> {
         let Some(selector) = &metric.event else { return Ok(lit(false)) };
         let mut chosen = match first_time {
             FirstTime::Ever => self.named(&selector.any_of.iter().collect::<Vec<_>>())?,
@@ -84,7 +84,7 @@ impl Asked {
         if let (FirstTime::Filtered, Some(filter)) = (first_time, &metric.filter) {
             chosen = chosen.and(self.filter(filter)?);
         }
-        Ok(self.within(&Instants { from: i64::MIN / 2, to: i64::MAX, days: None }).and(chosen))
+        Ok(self.within(&EVER).and(chosen))
     }
 
     async fn first_times_of_users(&self, chosen: Expr) -> Result<UserValues> {

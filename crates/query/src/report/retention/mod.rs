@@ -29,7 +29,7 @@ use tallymark_report::{
 pub(super) use self::rows::schema;
 use self::tally::Tally;
 use self::walk::{Buckets, Happened, Outcome, Walk};
-use super::asked::{Asked, plan_error};
+use super::asked::{Asked, EVER, plan_error};
 use super::chosen::{BehaviourScan, metric_of};
 use super::insights::{OTHER, OVERALL, ranges_among};
 use super::segments::Segment;
@@ -45,6 +45,8 @@ const ANSWER_ROWS_MAX: usize = 20_000_000;
 const BIRTH: usize = 0;
 /// The event is one users come back with.
 const RETURN: usize = 1;
+/// The event is one whose first ever may be a birth: see [`Prepared::ever`].
+const FIRST_EVER: usize = 2;
 
 /// The answer; if that is said, for the segments that are `told`, and for all others as one (S-27).
 pub(super) async fn answer(
@@ -162,6 +164,8 @@ pub(super) struct Prepared {
     within: Expr,
     birth: Expr,
     back: Expr,
+    /// The events of which a user's first ever is a birth, if it is not said by `birth`.
+    ever: Option<Expr>,
     labels: Vec<Expr>,
     numbers: Vec<Expr>,
     amount: Amount,
@@ -175,8 +179,39 @@ impl Prepared {
         // births are in the range, returns at any time since.
         let since = Instants { from: range.from, to: i64::MAX, days: None };
         let count_by = retention.count_by.as_deref();
-        let birth = asked.happened(&retention.birth, scope, &range, count_by).await?;
         let back = asked.happened(&retention.return_event, scope, &since, count_by).await?;
+        let (units, row_count) = units(asked, retention, &range);
+        let buckets = if retention.brackets.is_empty() {
+            Buckets::of_units(retention.buckets.map_or(row_count + 1, |count| count as usize))
+        } else {
+            Buckets::brackets(&retention.brackets)
+        };
+        let walk = Walk {
+            criterion: retention.criterion,
+            alignment: retention.alignment,
+            unit: retention.unit,
+            units,
+            buckets,
+            birth_counts: retention.criterion == Criterion::Streak
+                && is_same_event(&retention.birth, &retention.return_event),
+            needs_amounts: !matches!(
+                retention.measure,
+                RetentionMeasure::Rate | RetentionMeasure::UniqueUsers
+            ),
+        };
+        let is_by_units = walk.bounds().is_some();
+        let ever = match retention.birth.first_time {
+            Some(first_time) if is_by_units && count_by.is_none() && retention.breakdowns.is_empty() => {
+                Some(asked.first_of(&metric_of(&retention.birth, None), first_time)?)
+            }
+            _ => None,
+        };
+        let birth = match &ever {
+            // Who is first is found on the way.
+            Some(_) => EventSelector { first_time: None, ..retention.birth.clone() },
+            None => retention.birth.clone(),
+        };
+        let birth = asked.happened(&birth, scope, &range, count_by).await?;
         // B-10.
         let births = asked.scan()?.filter(birth.clone()).map_err(plan_error)?;
         let automatic = ranges_among(asked, asked, &retention.breakdowns, &births).await?;
@@ -201,27 +236,14 @@ impl Prepared {
             )),
             None => None,
         };
-        let (units, row_count) = units(asked, retention, &range);
-        let buckets = if retention.brackets.is_empty() {
-            Buckets::of_units(retention.buckets.map_or(row_count + 1, |count| count as usize))
-        } else {
-            Buckets::brackets(&retention.brackets)
-        };
         Ok(Self {
-            walk: Arc::new(Walk {
-                criterion: retention.criterion,
-                alignment: retention.alignment,
-                unit: retention.unit,
-                units,
-                buckets,
-                birth_counts: retention.criterion == Criterion::Streak
-                    && is_same_event(&retention.birth, &retention.return_event),
-                needs_amounts: amount != Amount::None,
-            }),
+            walk: Arc::new(walk),
             row_count,
-            within: asked.within(&since),
+            // Who was there before the range is not new in it.
+            within: asked.within(if ever.is_some() { &EVER } else { &since }),
             birth,
             back,
+            ever,
             labels: segments.into_iter().map(|segment| segment.label).collect(),
             numbers,
             amount,
@@ -269,12 +291,15 @@ impl Prepared {
     async fn run<M: Matcher>(&self, asked: &Asked, matcher: M) -> Result<(M::Partial, Arc<UserDirectory>)> {
         let scan = BehaviourScan {
             within: self.within.clone(),
-            conditions: vec![self.birth.clone(), self.back.clone()],
+            conditions: [&self.birth, &self.back].into_iter().chain(&self.ever).cloned().collect(),
             labels: self.labels.clone(),
             numbers: self.numbers.clone(),
         };
         scan.run_with(asked, matcher, |scan| match self.walk.bounds() {
-            Some(bounds) => scan.with_units(bounds, BIRTH, RETURN),
+            Some(bounds) => {
+                let scan = scan.with_units(bounds, BIRTH, RETURN);
+                if self.ever.is_some() { scan.first_ever(FIRST_EVER) } else { scan }
+            }
             None => scan,
         })
         .await

@@ -24,10 +24,11 @@ use tallymark_report::{
 };
 use tallymark_storage::{Manifest, MemBatch, Snapshot};
 
+use super::super::asked::EVER;
 use super::super::asked::{Asked, COHORT, Cohorts, arrow_error, column, plan_error};
 use super::super::cohorts_of_scope;
 use super::super::merged::{Merged, STORED_END, STORED_START};
-use super::{EVER, Session, SessionScan, SessionWalk};
+use super::{Session, SessionScan, SessionWalk};
 use crate::functions::made::call;
 use crate::resident::by_user::{CONDITIONS_MAX, Matcher, Record, UserEvents, UserScan};
 use crate::{Error, Result};

@@ -15,12 +15,9 @@ use datafusion::logical_expr::{Expr, lit};
 use tallymark_report::{EventSelector, Instants, SESSION_END, SESSION_START, Scope, SessionRule};
 
 pub(super) use self::walk::{Session, SessionWalk};
-use super::asked::{Asked, column};
+use super::asked::{Asked, EVER, column};
 use super::filter::utf8;
 use crate::Result;
-
-/// All of time.
-const EVER: Instants = Instants { from: i64::MIN / 2, to: i64::MAX, days: None };
 
 /// The event takes part in sessions.
 const TAKES_PART: usize = 0;

@@ -241,6 +241,15 @@ impl UserScan {
         self
     }
 
+    /// With [`UserScan::with_units`]: an event meets the first condition there only at the time of the user's
+    /// first event ever that meets this one.
+    pub(crate) fn first_ever(mut self, condition: usize) -> Self {
+        if let Some(units) = &mut self.in_units {
+            units.first_ever(condition);
+        }
+        self
+    }
+
     /// The events of nobody (G-12) are shown too, after all others: as those of user [`NOBODY`]. Who
     /// puts events of several users together needs them.
     pub(crate) fn and_nobody(mut self) -> Self {

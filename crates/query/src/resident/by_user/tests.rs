@@ -238,6 +238,13 @@ async fn units_tell_of_the_second_condition_what_the_first_does_not_show() {
         (&["refund > 0", "rated"], &[]),
         (&["refund > 0", "true"], &[]),
         (&["true", "true"], &[]),
+        // With a third one: the first is met only by a user's first event ever that meets it.
+        (&["true", "true", "true"], &[]),
+        (&["event = 'Buy' AND flag", "true", "event = 'Buy'"], LABELS),
+        (&["price > 300 AND event <> 'Quit'", "flag", "price > 300"], &[]),
+        (&["refund > 0", "true", "refund IS NOT NULL"], &[]),
+        (&["event = 'Play'", "event = 'Buy'", "event IN ('Play', 'Share')"], &LABELS[..1]),
+        (&["time >= '2024-03-30T11:30:00Z'", "event = 'Play'", "true"], &[]),
     ];
     for ((conditions, labels), begins) in
         asked.iter().flat_map(|asked| all_begins.iter().map(move |all| (asked, all)))
@@ -245,8 +252,15 @@ async fn units_tell_of_the_second_condition_what_the_first_does_not_show() {
         // The units of each user: with the first condition, with the second, with that behind the first.
         let mut units: HashMap<String, [BTreeSet<usize>; 3]> = HashMap::new();
         let mut expected = expected(&dataset, conditions, labels).await;
+        let mut ever: HashMap<String, i64> = HashMap::new();
+        for (user, time, _) in expected.iter().map(|line| parts(line)).filter(|(_, _, mask)| mask & 4 != 0) {
+            ever.entry(user).or_insert(time);
+        }
         expected.retain(|line| {
-            let (user, time, mask) = parts(line);
+            let (user, time, mut mask) = parts(line);
+            if conditions.len() > 2 && ever.get(&user) != Some(&time) {
+                mask &= !1;
+            }
             let Some(unit) = begins.partition_point(|begin| *begin <= time).checked_sub(1) else {
                 return false;
             };
@@ -274,7 +288,10 @@ async fn units_tell_of_the_second_condition_what_the_first_does_not_show() {
         for range_rows in [4, 1 << 20] {
             let state = memory.state();
             let matcher = |users, label_count| Told(WriteDown { users, label_count }, begins.clone());
-            let scan = |scan: UserScan| scan.with_units(begins.clone(), 0, 1);
+            let scan = |scan: UserScan| {
+                let scan = scan.with_units(begins.clone(), 0, 1);
+                if conditions.len() > 2 { scan.first_ever(2) } else { scan }
+            };
             let seen = seen_by(&state, conditions, labels, range_rows, scan, matcher).await;
             assert_eq!(seen, expected, "{conditions:?} {begins:?} {range_rows}");
         }

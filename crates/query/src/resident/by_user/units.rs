@@ -16,6 +16,8 @@ pub(super) struct InUnits {
     first: u64,
     /// That of the condition of which it is told in which units it is met.
     next: u64,
+    /// See [`super::UserScan::first_ever`].
+    ever: u64,
 }
 
 /// The units of the rows of one day.
@@ -33,7 +35,11 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl InUnits {
     pub(super) fn new(begins: Vec<i64>, first: usize, next: usize) -> Self {
-        Self { begins, first: 1 << first, next: 1 << next }
+        Self { begins, first: 1 << first, next: 1 << next, ever: 0 }
+    }
+
+    pub(super) fn first_ever(&mut self, condition: usize) {
+        self.ever = 1 << condition;
     }
 
     /// The mask of events that are shown: they meet the first condition.
@@ -64,7 +70,7 @@ impl UnitsOfDay {
     }
 
     /// The units of some rows of one user, and which they are: calls `each` with those that have any.
-    fn each(&self, times: &[u32], rows: Range<u32>, mut each: impl FnMut(usize, Range<u32>)) {
+    fn each(&self, times: &[u32], rows: Range<u32>, mut each: impl FnMut(Option<usize>, Range<u32>)) {
         let mut rows = rows;
         for (unit, end) in &self.units {
             let count = if *end == u32::MAX {
@@ -74,9 +80,7 @@ impl UnitsOfDay {
             };
             let of_unit = rows.start..rows.start + count as u32;
             rows.start = of_unit.end;
-            if let Some(unit) = unit
-                && !of_unit.is_empty()
-            {
+            if !of_unit.is_empty() {
                 each(*unit, of_unit);
             }
         }
@@ -94,6 +98,8 @@ pub(super) struct Marks {
     next: Vec<u64>,
     /// The next behind the first.
     behind: Vec<u64>,
+    /// Whether the user met the condition of [`super::UserScan::first_ever`] on an earlier day.
+    is_known: Vec<bool>,
 }
 
 /// In which units a user met the condition that is told of: see [`super::UserScan::with_units`].
@@ -110,10 +116,13 @@ impl Marks {
             bits.clear();
             bits.resize(users * self.words, 0);
         }
+        self.is_known.clear();
+        self.is_known.resize(if self.words == 0 { 0 } else { users }, false);
     }
 
     pub(super) fn bytes(&self) -> usize {
         (self.first.capacity() + self.next.capacity() + self.behind.capacity()) * size_of::<u64>()
+            + self.is_known.capacity()
     }
 
     /// Of the user at a place of the range.
@@ -219,7 +228,7 @@ impl UserRows<'_> {
     /// Every row has its own mask.
     fn mark_each(
         &self,
-        InUnits { first, next, .. }: &InUnits,
+        InUnits { first, next, ever, .. }: &InUnits,
         units: &UnitsOfDay,
         mask: impl Fn(u32) -> u64,
         marks: &mut Marks,
@@ -228,16 +237,23 @@ impl UserRows<'_> {
         let times = self.bound.segment.segment().times();
         for (user, rows) in self.users.iter().zip(self.starts.windows(2)) {
             let place = user - self.first_user;
+            let was_known = marks.is_known[place as usize];
+            let mut ever_at = None;
             units.each(times, rows[0]..rows[1], |unit, rows| {
                 let (mut first_row, mut seen, mut behind) = (None, 0, 0);
                 for row in rows {
                     let mask = mask(row);
                     behind |= if first_row.is_some() { mask } else { 0 };
-                    if mask & first != 0 && first_row.is_none() {
+                    if mask & ever != 0 {
+                        ever_at.get_or_insert(times[row as usize]);
+                    }
+                    let may_be_first = *ever == 0 || !was_known && ever_at == Some(times[row as usize]);
+                    if mask & first != 0 && first_row.is_none() && may_be_first {
                         first_row = Some(row);
                     }
                     seen |= mask;
                 }
+                let Some(unit) = unit else { return };
                 let is_first = first_row.is_some();
                 if marks.note(place as usize, unit, is_first, seen & next != 0, behind & next != 0)
                     && let Some(row) = first_row
@@ -245,26 +261,30 @@ impl UserRows<'_> {
                     wanted(place, row);
                 }
             });
+            marks.is_known[place as usize] |= ever_at.is_some();
         }
     }
 
     /// Most rows meet the same: others need not be looked at.
     fn mark_few(
         &self,
-        InUnits { first, next, .. }: &InUnits,
+        InUnits { first, next, ever, .. }: &InUnits,
         units: &UnitsOfDay,
         few: &FewRows,
         marks: &mut Marks,
         mut wanted: impl FnMut(u32, u32),
     ) {
         let times = self.bound.segment.segment().times();
-        let (all_first, all_next) = (few.all & first != 0, few.all & next != 0);
+        let [all_first, all_next, all_ever] = [first, next, ever].map(|bit| few.all & bit != 0);
         let mut more = &few.more[..];
-        let single =
-            units.single().filter(|_| !all_first).map(|unit| (unit / 64, u64::from(all_next) << (unit % 64)));
+        let single = units.single().map(|unit| (unit / 64, u64::from(all_next) << (unit % 64)));
         for (user, rows) in self.users.iter().zip(self.starts.windows(2)) {
             let place = user - self.first_user;
+            let was_known = marks.is_known[place as usize];
+            let all_first = all_first && !was_known;
             if let Some((word, bit)) = single
+                && !all_first
+                && (was_known || !all_ever)
                 && more.first().is_none_or(|(row, _)| *row >= rows[1])
             {
                 let at = place as usize * marks.words + word;
@@ -274,23 +294,34 @@ impl UserRows<'_> {
                 }
                 continue;
             }
+            while let Some(((row, _), rest)) = more.split_first()
+                && *row < rows[0]
+            {
+                more = rest;
+            }
+            let (of_user, rest) = more.split_at(more.iter().take_while(|(row, _)| *row < rows[1]).count());
+            more = rest;
+            let ever_row = if all_ever {
+                Some(rows[0])
+            } else {
+                of_user.iter().find(|(_, mask)| mask & ever != 0).map(|(row, _)| *row)
+            };
+            let ever_at = ever_row.map(|row| times[row as usize]).filter(|_| !was_known);
+            let may_be_first = |row: u32| *ever == 0 || ever_at == Some(times[row as usize]);
             units.each(times, rows[0]..rows[1], |unit, rows| {
-                while let Some(((row, _), rest)) = more.split_first()
-                    && *row < rows.start
-                {
-                    more = rest;
-                }
-                let here = &more[..more.iter().take_while(|(row, _)| *row < rows.end).count()];
-                more = &more[here.len()..];
+                let Some(unit) = unit else { return };
+                let here = of_user.iter().filter(|(row, _)| rows.contains(row));
                 let first_row = if all_first {
-                    Some(rows.start)
+                    // All others of the unit come later.
+                    Some(rows.start).filter(|row| may_be_first(*row))
                 } else {
-                    here.iter().find(|(_, mask)| mask & first != 0).map(|(row, _)| *row)
+                    let first = |(row, mask): &&(u32, u64)| mask & first != 0 && may_be_first(*row);
+                    here.clone().find(first).map(|(row, _)| *row)
                 };
-                let is_next = all_next || here.iter().any(|(_, mask)| mask & next != 0);
+                let is_next = all_next || here.clone().any(|(_, mask)| mask & next != 0);
                 let is_behind = first_row.is_some_and(|first| {
                     let later = |(row, mask): &(u32, u64)| *row > first && mask & next != 0;
-                    if all_next { first + 1 < rows.end } else { here.iter().any(later) }
+                    if all_next { first + 1 < rows.end } else { here.clone().any(later) }
                 });
                 if marks.note(place as usize, unit, first_row.is_some(), is_next, is_behind)
                     && let Some(row) = first_row
@@ -298,6 +329,7 @@ impl UserRows<'_> {
                     wanted(place, row);
                 }
             });
+            marks.is_known[place as usize] |= ever_row.is_some();
         }
     }
 }
