@@ -9,7 +9,8 @@
 //!    they look at codes of dictionaries; rows that meet none are left behind.
 //! 3. [`gather`]: what is left becomes small records, which are put in order of user by counting.
 //!    Segments come in order of day and have their rows in order of time, and so have the records
-//!    of each user. [`labels`]: what else is to be known of each.
+//!    of each user. [`labels`]: what else is to be known of each. [`units`]: where it is enough to know in
+//!    which units of time something happened, a bit for each in place of records.
 //! 4. The matcher sees one user after the other and adds to a partial result; partial results of
 //!    shares are merged in order of users. What a share is depends on the rows alone: two runs give
 //!    the same bytes (P1).

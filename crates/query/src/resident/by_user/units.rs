@@ -64,9 +64,14 @@ impl InUnits {
 }
 
 impl UnitsOfDay {
-    /// The unit of the whole day, if it lies in one.
-    fn single(&self) -> Option<usize> {
-        if let [(unit, _)] = self.units[..] { unit } else { None }
+    /// The word and the bit of the unit of the whole day, no bit if it is in none; `None` if units begin on
+    /// it.
+    fn single(&self) -> Option<(usize, u64)> {
+        match self.units[..] {
+            [(Some(unit), _)] => Some((unit / 64, 1 << (unit % 64))),
+            [(None, _)] => Some((0, 0)),
+            _ => None,
+        }
     }
 
     /// The units of some rows of one user, and which they are: calls `each` with those that have any.
@@ -277,14 +282,13 @@ impl UserRows<'_> {
         let times = self.bound.segment.segment().times();
         let [all_first, all_next, all_ever] = [first, next, ever].map(|bit| few.all & bit != 0);
         let mut more = &few.more[..];
-        let single = units.single().map(|unit| (unit / 64, u64::from(all_next) << (unit % 64)));
+        let single = units.single().map(|(word, bit)| (word, if all_next { bit } else { 0 }));
         for (user, rows) in self.users.iter().zip(self.starts.windows(2)) {
             let place = user - self.first_user;
             let was_known = marks.is_known[place as usize];
             let all_first = all_first && !was_known;
             if let Some((word, bit)) = single
                 && !all_first
-                && (was_known || !all_ever)
                 && more.first().is_none_or(|(row, _)| *row >= rows[1])
             {
                 let at = place as usize * marks.words + word;
@@ -292,6 +296,7 @@ impl UserRows<'_> {
                 if units.goes_on {
                     marks.behind[at] |= marks.first[at] & bit;
                 }
+                marks.is_known[place as usize] |= all_ever;
                 continue;
             }
             while let Some(((row, _), rest)) = more.split_first()
