@@ -150,8 +150,12 @@ impl SparseColumn {
     /// Gives for each of some rows, ascending, the place of its value among [`SparseColumn::values`], if it
     /// has one.
     pub fn each_place(&self, rows: &UInt32Array, mut each: impl FnMut(Option<usize>)) {
+        if let Some(places) = self.places_of_all(rows) {
+            places.for_each(|at| each(Some(at)));
+            return;
+        }
         let known = self.rows.values();
-        let mut at = rows.values().first().map_or(0, |first| known.partition_point(|known| known < first));
+        let mut at = self.first_place(rows);
         for row in rows.values() {
             at += steps_to(&known[at..], *row);
             if known.get(at) == Some(row) {
@@ -161,6 +165,20 @@ impl SparseColumn {
                 each(None);
             }
         }
+    }
+
+    /// The first value that may be of one of some rows, ascending.
+    fn first_place(&self, rows: &UInt32Array) -> usize {
+        let known = self.rows.values();
+        rows.values().first().map_or(0, |first| known.partition_point(|known| known < first))
+    }
+
+    /// The places of the values of some rows, ascending, if all have one and no row between them does, as
+    /// where one event alone has the property.
+    fn places_of_all(&self, rows: &UInt32Array) -> Option<Range<usize>> {
+        let first = self.first_place(rows);
+        let places = first..first + rows.len();
+        (self.rows.values().get(places.clone())? == &rows.values()[..]).then_some(places)
     }
 
     /// A value or null for each of a range of rows.
@@ -192,21 +210,15 @@ impl SparseColumn {
     /// # Errors
     /// If Arrow cannot make such an array: it would be too large.
     pub fn take(&self, rows: &UInt32Array) -> Result<ArrayRef, ArrowError> {
+        if let Some(places) = self.places_of_all(rows) {
+            return Ok(self.values.slice(places.start, places.len()));
+        }
         let mut places = Vec::with_capacity(rows.len());
         let mut is_known = BooleanBufferBuilder::new(rows.len());
-        let mut count = 0;
         self.each_place(rows, |place| {
             places.push(place.unwrap_or(0) as u32);
             is_known.append(place.is_some());
-            count += usize::from(place.is_some());
         });
-        if let (Some(first), Some(last)) = (places.first(), places.last())
-            && count == rows.len()
-            && (last - first) as usize + 1 == count
-        {
-            // Those and no others, as where one event alone has the property.
-            return Ok(self.values.slice(*first as usize, count));
-        }
         take(&self.values, &UInt32Array::new(places.into(), Some(NullBuffer::new(is_known.finish()))), None)
     }
 }
