@@ -11,13 +11,15 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
-use tallymark::{Engine, EngineConfig, Lexicon, LexiconEntry, LexiconKind, closest};
+use tallymark::{Engine, EngineConfig, Lexicon, LexiconEntry, LexiconKind};
 
-use super::{definitions, open_existing_for_writing, open_for_reading, open_for_writing, print};
+use super::{
+    definitions, open_existing_for_writing, open_for_reading, open_for_writing, print, warn_of_unknown,
+};
 use crate::args::{Dataset, LexiconArgs, LexiconCommand, LexiconListArgs, LexiconSetArgs};
 use crate::failure::{Outcome, advised, failure};
 use crate::output::{TableStyle, Target, write_rows};
-use crate::terminal::{Paint, Terminal, note};
+use crate::terminal::{Paint, Terminal};
 use crate::text::counted;
 
 /// Lists or changes what is said of events and properties.
@@ -72,10 +74,7 @@ async fn set(args: &LexiconSetArgs, dataset: &Dataset, terminal: Terminal) -> an
     print::text(&format!("{} {what} {}\n", paint.good("Noted"), paint.strong(&args.name)))?;
     let seen = seen?;
     if !seen.contains_key(&args.name) {
-        let known = closest(&args.name, seen.keys().map(String::as_str));
-        let meant = known.map(|known| format!("; did you mean {known:?}?")).unwrap_or_default();
-        let warning = terminal.err.warning("warning:");
-        note(format!("{warning} there is no {what} {:?} in the data yet{meant}", args.name));
+        warn_of_unknown(what, &args.name, seen.keys().map(String::as_str), terminal);
     }
     Ok(Outcome::Done)
 }

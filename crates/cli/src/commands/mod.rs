@@ -21,11 +21,11 @@ mod user;
 mod users;
 mod version;
 
-use tallymark::{DefinitionKind, Engine, EngineConfig, ErrorKind, IdentitySystem};
+use tallymark::{DefinitionKind, Engine, EngineConfig, ErrorKind, IdentitySystem, closest};
 
 use crate::args::{Command, Dataset, Invocation};
 use crate::failure::{Outcome, advised, failure};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, note};
 
 /// Does what was asked.
 pub(crate) async fn run(invocation: Invocation, terminal: Terminal) -> anyhow::Result<Outcome> {
@@ -108,4 +108,11 @@ fn identity_name(system: IdentitySystem) -> &'static str {
         IdentitySystem::Original => "original",
         IdentitySystem::None => "none",
     }
+}
+
+/// Warns that the data has nothing of this kind and name yet, and says which name was probably meant.
+fn warn_of_unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>, terminal: Terminal) {
+    let meant = closest(name, known).map(|known| format!("; did you mean {known:?}?")).unwrap_or_default();
+    let warning = terminal.err.warning("warning:");
+    note(format!("{warning} there is no {kind} {name:?} in the data yet{meant}"));
 }

@@ -1,14 +1,16 @@
 //! `tallymark report`
 
+use std::collections::BTreeSet;
+
 use arrow::array::AsArray as _;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use serde_json::json;
-use tallymark::report::Report;
+use tallymark::report::{ALL_EVENTS, Part, Report, SESSION_END, SESSION_START};
 use tallymark::{Answer, DefinitionKind, Engine, EngineConfig, Error, ErrorKind};
 
 use super::definitions::{self, Definition};
-use super::{open_for_reading_with, open_for_writing, print};
+use super::{open_for_reading_with, open_for_writing, print, warn_of_unknown};
 use crate::args::{AnswerArgs, Dataset, ReportArgs};
 use crate::asker::Asker;
 use crate::failure::{Outcome, advised};
@@ -89,11 +91,45 @@ pub(super) async fn answer(
     let target = Target::new(args.out.clone());
     target.check(args.output, terminal)?;
     let style = TableStyle::new(terminal, args.limit_rows, args.out.is_none());
-    let asker = Asker::new(engine, args.as_of_snapshot).await.map_err(with_advice)?;
+    let mut asker = Asker::new(engine, args.as_of_snapshot).await.map_err(with_advice)?;
     let answer = asker.report(report.clone()).await.map_err(|error| with_limit_named(error.into()))?;
     let written = write_report(answer, &report, args.output, style, &target, terminal).await;
     written.map_err(with_limit_named)?;
+    warn_of_unknown_events(&mut asker, &report, terminal).await?;
     Ok(Outcome::Done)
+}
+
+/// Warns of events of a report that the dataset has none of: of a name that is misspelt the answer is 0.
+async fn warn_of_unknown_events(
+    asker: &mut Asker,
+    report: &Report,
+    terminal: Terminal,
+) -> anyhow::Result<()> {
+    let mut named = BTreeSet::new();
+    report.try_parts(&mut |part| {
+        if let Part::Event(name) = part {
+            named.insert(name);
+        }
+        Ok(())
+    })?;
+    for own in [ALL_EVENTS, SESSION_START, SESSION_END] {
+        named.remove(own);
+    }
+    if named.is_empty() {
+        return Ok(());
+    }
+    let names = "SELECT event FROM event_catalog UNION SELECT merged_into FROM event_catalog";
+    let saved = asker.engine().definitions().into_iter();
+    let saved = saved.filter(|saved| saved.kind == DefinitionKind::Event).map(|saved| saved.name);
+    let mut known: BTreeSet<String> = saved.collect();
+    for batch in asker.sql(names).await?.collect().await? {
+        let names = cast(batch.column(0), &DataType::Utf8)?;
+        known.extend(names.as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    for name in named.into_iter().filter(|name| !known.contains(*name)) {
+        warn_of_unknown("event", name, known.iter().map(String::as_str), terminal);
+    }
+    Ok(())
 }
 
 /// Writes the rows of an answer to SQL.

@@ -47,6 +47,26 @@ fn a_definition_is_answered_in_every_format() {
 }
 
 #[test]
+fn events_there_are_none_of_are_told() {
+    let place = place();
+    let noted = |events: &str| {
+        let report =
+            format!(r#"{{"report": "funnel", "range": "2024-03-30 to 2024-04-02", "steps": {events}}}"#);
+        let ran = place.feed(&["report", "-", "--output", "csv"], report.as_bytes()).ok();
+        assert!(!ran.out.contains("warning"), "{}", ran.out);
+        ran.err
+    };
+    assert_eq!(
+        noted(r#"["Vsit", "Purchase", "Buy"]"#),
+        "warning: there is no event \"Purchase\" in the data yet\nwarning: there is no event \"Vsit\" in the data \
+         yet; did you mean \"Visit\"?\n"
+    );
+    place.feed(&["event", "save", "Buys", "-"], br#"["Buy"]"#).ok();
+    place.run(&["lexicon", "set", "event", "Buy", "--merged-into", "Sale"]).ok();
+    assert_eq!(noted(r#"["Visit", "$all_events", "$session_end", "Buys", "Sale"]"#), "");
+}
+
+#[test]
 fn a_quick_look_says_something_else() {
     let place = place();
     let values = |args: &[&str]| -> Vec<String> {
