@@ -1041,6 +1041,13 @@ pub fn impact() -> impl Strategy<Value = Value> {
     as_asked(any_impact())
 }
 
+/// Makes an event one of a user who is known by this id alone.
+fn give_to(properties: &mut Map<String, Value>, user: String) {
+    properties.shift_remove("$device_id");
+    properties.shift_remove("$user_id");
+    properties.insert("distinct_id".to_owned(), user.into());
+}
+
 /// Histories of some users more, of whom some do something new, and others much before it and after it.
 pub fn launched(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<Value = Vec<Value>> {
     const HOUR: i64 = 3_600_000;
@@ -1051,9 +1058,7 @@ pub fn launched(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<V
                 continue;
             };
             if at % 4 > 0 && !properties.contains_key("$insert_id") {
-                properties.shift_remove("$device_id");
-                properties.shift_remove("$user_id");
-                properties.insert("distinct_id".to_owned(), format!("v{}", at * 5 % 8).into());
+                give_to(properties, format!("v{}", at * 5 % 8));
             }
             if at % 2 == 0 && !properties.contains_key("company") {
                 let companies = [json!("A"), json!("C"), json!(["D", "A"]), json!("D"), json!("E")];
@@ -1094,9 +1099,7 @@ pub fn scattered(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<
                 continue;
             };
             if at % 3 > 0 && !properties.contains_key("$insert_id") {
-                properties.shift_remove("$device_id");
-                properties.shift_remove("$user_id");
-                properties.insert("distinct_id".to_owned(), format!("v{}", at * 7 % 11).into());
+                give_to(properties, format!("v{}", at * 7 % 11));
             }
             let later = [0, 0, 0, 8, 0, 0, 15, 0, 22, 35][at % 10] * DAY;
             if let Some(time) = properties.get_mut("time") {
@@ -1139,9 +1142,7 @@ pub fn exposed(histories: impl Strategy<Value = Vec<Value>>) -> impl Strategy<Va
                 continue;
             };
             if at % 5 > 0 && !properties.contains_key("$insert_id") {
-                properties.shift_remove("$device_id");
-                properties.shift_remove("$user_id");
-                properties.insert("distinct_id".to_owned(), format!("v{}", at * 5 % 7).into());
+                give_to(properties, format!("v{}", at * 5 % 7));
             }
             if is_exposure {
                 // Mostly before what is measured.

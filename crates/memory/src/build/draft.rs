@@ -174,18 +174,14 @@ pub(super) async fn sequences(cache: &Inner, draft: &Draft) -> Result<Vec<i64>> 
         };
         return Ok((0..).zip(&days).flat_map::<Vec<i64>, _>(of_file).collect());
     }
+    let failed = |source| Error::Column { column: SEQUENCE.to_owned(), day: draft.day, source };
     let column = Column::of(ColumnId::SEQUENCE, &tallymark_event::PropertyCatalog::default());
     let mut parts = Vec::new();
     if let Some(base) = &draft.base {
         let slot = base.segment.core.columns.slot(&column);
         let loaded = columns::load(&cache.pool, &base.segment.core, &column, &slot).await?;
         cache.loaded(&base.segment.core, &column, &slot, &loaded);
-        let values = loaded.values.to_array();
-        parts.push(Part::Values(values.map_err(|source| Error::Column {
-            column: SEQUENCE.to_owned(),
-            day: draft.day,
-            source,
-        })?));
+        parts.push(Part::Values(loaded.values.to_array().map_err(failed)?));
     }
     for source in &draft.sources {
         parts.extend(source.column(&cache.pool, &column).await?.parts);
@@ -201,6 +197,5 @@ pub(super) async fn sequences(cache: &Inner, draft: &Draft) -> Result<Vec<i64>> 
     if sequences.len() == draft.row_count() {
         return Ok(sequences);
     }
-    let source = ArrowError::InvalidArgumentError("sequences are missing".to_owned());
-    Err(Error::Column { column: SEQUENCE.to_owned(), day: draft.day, source })
+    Err(failed(ArrowError::InvalidArgumentError("sequences are missing".to_owned())))
 }

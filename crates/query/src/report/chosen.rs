@@ -73,6 +73,48 @@ impl BehaviourScan {
         Ok(users.iter().map(|user| directory.ids().value(*user as usize).to_owned()).collect())
     }
 
+    /// What a matcher makes of all users, of whom it may do with fewer events ([`Self::run_with`]); of groups,
+    /// if it is said how their events are collected.
+    pub(super) async fn run_of_actors<M: Matcher>(
+        self,
+        asked: &Asked,
+        matcher: M,
+        collect: Option<Collect>,
+        with: impl FnOnce(UserScan) -> UserScan,
+    ) -> Result<M::Partial> {
+        let Some(collect) = collect else { return Ok(self.run_with(asked, matcher, with).await?.0) };
+        let mut total = matcher.start();
+        for (at, (_, events)) in self.groups(asked, collect).await?.into_iter().enumerate() {
+            let mut partial = matcher.start();
+            events.in_order(at as u32, |group| matcher.user(group, &mut partial));
+            matcher.merge(&mut total, partial);
+        }
+        Ok(total)
+    }
+
+    /// The same ids as of [`Self::users`], or those of the groups of whom something holds.
+    pub(super) async fn actors<S, F>(
+        self,
+        asked: &Asked,
+        collect: Option<Collect>,
+        holds: F,
+    ) -> Result<BTreeSet<String>>
+    where
+        S: Default + Send + 'static,
+        F: Fn(&UserEvents<'_>, &mut S) -> bool + Send + Sync + 'static,
+    {
+        let Some(collect) = collect else { return self.users(asked, holds).await };
+        let mut found = BTreeSet::new();
+        for (name, events) in self.groups(asked, collect).await? {
+            let mut is_it = false;
+            events.in_order(0, |group| is_it = holds(group, &mut S::default()));
+            if is_it {
+                found.insert(name);
+            }
+        }
+        Ok(found)
+    }
+
     /// The events that are looked at, put together as those of the groups they have (U-30).
     pub(super) async fn groups(self, asked: &Asked, collect: Collect) -> Result<Vec<(String, Collected)>> {
         let (scan, layout) = self.prepared(asked, |scan| scan).await?;

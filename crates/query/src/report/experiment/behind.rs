@@ -9,7 +9,7 @@ use super::observe::{Observe, Observed};
 use crate::Result;
 use crate::report::asked::Asked;
 use crate::report::insights::letter;
-use crate::resident::by_user::{Matcher as _, UserEvents};
+use crate::resident::by_user::UserEvents;
 
 /// Who was exposed to a variant, or who of these has something of a metric, or nothing; groups if these are
 /// exposed.
@@ -27,19 +27,9 @@ pub(in super::super) async fn users(
     };
     let variant = of.variant.clone();
     let Prepared { scan, observe, collect } = Prepared::try_new(asked, scope, experiment).await?;
-    let Some(collect) = collect else {
-        return scan.users(asked, move |user, seen| is_behind(&observe, user, seen, &variant, wanted)).await;
-    };
-    let mut found = BTreeSet::new();
-    for (name, events) in scan.groups(asked, collect).await? {
-        let mut seen = observe.start();
-        let mut is_it = false;
-        events.in_order(0, |group| is_it = is_behind(&observe, group, &mut seen, &variant, wanted));
-        if is_it {
-            found.insert(name);
-        }
-    }
-    Ok(found)
+    let is_it =
+        move |user: &UserEvents<'_>, seen: &mut Observed| is_behind(&observe, user, seen, &variant, wanted);
+    scan.actors(asked, collect, is_it).await
 }
 
 /// Who is wanted of those exposed.

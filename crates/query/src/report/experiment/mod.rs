@@ -36,7 +36,6 @@ use super::asked::Asked;
 use super::chosen::{BehaviourScan, metric_of};
 use super::groups::Collect;
 use crate::Result;
-use crate::resident::by_user::Matcher as _;
 
 /// The first conditions are those of sessions, which come in this number at most.
 const OF_SESSIONS: usize = 4;
@@ -52,18 +51,7 @@ pub(super) async fn answer(asked: &Asked, scope: &Scope, experiment: &Experiment
     let formulas = formula::parsed(experiment)?;
     let whole = &experiment.with_metrics_of_formulas()?;
     let Prepared { scan, observe, collect } = Prepared::try_new(asked, scope, whole).await?;
-    let observed = match collect {
-        None => scan.run(asked, observe).await?.0,
-        Some(collect) => {
-            let mut total = observe.start();
-            for (at, (_, events)) in scan.groups(asked, collect).await?.into_iter().enumerate() {
-                let mut partial = observe.start();
-                events.in_order(at as u32, |group| observe.user(group, &mut partial));
-                observe.merge(&mut total, partial);
-            }
-            total
-        }
-    };
+    let observed = scan.run_of_actors(asked, observe, collect, |scan| scan).await?;
     rows::batch(whole, experiment.metrics.len(), &formulas, &observed.into_groups(whole))
 }
 

@@ -28,16 +28,7 @@ pub(in super::super) async fn users(
     let is_it = move |events: &UserEvents<'_>, did: &mut Did| {
         observe.walk(events, did).is_some_and(|user| observe.is_in(user, did, metric, group))
     };
-    let Some(collect) = collect else { return scan.users(asked, is_it).await };
-    let mut found = BTreeSet::new();
-    for (name, events) in scan.groups(asked, collect).await? {
-        let (mut did, mut is_found) = (Did::default(), false);
-        events.in_order(0, |group| is_found = is_it(group, &mut did));
-        if is_found {
-            found.insert(name);
-        }
-    }
-    Ok(found)
+    scan.actors(asked, collect, is_it).await
 }
 
 fn metric(impact: &Impact, name: &str) -> Result<usize, DefinitionError> {

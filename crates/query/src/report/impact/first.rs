@@ -16,7 +16,7 @@ pub(super) async fn adopted(
     collect: Option<Collect>,
     range: Instants,
 ) -> Result<(i64, i64)> {
-    let found = super::run(asked, scan, First { range }, collect, UserScan::once_ever).await?;
+    let found = scan.run_of_actors(asked, First { range }, collect, UserScan::once_ever).await?;
     Ok(found.unwrap_or((range.from, range.from)))
 }
 

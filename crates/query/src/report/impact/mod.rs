@@ -28,7 +28,6 @@ use super::asked::{Asked, EVER};
 use super::chosen::{BehaviourScan, metric_of};
 use super::groups::Collect;
 use crate::Result;
-use crate::resident::by_user::{Matcher, UserScan};
 
 /// The event is the launch.
 const LAUNCH: usize = 0;
@@ -41,27 +40,8 @@ const METRICS: usize = 2;
 pub(super) async fn answer(asked: &Asked, scope: &Scope, impact: &Impact) -> Result<RecordBatch> {
     let Prepared { scan, observe, collect } = Prepared::try_new(asked, scope, impact).await?;
     let launched = observe.launched;
-    let tally = run(asked, scan, observe, collect, |scan| scan).await?;
+    let tally = scan.run_of_actors(asked, observe, collect, |scan| scan).await?;
     rows::batch(asked.calendar, scope, impact, launched, &tally)
-}
-
-/// What a matcher makes of all users; of groups, if their events are to be collected. Of users it may do
-/// with fewer events.
-async fn run<M: Matcher>(
-    asked: &Asked,
-    scan: BehaviourScan,
-    matcher: M,
-    collect: Option<Collect>,
-    with: impl FnOnce(UserScan) -> UserScan,
-) -> Result<M::Partial> {
-    let Some(collect) = collect else { return Ok(scan.run_with(asked, matcher, with).await?.0) };
-    let mut total = matcher.start();
-    for (at, (_, events)) in scan.groups(asked, collect).await?.into_iter().enumerate() {
-        let mut partial = matcher.start();
-        events.in_order(at as u32, |group| matcher.user(group, &mut partial));
-        matcher.merge(&mut total, partial);
-    }
-    Ok(total)
 }
 
 /// What a report needs.

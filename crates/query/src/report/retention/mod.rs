@@ -186,6 +186,19 @@ impl Prepared {
         } else {
             Buckets::brackets(&retention.brackets)
         };
+        let (amount, numbers) = match &retention.measure {
+            RetentionMeasure::Rate | RetentionMeasure::UniqueUsers => (Amount::None, Vec::new()),
+            RetentionMeasure::TotalEvents => (Amount::One, Vec::new()),
+            RetentionMeasure::OfProperty { aggregate, of } => {
+                let value = asked.value(&Measure::OfProperty {
+                    aggregate: *aggregate,
+                    of: of.clone(),
+                    cast: None,
+                })?;
+                let number = value.map_or_else(|| lit(ScalarValue::Float64(None)), |value| value.label);
+                (Amount::Number, vec![number])
+            }
+        };
         let walk = Walk {
             criterion: retention.criterion,
             alignment: retention.alignment,
@@ -194,14 +207,12 @@ impl Prepared {
             buckets,
             birth_counts: retention.criterion == Criterion::Streak
                 && is_same_event(&retention.birth, &retention.return_event),
-            needs_amounts: !matches!(
-                retention.measure,
-                RetentionMeasure::Rate | RetentionMeasure::UniqueUsers
-            ),
+            needs_amounts: amount != Amount::None,
         };
-        let is_by_units = walk.bounds().is_some();
         let ever = match retention.birth.first_time {
-            Some(first_time) if is_by_units && count_by.is_none() && retention.breakdowns.is_empty() => {
+            Some(first_time)
+                if walk.is_by_units() && count_by.is_none() && retention.breakdowns.is_empty() =>
+            {
                 Some(asked.first_of(&metric_of(&retention.birth, None), first_time)?)
             }
             _ => None,
@@ -216,19 +227,6 @@ impl Prepared {
         let births = asked.scan()?.filter(birth.clone()).map_err(plan_error)?;
         let automatic = ranges_among(asked, asked, &retention.breakdowns, &births).await?;
         let segments = asked.segments(&retention.breakdowns, &automatic)?;
-        let (amount, numbers) = match &retention.measure {
-            RetentionMeasure::Rate | RetentionMeasure::UniqueUsers => (Amount::None, Vec::new()),
-            RetentionMeasure::TotalEvents => (Amount::One, Vec::new()),
-            RetentionMeasure::OfProperty { aggregate, of } => {
-                let value = asked.value(&Measure::OfProperty {
-                    aggregate: *aggregate,
-                    of: of.clone(),
-                    cast: None,
-                })?;
-                let number = value.map_or_else(|| lit(ScalarValue::Float64(None)), |value| value.label);
-                (Amount::Number, vec![number])
-            }
-        };
         let groups = match count_by {
             Some(_) => Some((
                 asked.counted(&metric_of(&retention.birth, count_by)).await?,

@@ -237,7 +237,8 @@ impl Walk {
         self.is_by_units().then(|| self.units.bounds()).flatten()
     }
 
-    fn is_by_units(&self) -> bool {
+    /// Whether there are [`Walk::bounds`].
+    pub(super) fn is_by_units(&self) -> bool {
         let is_enough = self.alignment == Alignment::Calendar && !self.needs_amounts;
         is_enough && self.units.are_in_order() && self.units.count() < UNITS_MAX
     }

@@ -11,7 +11,7 @@ use super::super::inputs::Rows;
 use super::labels::Labels;
 use super::masks::{ByteMasks, FewRows};
 use super::units::{Marks, MetUnits, UserRows};
-use super::{Bound, Once, Record, UserScan};
+use super::{Bound, DAY_MS, Once, Record, UserScan};
 
 /// Rows that conditions are evaluated for in one go.
 const BLOCK_ROWS: usize = 16 << 10;
@@ -495,9 +495,6 @@ struct OnceADay {
     cuts: Vec<u32>,
     is_ever: bool,
 }
-
-/// Milliseconds of a day.
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl OnceADay {
     fn new(once: &Once, day_start: i64) -> Self {

@@ -60,6 +60,8 @@ const SHARE_RANGES: usize = 8;
 /// How many times as many rows a range has where most say nothing new: it is as much work as others
 /// then, and looking into segments is a smaller part of it.
 const ONCE_ROWS: usize = 8;
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Rows that are looked at without letting others run.
 const YIELD_ROWS: usize = 64 << 10;
 /// Conditions a scan can have.

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use datafusion::common::Result;
 
-use super::Bound;
 use super::masks::FewRows;
+use super::{Bound, DAY_MS};
 
 /// See [`super::UserScan::with_units`].
 #[derive(Debug)]
@@ -29,9 +29,6 @@ struct UnitsOfDay {
     /// goes on.
     units: Vec<(Option<usize>, u32)>,
 }
-
-/// Milliseconds of a day.
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl InUnits {
     pub(super) fn new(begins: Vec<i64>, first: usize, next: usize) -> Self {
@@ -187,15 +184,15 @@ impl MetUnits<'_> {
 /// The rows of some users in one segment.
 pub(super) struct UserRows<'a> {
     pub(super) bound: &'a Bound,
-    /// How far each user is from the first of the range.
     pub(super) users: &'a [u32],
+    /// The first user of the range.
     pub(super) first_user: u32,
     /// Where the rows of each start, and those of the last end.
     pub(super) starts: &'a [u32],
 }
 
 impl UserRows<'_> {
-    /// Marks what users did; calls `wanted` with each user and row that met the first condition first in
+    /// Marks what users did; calls `wanted` with each user's place in the range and row that met the first condition first in
     /// a unit. `masks` is scratch.
     pub(super) fn mark(
         &self,
